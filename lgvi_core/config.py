@@ -1,0 +1,154 @@
+"""The U-Net's configuration, as a checkpoint's ``config.json`` carries it."""
+
+import logging
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import LGVIError
+
+logger = logging.getLogger(__name__)
+
+DOWN_BLOCKS = ("CrossAttnDownBlock", "DownBlock")
+UP_BLOCKS = ("CrossAttnUpBlock", "UpBlock")
+
+# Keys of diffusers' 2-D configurations that change the function. Only the value that Stable
+# Diffusion 1.5 has is built here; any other is refused instead of being computed wrongly.
+ONLY_SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "act_fn": ("silu", "swish"),
+    "addition_embed_type": (None,),
+    "class_embed_type": (None,),
+    "conv_in_kernel": (None, 3),
+    "conv_out_kernel": (None, 3),
+    "downsample_padding": (1,),
+    "dual_cross_attention": (None, False),
+    "encoder_hid_dim": (None,),
+    "mid_block_only_cross_attention": (None, False),
+    "mid_block_type": ("UNetMidBlock3DCrossAttn", "UNetMidBlock2DCrossAttn"),
+    "num_class_embeds": (None,),
+    "only_cross_attention": (None, False),
+    "resnet_out_scale_factor": (None, 1, 1.0),
+    "resnet_skip_time_act": (None, False),
+    "resnet_time_scale_shift": ("default",),
+    "time_cond_proj_dim": (None,),
+    "time_embedding_act_fn": (None,),
+    "time_embedding_dim": (None,),
+    "time_embedding_type": (None, "positional"),
+    "timestep_post_act": (None,),
+    "transformer_layers_per_block": (None, 1),
+}
+
+# Keys that say nothing about the function: who wrote the file, or training-time leftovers.
+SILENT_KEYS = {"sample_size", "attention_type", "dropout", "st_attn"}
+
+
+class UNetConfig(BaseModel):
+    """Shape of the inflated U-Net. Defaults are those of the released ``RoviModel``.
+
+    ``attention_head_dim`` is the **number of heads**, per level or for all levels, as in every
+    Stable Diffusion 1.5 configuration.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    in_channels: Literal[4, 8] = 4
+    out_channels: int = Field(4, gt=0)
+    block_out_channels: tuple[int, ...] = Field((320, 640, 1280, 1280), min_length=1)
+    down_block_types: tuple[str, ...] = ()
+    up_block_types: tuple[str, ...] = ()
+    layers_per_block: int = Field(2, gt=0)
+    cross_attention_dim: int = Field(1280, gt=0)
+    attention_head_dim: int | tuple[int, ...] = 8
+    norm_num_groups: int = Field(32, gt=0)
+    norm_eps: float = Field(1e-5, gt=0)
+    mid_block_scale_factor: float = 1.0
+    center_input_sample: bool = False
+    flip_sin_to_cos: bool = True
+    freq_shift: float = 0.0
+    use_linear_projection: bool = False
+    upcast_attention: bool = False
+    temp_attn: bool = False
+    lan_cross_attn: bool = False
+    cross_frame_type: Literal["previous", "first"] | None = None
+    mask_decoder_type: Literal["MaskDecoder"] | None = None
+    mask_decoder_channels: int = Field(512, gt=0)
+    mask_decoder_groups: int = Field(32, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_released(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for key, allowed in ONLY_SUPPORTED.items():
+            if key in values and values[key] not in allowed:
+                raise ValueError(
+                    f"{key} = {values[key]!r} is not an LGVI U-Net (supported: {allowed})"
+                )
+        values = {key: value for key, value in values.items() if value is not None}
+        if heads := values.pop("num_attention_heads", None):
+            values["attention_head_dim"] = heads
+        levels = len(values.get("block_out_channels", cls.model_fields["block_out_channels"].default))
+        plain_level = levels - 1
+        values.setdefault("down_block_types", [DOWN_BLOCKS[i == plain_level] for i in range(levels)])
+        values.setdefault("up_block_types", [UP_BLOCKS[i == 0] for i in range(levels)])
+        for key in ("down_block_types", "up_block_types"):
+            values[key] = tuple(name.removesuffix("2D").removesuffix("3D") for name in values[key])
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "UNetConfig":
+        levels = len(self.block_out_channels)
+        for key, known in (("down_block_types", DOWN_BLOCKS), ("up_block_types", UP_BLOCKS)):
+            names = getattr(self, key)
+            if len(names) != levels:
+                raise ValueError(f"{key} has {len(names)} entries for {levels} levels")
+            if unknown := set(names) - set(known):
+                raise ValueError(f"{key} names unknown blocks {sorted(unknown)}")
+        if len(self.heads) != levels:
+            raise ValueError(f"attention_head_dim has {len(self.heads)} entries for {levels} levels")
+        for channels, heads in zip(self.block_out_channels, self.heads, strict=True):
+            if heads < 1 or channels % heads:
+                raise ValueError(f"{channels} channels cannot be split into {heads} heads")
+            if channels % self.norm_num_groups:
+                raise ValueError(f"{channels} channels cannot form {self.norm_num_groups} groups")
+        if self.mask_decoder_type and self.mask_decoder_channels % self.mask_decoder_groups:
+            raise ValueError(
+                f"mask_decoder_channels {self.mask_decoder_channels} cannot form "
+                f"{self.mask_decoder_groups} groups"
+            )
+        return self
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Number of attention heads of each level, shallowest first."""
+        if isinstance(self.attention_head_dim, int):
+            return (self.attention_head_dim,) * len(self.block_out_channels)
+        return self.attention_head_dim
+
+    @property
+    def size_multiple(self) -> int:
+        """Latent sizes that are a multiple of this need no forced interpolation."""
+        return 2 ** (len(self.block_out_channels) - 1)
+
+
+def read_unet_config(values: Any, origin: str) -> UNetConfig:
+    """Validate the ``values`` of a ``config.json``; unknown keys are reported and ignored.
+
+    Raises LGVIError that names ``origin`` and every offending key.
+    """
+    if not isinstance(values, dict):
+        raise LGVIError(f"{origin}: the U-Net config is not a JSON object")
+    known = set(UNetConfig.model_fields) | set(ONLY_SUPPORTED) | SILENT_KEYS
+    known.add("num_attention_heads")
+    unknown = [
+        key
+        for key, value in values.items()
+        if key not in known and not key.startswith("_") and value not in (None, False)
+    ]
+    if unknown:
+        logger.info("%s: config keys that LGVI does not use: %s", origin, ", ".join(unknown))
+    try:
+        return UNetConfig.model_validate(values)
+    except ValidationError as error:
+        reasons = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}" for item in error.errors()
+        )
+        raise LGVIError(f"{origin}: not a U-Net config that LGVI can load: {reasons}") from error
