@@ -1,7 +1,7 @@
 """The U-Net's configuration, as a checkpoint's ``config.json`` carries it."""
 
 import logging
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -38,6 +38,9 @@ ONLY_SUPPORTED: dict[str, tuple[Any, ...]] = {
     "transformer_layers_per_block": (None, 1),
 }
 
+# Bounds far above any real model keep a hostile config from building something enormous.
+Width = Annotated[int, Field(gt=0, le=65536)]
+
 # Keys that say nothing about the function: who wrote the file, or training-time leftovers.
 SILENT_KEYS = {"sample_size", "attention_type", "dropout", "st_attn"}
 
@@ -52,12 +55,14 @@ class UNetConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     in_channels: Literal[4, 8] = 4
-    out_channels: int = Field(4, gt=0)
-    block_out_channels: tuple[int, ...] = Field((320, 640, 1280, 1280), min_length=1)
+    out_channels: Literal[4] = 4
+    block_out_channels: tuple[Width, ...] = Field(
+        (320, 640, 1280, 1280), min_length=1, max_length=8
+    )
     down_block_types: tuple[str, ...] = ()
     up_block_types: tuple[str, ...] = ()
-    layers_per_block: int = Field(2, gt=0)
-    cross_attention_dim: int = Field(1280, gt=0)
+    layers_per_block: int = Field(2, gt=0, le=16)
+    cross_attention_dim: Width = 1280
     attention_head_dim: int | tuple[int, ...] = 8
     norm_num_groups: int = Field(32, gt=0)
     norm_eps: float = Field(1e-5, gt=0)
@@ -71,7 +76,7 @@ class UNetConfig(BaseModel):
     lan_cross_attn: bool = False
     cross_frame_type: Literal["previous", "first"] | None = None
     mask_decoder_type: Literal["MaskDecoder"] | None = None
-    mask_decoder_channels: int = Field(512, gt=0)
+    mask_decoder_channels: Width = 512
     mask_decoder_groups: int = Field(32, gt=0)
 
     @model_validator(mode="before")
@@ -85,12 +90,16 @@ class UNetConfig(BaseModel):
         values = {key: value for key, value in values.items() if value is not None}
         if heads := values.pop("num_attention_heads", None):
             values["attention_head_dim"] = heads
-        levels = len(values.get("block_out_channels", cls.model_fields["block_out_channels"].default))
+        levels = len(
+            values.get("block_out_channels", cls.model_fields["block_out_channels"].default)
+        )
         plain_level = levels - 1
-        values.setdefault("down_block_types", [DOWN_BLOCKS[i == plain_level] for i in range(levels)])
+        values.setdefault(
+            "down_block_types", [DOWN_BLOCKS[i == plain_level] for i in range(levels)]
+        )
         values.setdefault("up_block_types", [UP_BLOCKS[i == 0] for i in range(levels)])
         for key in ("down_block_types", "up_block_types"):
-            values[key] = tuple(name.removesuffix("2D").removesuffix("3D") for name in values[key])
+            values[key] = tuple(str(n).removesuffix("2D").removesuffix("3D") for n in values[key])
         return values
 
     @model_validator(mode="after")
@@ -103,7 +112,9 @@ class UNetConfig(BaseModel):
             if unknown := set(names) - set(known):
                 raise ValueError(f"{key} names unknown blocks {sorted(unknown)}")
         if len(self.heads) != levels:
-            raise ValueError(f"attention_head_dim has {len(self.heads)} entries for {levels} levels")
+            raise ValueError(
+                f"attention_head_dim has {len(self.heads)} entries for {levels} levels"
+            )
         for channels, heads in zip(self.block_out_channels, self.heads, strict=True):
             if heads < 1 or channels % heads:
                 raise ValueError(f"{channels} channels cannot be split into {heads} heads")
@@ -149,6 +160,7 @@ def read_unet_config(values: Any, origin: str) -> UNetConfig:
         return UNetConfig.model_validate(values)
     except ValidationError as error:
         reasons = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}" for item in error.errors()
+            f"{'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}"
+            for item in error.errors()
         )
         raise LGVIError(f"{origin}: not a U-Net config that LGVI can load: {reasons}") from error

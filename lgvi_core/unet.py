@@ -123,13 +123,18 @@ class InflatedUNet(nn.Module):
             if block.attentions is not None:
                 yield from block.attentions  # type: ignore[misc]
 
+    def prepare_condition(self, c_x: Tensor) -> Tensor:
+        """Conv_x(c_x) [(b f), c, h, w] of source latents ``c_x`` [b, 4, f, h, w] (Eq. 2)."""
+        condition = rearrange(c_x, "b c f h w -> (b f) c h w")
+        return condition if self.condition_conv_in is None else self.condition_conv_in(condition)
+
+    def prepare_text(self, text: Tensor) -> tuple[KeyValue | None, ...]:
+        """Keys and values of ``text`` [b, n, d] in every transformer."""
+        return tuple(layer.text_key_value(text) for layer in self.transformers())
+
     def prepare(self, text: Tensor, c_x: Tensor) -> ClipConditions:
         """The parts of ``text`` [b, n, d] and ``c_x`` [b, 4, f, h, w] that no step changes."""
-        condition = rearrange(c_x, "b c f h w -> (b f) c h w")
-        if self.condition_conv_in is not None:
-            condition = self.condition_conv_in(condition)
-        key_values = tuple(layer.text_key_value(text) for layer in self.transformers())
-        return ClipConditions(condition, text, key_values)
+        return ClipConditions(self.prepare_condition(c_x), text, self.prepare_text(text))
 
     def denoise(
         self, z_t: Tensor, t: Tensor, conditions: ClipConditions

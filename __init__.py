@@ -1,0 +1,17 @@
+"""LGVI for ComfyUI: remove objects from video by saying so."""
+
+from pathlib import Path
+
+import folder_paths
+from comfy_api.v0_0_2 import ComfyExtension
+
+WEB_DIRECTORY = "./web"
+
+folder_paths.add_model_folder_path("lgvi", str(Path(folder_paths.models_dir) / "lgvi"))
+
+
+async def comfy_entrypoint() -> ComfyExtension:
+    """Called by ComfyUI to learn the pack's nodes."""
+    from .nodes import LGVIExtension
+
+    return LGVIExtension()

@@ -1,0 +1,216 @@
+"""LGVI checkpoints: a diffusers folder, or one ``.safetensors`` with its config as metadata.
+
+A single file holds the tensors of the folder's parts under ``unet.``, ``vae.`` and
+``text_encoder.``, and in its metadata ``lgvi_config``: the parts' configurations by name, as JSON.
+A bare U-Net file (unprefixed names, ``lgvi_config`` with ``unet`` and ``scheduler``) is accepted.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .config import UNetConfig, read_unet_config
+from .errors import CheckpointError
+from .inflate import is_unet_2d, split_condition_input
+from .unet import InflatedUNet
+from .weights_io import find_tensor_file, parse_json, read_json, read_metadata, read_tensors
+
+logger = logging.getLogger(__name__)
+
+CONFIG_KEY = "lgvi_config"
+PARTS = {
+    "unet": ("config.json", "diffusion_pytorch_model"),
+    "vae": ("config.json", "diffusion_pytorch_model"),
+    "text_encoder": ("config.json", "model"),
+}
+MASK_PREFIX = "mask_decoder."
+BUNDLED_MODEL = Path(__file__).parent / "weights" / "lgvi-mini"
+
+# What the released folder's scheduler says; used where a bare U-Net comes without one.
+DEFAULT_SCHEDULER: dict[str, Any] = {
+    "_class_name": "DDIMScheduler",
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "epsilon",
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+}
+
+
+@dataclass
+class Part:
+    """One sub-model: its ``config.json``, its tensors by their released names, and metadata."""
+
+    config: dict[str, Any]
+    state: dict[str, Tensor]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Checkpoint:
+    """A validated checkpoint on the CPU. ``vae`` and ``text_encoder`` are None in a bare U-Net."""
+
+    origin: Path
+    unet_config: UNetConfig
+    unet: dict[str, Tensor]
+    scheduler: dict[str, Any]
+    vae: Part | None = None
+    text_encoder: Part | None = None
+
+    @property
+    def scaling_factor(self) -> float:
+        """What the VAE's latents are multiplied by before the U-Net sees them."""
+        return float((self.vae.config if self.vae else {}).get("scaling_factor", 0.18215))
+
+    @property
+    def has_mask_decoder(self) -> bool:
+        return self.unet_config.mask_decoder_type is not None
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read and check a folder or single file.
+
+    Raises CheckpointError naming the file and the reason: missing, truncated or foreign files,
+    configs that are not an LGVI U-Net, tensors that are missing, unexpected or of another shape.
+    Without mask-decoder weights the mask is switched off, with a warning.
+    """
+    path = Path(path)
+    if path.is_dir():
+        parts, scheduler = _read_folder(path)
+    elif path.is_file():
+        parts, scheduler = _read_single_file(path)
+    else:
+        raise CheckpointError(f"{path}: no such folder or file")
+    unet = parts["unet"]
+    config, state = check_unet(unet.config, unet.state, str(path))
+    return Checkpoint(path, config, state, scheduler, parts.get("vae"), parts.get("text_encoder"))
+
+
+def check_unet(
+    values: dict[str, Any], state: dict[str, Tensor], origin: str
+) -> tuple[UNetConfig, dict[str, Tensor]]:
+    """Config and weights that fit each other exactly, in the split-input form.
+
+    A 2-D InstructPix2Pix or MagicBrush U-Net becomes LGVI without temporal attention, which the
+    zero output projection of a fresh inflation makes the same function.
+    """
+    if is_unet_2d(values, state):
+        logger.info("%s: an image U-Net, inflated without temporal attention", origin)
+        values = {**values, "temp_attn": False}
+    mask_width = state.get(f"{MASK_PREFIX}final_conv.weight")
+    if mask_width is not None and mask_width.ndim == 4:
+        values = {
+            **values,
+            "mask_decoder_type": "MaskDecoder",
+            "mask_decoder_channels": mask_width.shape[1],
+        }
+    elif values.get("mask_decoder_type"):
+        logger.warning("%s: no mask-decoder weights, so this model predicts no mask", origin)
+        values = {**values, "mask_decoder_type": None}
+        state = {key: v for key, v in state.items() if not key.startswith(MASK_PREFIX)}
+    config = read_unet_config(values, origin)
+    with torch.device("meta"):
+        expected = {name: p.shape for name, p in InflatedUNet(config).state_dict().items()}
+    problems = _differences(expected, state)
+    if problems:
+        raise CheckpointError(f"{origin}: not the weights of this U-Net: {problems}")
+    return split_condition_input(config, state)
+
+
+def save_single_file(
+    path: Path, parts: dict[str, Part], scheduler: dict[str, Any], metadata: dict[str, str]
+) -> None:
+    """Write ``parts`` (by the names in ``PARTS``) as the single-file layout, atomically."""
+    tensors = {
+        f"{name}.{key}": value.contiguous()
+        for name, part in parts.items()
+        for key, value in part.state.items()
+    }
+    configs = {name: part.config for name, part in parts.items()} | {"scheduler": scheduler}
+    extra = {f"{name}.{k}": v for name, part in parts.items() for k, v in part.metadata.items()}
+    temporary = path.with_suffix(".partial")
+    save_file(tensors, temporary, {**metadata, **extra, CONFIG_KEY: json.dumps(configs)})
+    temporary.replace(path)
+
+
+def read_part(folder: Path, name: str) -> Part:
+    """Sub-model ``name`` of a diffusers folder."""
+    config_name, stem = PARTS[name]
+    part = folder / name
+    config = _json_object(read_json(part / config_name), part / config_name)
+    try:
+        file = find_tensor_file(part, stem)
+    except CheckpointError:
+        if name != "text_encoder":
+            raise
+        file = find_tensor_file(part, "pytorch_model")
+    metadata = read_metadata(file) if file.suffix == ".safetensors" else {}
+    return Part(config, read_tensors(file), metadata)
+
+
+def _read_folder(folder: Path) -> tuple[dict[str, Part], dict[str, Any]]:
+    if not (folder / "unet").is_dir():
+        raise CheckpointError(
+            f"{folder}: not a diffusers folder (no unet/ inside). Choose the folder that holds "
+            "model_index.json, unet/, vae/ and text_encoder/."
+        )
+    parts = {name: read_part(folder, name) for name in PARTS if (folder / name).is_dir()}
+    scheduler_file = folder / "scheduler" / "scheduler_config.json"
+    if not scheduler_file.is_file():
+        return parts, DEFAULT_SCHEDULER
+    return parts, _json_object(read_json(scheduler_file), scheduler_file)
+
+
+def _read_single_file(path: Path) -> tuple[dict[str, Part], dict[str, Any]]:
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path}: a single-file model must be .safetensors")
+    metadata = read_metadata(path)
+    if CONFIG_KEY not in metadata:
+        raise CheckpointError(
+            f"{path}: not an LGVI file (no {CONFIG_KEY!r} in its metadata). Single files are "
+            "written by this project's training; other models load from their diffusers folder."
+        )
+    configs = _json_object(parse_json(metadata[CONFIG_KEY], str(path)), path)
+    tensors = read_tensors(path)
+    parts = {}
+    for name in PARTS:
+        prefix = f"{name}."
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        if state:
+            extra = {k.removeprefix(prefix): v for k, v in metadata.items() if k.startswith(prefix)}
+            parts[name] = Part(_json_object(configs.get(name), path), state, extra)
+    if "unet" not in parts:
+        parts["unet"] = Part(_json_object(configs.get("unet"), path), tensors)
+    return parts, _json_object(configs.get("scheduler", DEFAULT_SCHEDULER), path)
+
+
+def _json_object(value: Any, origin: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{origin}: the configuration is not a JSON object")
+    return value
+
+
+def _differences(expected: dict[str, torch.Size], state: dict[str, Tensor]) -> str:
+    """What keeps ``state`` from being loaded, in words; empty where nothing does."""
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    shapes = [
+        f"{key} is {list(state[key].shape)} instead of {list(shape)}"
+        for key, shape in expected.items()
+        if key in state and state[key].shape != shape
+    ]
+    groups = (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
+    return "; ".join(
+        f"{len(names)} {what} ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''})"
+        for what, names in groups
+        if names
+    )

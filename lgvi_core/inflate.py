@@ -1,0 +1,34 @@
+"""Turning related U-Nets into LGVI's form: split condition input, inflated 2-D weights."""
+
+from typing import Any
+
+from torch import Tensor
+
+from .config import UNetConfig
+
+CONDITION_CHANNELS = 4
+
+
+def split_condition_input(
+    config: UNetConfig, state: dict[str, Tensor]
+) -> tuple[UNetConfig, dict[str, Tensor]]:
+    """One 8-channel ``conv_in`` as Conv_v on z_t plus Conv_x on c_x: the same function (Eq. 2).
+
+    The condition's part can then be computed once per clip. 4-channel U-Nets pass unchanged.
+    """
+    if config.in_channels != 2 * CONDITION_CHANNELS:
+        return config, state
+    weight, bias = state["conv_in.weight"], state["conv_in.bias"]
+    split = {
+        **state,
+        "conv_in.weight": weight[:, :CONDITION_CHANNELS].clone(),
+        "condition_conv_in.weight": weight[:, CONDITION_CHANNELS:].clone(),
+        "condition_conv_in.bias": bias.new_zeros(bias.shape),
+    }
+    return config.model_copy(update={"in_channels": CONDITION_CHANNELS}), split
+
+
+def is_unet_2d(values: dict[str, Any], state: dict[str, Tensor]) -> bool:
+    """Whether a checkpoint is an image U-Net (InstructPix2Pix, MagicBrush), not a released LGVI."""
+    flat = all(name.endswith("2D") for name in values.get("down_block_types", ["3D"]))
+    return flat and not any(".attn_temp." in key for key in state)

@@ -1,0 +1,21 @@
+"""ComfyUI nodes (V3). Thin: they check inputs, call lgvi_core, and return.
+
+The node modules keep heavy imports inside their functions: a ComfyUI that never runs an LGVI graph
+pays next to nothing for having the pack.
+"""
+
+from comfy_api.v0_0_2 import ComfyExtension, io
+
+from .composite import Composite
+from .conditioning import VideoConditioning
+from .context_windows import ContextWindows
+from .loader import LoadLGVI
+from .mask_preview import MaskPreview
+from .sampler import Sampler
+
+
+class LGVIExtension(ComfyExtension):
+    """The pack's nodes."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [LoadLGVI, VideoConditioning, Sampler, MaskPreview, Composite, ContextWindows]

@@ -1,0 +1,56 @@
+"""LGVI Composite: the result where the mask is, the source everywhere else."""
+
+from comfy_api.v0_0_2 import io
+
+from .mask_preview import MASK_INPUTS
+
+
+class Composite(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_Composite",
+            display_name="LGVI Composite",
+            category="LGVI",
+            description=(
+                "Brings the result back to the source's size and lays it over the source where "
+                "the mask is. Everywhere else the output is the source, bit for bit; an empty "
+                "mask returns the source untouched."
+            ),
+            inputs=[
+                io.Image.Input("source", tooltip="The frames that went into the conditioning."),
+                io.Image.Input("result", tooltip="The decoded frames of the sampler."),
+                io.Mask.Input(
+                    "mask",
+                    tooltip=(
+                        "The predicted mask, or any other of the source's or the result's size: "
+                        "painted, or from a segmentation node. One per frame, or one for all."
+                    ),
+                ),
+                *MASK_INPUTS,
+            ],
+            outputs=[
+                io.Image.Output(display_name="frames", tooltip="Same size and count as source."),
+                io.Mask.Output(display_name="opacity", tooltip="How much of the result was used."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, source, result, mask, threshold, grow, feather) -> io.NodeOutput:
+        from ..lgvi_core.errors import LGVIError
+        from ..lgvi_core.frames import check_frames, from_canvas, locate
+        from ..lgvi_core.masks import check_mask, composite, soft_mask
+
+        check_frames(source, "source")
+        check_frames(result, "result")
+        if len(source) != len(result):
+            raise LGVIError(
+                f"source has {len(source)} frames, result {len(result)}: connect the same clip"
+            )
+        source_size, canvas = tuple(source.shape[1:3]), tuple(result.shape[1:3])
+        fit = locate(source_size, canvas)
+        check_mask(mask, len(source), {source_size, canvas})
+        if tuple(mask.shape[1:]) != source_size:
+            mask = from_canvas(mask[..., None], fit)[..., 0]
+        opacity = soft_mask(mask, threshold, grow, feather)
+        return io.NodeOutput(composite(source, from_canvas(result, fit), opacity), opacity)

@@ -1,0 +1,79 @@
+"""LGVI Video Conditioning: the source clip as condition, in the three branches of guidance."""
+
+from comfy_api.v0_0_2 import io
+
+FIT_KEY = "lgvi_source_size"
+"""Key of a LATENT that remembers the source frames' (height, width)."""
+
+
+class VideoConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_VideoConditioning",
+            display_name="LGVI Video Conditioning",
+            category="LGVI",
+            description=(
+                "Encodes the source clip and attaches it to the sentence. Frames of any size are "
+                "resized and padded without stretching; LGVI Composite brings the result back to "
+                "the source's size."
+            ),
+            inputs=[
+                io.Conditioning.Input(
+                    "positive", tooltip="What to remove, encoded: 'remove the red ball'."
+                ),
+                io.Conditioning.Input("negative", tooltip="The encoding of an empty sentence."),
+                io.Vae.Input("vae", tooltip="The VAE of Load LGVI."),
+                io.Image.Input("frames", tooltip="The source clip, one image per frame."),
+                io.Int.Input(
+                    "working_size",
+                    default=512,
+                    min=0,
+                    max=4096,
+                    step=8,
+                    tooltip=(
+                        "Longer side in pixels that the model works at: 512 for the official "
+                        "weights, 160 for lgvi-mini. 0 keeps the frames' own size."
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Conditioning.Output(
+                    display_name="text_video", tooltip="Sentence and clip: cond1 of DualCFGGuider."
+                ),
+                io.Conditioning.Output(
+                    display_name="video", tooltip="Clip without sentence: cond2 of DualCFGGuider."
+                ),
+                io.Conditioning.Output(
+                    display_name="unconditional", tooltip="Neither: negative of DualCFGGuider."
+                ),
+                io.Latent.Output(
+                    display_name="latent", tooltip="Empty latent of the clip's length and size."
+                ),
+                io.String.Output(display_name="fit", tooltip="What was done to the frames."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, positive, negative, vae, frames, working_size) -> io.NodeOutput:
+        import node_helpers
+        import torch
+
+        from ..lgvi_core.frames import check_frames, fit_frames, to_canvas
+        from .progress import show_text
+
+        check_frames(frames)
+        size = (frames.shape[1], frames.shape[2])
+        fit = fit_frames(size, working_size)
+        show_text(cls.hidden.unique_id, fit.describe())
+        c_x = vae.encode(to_canvas(frames, fit))
+        latent = {"samples": torch.zeros_like(c_x), FIT_KEY: size}
+        with_clip = {"concat_latent_image": c_x}
+        return io.NodeOutput(
+            node_helpers.conditioning_set_values(positive, with_clip),
+            node_helpers.conditioning_set_values(negative, with_clip),
+            [[text, {k: v for k, v in o.items() if k not in with_clip}] for text, o in negative],
+            latent,
+            fit.describe(),
+        )

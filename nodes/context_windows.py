@@ -1,0 +1,49 @@
+"""LGVI Context Windows: clips longer than the model was trained on, in the memory of one window."""
+
+from comfy_api.v0_0_2 import io
+
+
+class ContextWindows(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_ContextWindows",
+            display_name="LGVI Context Windows",
+            category="LGVI",
+            description=(
+                "Lets the model see a long clip in overlapping windows at every step, blended "
+                "where they overlap. Clips no longer than one window pass unchanged."
+            ),
+            inputs=[
+                io.Model.Input("model", tooltip="The MODEL of Load LGVI."),
+                io.Int.Input(
+                    "length",
+                    default=24,
+                    min=1,
+                    max=1024,
+                    tooltip="Frames per window: 24 as in training. Fewer need less memory.",
+                ),
+                io.Int.Input(
+                    "overlap",
+                    default=8,
+                    min=0,
+                    max=1023,
+                    tooltip="Frames that neighbouring windows share at least.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The MODEL with windows.")],
+        )
+
+    @classmethod
+    def execute(cls, model, length, overlap) -> io.NodeOutput:
+        from ..lgvi_core.errors import LGVIError
+        from ..lgvi_core.windows import context_windows
+        from .comfy_model import is_lgvi
+        from .window_handler import with_windows
+
+        if not is_lgvi(model):
+            raise LGVIError(
+                f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
+            )
+        context_windows(1, length, overlap)
+        return io.NodeOutput(with_windows(model, length, overlap))

@@ -1,0 +1,73 @@
+"""LGVI Mask Preview: the mask drawn over the frames."""
+
+from comfy_api.v0_0_2 import io
+
+MASK_INPUTS = (
+    io.Float.Input(
+        "threshold",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="Mask values from here on count as the object.",
+    ),
+    io.Int.Input(
+        "grow",
+        default=4,
+        min=-256,
+        max=256,
+        tooltip="Pixels that the mask is grown by; negative shrinks it.",
+    ),
+    io.Int.Input(
+        "feather",
+        default=4,
+        min=0,
+        max=256,
+        tooltip="Pixels over which the grown mask fades out.",
+    ),
+)
+
+
+class MaskPreview(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_MaskPreview",
+            display_name="LGVI Mask Preview",
+            category="LGVI",
+            description=(
+                "Draws the mask over the frames: a tint where the result will be used, an outline "
+                "around it. Shows what threshold, grow and feather of LGVI Composite will do."
+            ),
+            inputs=[
+                io.Image.Input("frames", tooltip="The clip to draw on."),
+                io.Mask.Input("mask", tooltip="One mask per frame, or a single one for all."),
+                *MASK_INPUTS,
+                io.Float.Input(
+                    "tint",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Strength of the red tint.",
+                ),
+                io.Int.Input(
+                    "outline",
+                    default=1,
+                    min=0,
+                    max=32,
+                    tooltip="Width of the outline in pixels; 0 draws none.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="overlay", tooltip="The frames with the mask.")],
+        )
+
+    @classmethod
+    def execute(cls, frames, mask, threshold, grow, feather, tint, outline) -> io.NodeOutput:
+        from ..lgvi_core.frames import check_frames
+        from ..lgvi_core.masks import check_mask, overlay, soft_mask
+
+        check_frames(frames)
+        check_mask(mask, len(frames), {(frames.shape[1], frames.shape[2])})
+        opacity = soft_mask(mask, threshold, grow, feather)
+        return io.NodeOutput(overlay(frames, opacity, (1.0, 0.15, 0.15), tint, outline))

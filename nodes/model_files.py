@@ -1,0 +1,73 @@
+"""Which models there are: bundled, in ComfyUI's model folders, or to be downloaded."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import folder_paths
+
+BUNDLED = "lgvi-mini (bundled)"
+DOWNLOAD = "download jianzongwu/lgvi"
+DOWNLOAD_FOLDER = "jianzongwu-lgvi"
+BUNDLED_PATH = Path(__file__).parents[1] / "lgvi_core" / "weights" / "lgvi-mini"
+
+
+def list_models() -> list[str]:
+    """Names for the loader's menu."""
+    return [BUNDLED, *sorted(set(_local_models())), DOWNLOAD]
+
+
+def exists(name: str) -> bool:
+    return name in (BUNDLED, DOWNLOAD) or _local_path(name) is not None
+
+
+def missing_message(name: str) -> str:
+    return (
+        f"LGVI model {name!r} is not there. Put a diffusers folder or an LGVI .safetensors file "
+        f"into {folder_paths.get_folder_paths('lgvi')[0]}, or choose {BUNDLED!r} or {DOWNLOAD!r}."
+    )
+
+
+def fingerprint(name: str) -> str:
+    """Changes when the files behind ``name`` do, so that a replaced model is loaded again."""
+    path = _local_path(name)
+    if path is None:
+        return name
+    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    stats = [file.stat() for file in files]
+    return f"{name} {[(s.st_size, s.st_mtime_ns) for s in stats]}"
+
+
+def resolve(name: str) -> Path:
+    """The folder or file behind ``name``, downloaded first where that was chosen."""
+    from ..lgvi_core.errors import LGVIError
+
+    if name == BUNDLED:
+        return BUNDLED_PATH
+    if name == DOWNLOAD:
+        from . import download
+
+        return download.fetch(Path(folder_paths.get_folder_paths("lgvi")[0]) / DOWNLOAD_FOLDER)
+    path = _local_path(name)
+    if path is None:
+        raise LGVIError(missing_message(name))
+    return path
+
+
+def _local_models() -> Iterator[str]:
+    for root in _roots():
+        for entry in root.iterdir() if root.is_dir() else ():
+            is_file = entry.suffix == ".safetensors" and root.name == "lgvi"
+            if is_file or (entry / "unet").is_dir():
+                yield entry.name
+
+
+def _local_path(name: str) -> Path | None:
+    """The entry called ``name``; only names that the menu can show, so no path leads elsewhere."""
+    if name not in set(_local_models()):
+        return None
+    return next(root / name for root in _roots() if (root / name).exists())
+
+
+def _roots() -> list[Path]:
+    kinds = ("lgvi", "diffusers")
+    return [Path(path) for kind in kinds for path in folder_paths.get_folder_paths(kind)]

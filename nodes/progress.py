@@ -1,0 +1,10 @@
+"""Telling the person at the node what happens."""
+
+from server import PromptServer
+
+
+def show_text(node_id: str | None, text: str) -> None:
+    """Show ``text`` on the node while and after it runs."""
+    server = getattr(PromptServer, "instance", None)
+    if server is not None and node_id is not None:
+        server.send_progress_text(text, node_id)
