@@ -77,7 +77,7 @@ class Upsample(nn.Module):
 
 
 class Block(nn.Module):
-    """ResNets of ``channels`` (in, out), each with a transformer after it where ``heads`` is set."""
+    """ResNets of ``channels`` (in, out), each followed by a transformer where ``heads`` is set."""
 
     def __init__(
         self,

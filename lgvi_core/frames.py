@@ -57,9 +57,8 @@ def fit_frames(source: Size, long_side: int = 0) -> Fit:
     )
     if not long_side or max(padded) == long_side:
         return Fit(source, source, padded)
-    scale = long_side / max(source)
     # Rounded up, so that the canvas never limits the scale and `locate` can find it again.
-    content = tuple(long_side if side == max(source) else _scaled(side, scale) for side in source)
+    content = _scaled(height, long_side / max(source)), _scaled(width, long_side / max(source))
     return Fit(source, content, (_ceil(content[0]), _ceil(content[1])))
 
 

@@ -52,8 +52,8 @@ class LGVIPipeline:
     def __init__(
         self,
         unet: InflatedUNet,
-        vae: nn.Module,
-        text_encoder: nn.Module,
+        vae: Any,
+        text_encoder: Any,
         tokenizer: Any,
         scheduler: Any,
     ) -> None:
@@ -109,7 +109,7 @@ class LGVIPipeline:
         check_frames(frames)
         if steps < 1:
             raise LGVIError(f"steps must be at least 1, got {steps}")
-        weight = self.unet.conv_out.weight
+        weight = next(self.unet.parameters())
         device, dtype = weight.device, weight.dtype
         fit = fit_frames((frames.shape[1], frames.shape[2]), working_size)
         c_x = self.encode(to_canvas(frames, fit).to(device, dtype))
@@ -176,7 +176,7 @@ def _vae(part: Part, origin: str | Path) -> nn.Module:
 
 
 def _current_vae_name(key: str) -> str:
-    """Today's diffusers name of a VAE attention weight; Stable Diffusion 1.5's file has old ones."""
+    """Today's name of a VAE attention weight; Stable Diffusion 1.5's file may have old ones."""
     for old, new in OLD_VAE_NAMES.items():
         key = key.replace(old, new)
     return key

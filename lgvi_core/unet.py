@@ -110,7 +110,7 @@ class InflatedUNet(nn.Module):
         """Zero what inflation adds, so that training starts from the 2-D network's function."""
         zero: list[Any] = [] if self.condition_conv_in is None else [self.condition_conv_in]
         for transformer in self.transformers():
-            block = transformer.transformer_blocks[0]
+            block: Any = transformer.transformer_blocks[0]
             added = (block.attn_temp, block.lan_cross_attn, block.cross_frame_attn)
             zero += [part.to_out[0] for part in added if part is not None]
         for layer in zero:

@@ -17,7 +17,7 @@ def context_windows(frames: int, length: int, overlap: int) -> list[range]:
         )
     if frames <= length:
         return [range(frames)]
-    starts = list(range(0, frames - length, length - overlap)) + [frames - length]
+    starts = [*range(0, frames - length, length - overlap), frames - length]
     return [range(start, start + length) for start in starts]
 
 

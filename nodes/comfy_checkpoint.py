@@ -68,7 +68,7 @@ def _clip(part: Part, checkpoint: Checkpoint) -> comfy.sd.CLIP:
 
 def _vae(part: Part, checkpoint: Checkpoint) -> comfy.sd.VAE:
     state = part.state
-    if part.config.get("_class_name") == "AutoencoderTiny":
+    if "encoder.layers.0.weight" in state:
         state = _taesd_names(state)
     vae = comfy.sd.VAE(sd=dict(state))
     try:
@@ -80,7 +80,7 @@ def _vae(part: Part, checkpoint: Checkpoint) -> comfy.sd.VAE:
 
 def _taesd_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """diffusers' names of a TAESD as ComfyUI's, whose decoder starts with a clamp of its own."""
-    renamed = {}
+    renamed = {"vae_scale": torch.tensor(1.0), "vae_shift": torch.tensor(0.0)}
     for key, value in state.items():
         side, layers, index, rest = key.split(".", 3)
         if layers != "layers" or side not in ("encoder", "decoder"):

@@ -49,7 +49,7 @@ class PreparedConditions:
 
 
 class ComfyUNet(InflatedUNet):
-    """The U-Net behind ComfyUI's call: 4-D latents [(conds frames), c, h, w], condition after z_t."""
+    """The U-Net behind ComfyUI's call: 4-D latents [(conds frames), c, h, w], c_x after z_t."""
 
     def __init__(self, config: UNetConfig, dtype=None, device=None, operations=None, **_) -> None:
         attention = comfy.ldm.modules.attention.optimized_attention

