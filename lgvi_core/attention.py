@@ -37,11 +37,14 @@ class Attention(nn.Module):
         inner_dim: int | None = None,
         context_dim: int | None = None,
         upcast: bool = False,
+        scale_scores: bool = True,
     ) -> None:
+        """``scale_scores`` False leaves out the division by the root of the head size."""
         super().__init__()
         inner_dim = inner_dim or dim
         context_dim = context_dim or dim
         self.heads = heads
+        self.query_gain = 1.0 if scale_scores else (inner_dim // heads) ** 0.5
         self.upcast = upcast
         self.attention = layers.attention
         self.to_q = layers.linear(dim, inner_dim, bias=False)
@@ -56,6 +59,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, key_value: KeyValue | None = None) -> Tensor:
         """Attend from ``x`` [b, n, dim] to ``key_value``, or to itself; [b, n, dim]."""
         query = self.to_q(x)
+        if self.query_gain != 1.0:
+            query = query * self.query_gain
         key, value = self.key_value(x) if key_value is None else key_value
         if self.upcast:
             attended = self.attention(query.float(), key.float(), value.float(), self.heads)

@@ -50,7 +50,8 @@ class TransformerBlock(nn.Module):
         self.cross_frame_attn: Attention | None = None
         if config.cross_frame_type is not None:
             self.norm_cross_frame = layers.layer_norm(dim)
-            self.cross_frame_attn = Attention(dim, heads, layers, upcast=upcast)
+            # The released layer was built without score scaling, so its weights expect none.
+            self.cross_frame_attn = Attention(dim, heads, layers, upcast=upcast, scale_scores=False)
 
     def forward(self, x: Tensor, text: Text, frames: int) -> Tensor:
         x = x + self.attn1(self.norm1(x))
