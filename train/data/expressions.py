@@ -1,0 +1,183 @@
+"""Sentences that ask for a removal: by name, colour, place, size, several, all, or absent objects.
+
+A sentence never leaves open what is meant: a description is used only when exactly the removed
+objects fit it among those present.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .scenes import SIZE_RATIO, TWINS_APART, SceneObject
+from .sprites import COLOURS, NOUNS
+
+_VERBS = ("remove", "remove", "remove", "delete", "erase", "take away")
+_ANY = ("object", "thing")
+_PLACES = (
+    ("on the left", 0, 1),
+    ("on the right", 0, -1),
+    ("at the top", 1, 1),
+    ("at the bottom", 1, -1),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sentence, the indices of what it removes, and the kind of expression it uses."""
+
+    sentence: str
+    removed: tuple[int, ...]
+    kind: str
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun of the drawings."""
+    return {"box": "boxes", "fish": "fish"}.get(noun, noun + "s")
+
+
+def sample_pair(
+    rng: np.random.Generator, count: int, all_present: bool = False
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which of `count` objects the source shows, and which of those are to go (maybe none)."""
+    present = list(range(count))
+    if not all_present and count > 1 and rng.random() < 0.25:
+        present.remove(int(rng.integers(count)))
+    draw = rng.random()
+    if draw < 0.1:
+        removed: list[int] = []
+    elif draw < 0.27 and len(present) > 1:
+        size = 2 if rng.random() < 0.75 else len(present)
+        removed = [int(i) for i in rng.permutation(present)[:size]]
+    else:
+        removed = [int(rng.choice(present))]
+    return tuple(present), tuple(sorted(removed))
+
+
+def describe_removal(
+    rng: np.random.Generator,
+    objects: Sequence[SceneObject],
+    present: Sequence[int],
+    removed: Sequence[int],
+) -> Request:
+    """A sentence that removes exactly `removed`.
+
+    Where no unambiguous description of an object exists, everything is removed instead, and the
+    returned `Request.removed` says so.
+    """
+    verb = _VERBS[rng.integers(len(_VERBS))]
+    ending = "." if rng.random() < 0.15 else ""
+    if not removed:
+        phrase, kind = "the " + _absent(rng, [objects[i] for i in present]), "absent"
+    elif len(removed) == len(present) > 1 or (
+        len(removed) == 1 == len(present) and rng.random() < 0.15
+    ):
+        phrase, kind = _whole(rng, [objects[i] for i in present])
+    else:
+        parts = [_describe(rng, objects, present, i) for i in rng.permutation(removed)]
+        if any(part is None for part in parts):
+            phrase, kind = "everything", "everything"
+            removed = present
+        else:
+            found = [part for part in parts if part is not None]
+            phrase = " and ".join("the " + words for words, _ in found)
+            kind = found[0][1] if len(found) == 1 else "two objects"
+            if len(found) == 2 and (both := _pair(rng, objects, present, removed)):
+                phrase, kind = both, "two objects"
+    return Request(f"{verb} {phrase}{ending}", tuple(sorted(removed)), kind)
+
+
+def _whole(rng: np.random.Generator, objects: Sequence[SceneObject]) -> tuple[str, str]:
+    if len({o.noun for o in objects}) == 1 and len(objects) == 2 and rng.random() < 0.4:
+        return f"both {plural(objects[0].noun)}", "two objects"
+    return str(
+        rng.choice(["everything", "everything", "all objects", "all the objects"])
+    ), "everything"
+
+
+def _pair(
+    rng: np.random.Generator,
+    objects: Sequence[SceneObject],
+    present: Sequence[int],
+    removed: Sequence[int],
+) -> str | None:
+    """ "both red balls", when the two removed are just the red balls there are."""
+    one, other = (objects[i] for i in removed)
+    if one.noun != other.noun or rng.random() < 0.4:
+        return None
+    alike = [i for i in present if objects[i].noun == one.noun]
+    if len(alike) == 2:
+        return f"both {plural(one.noun)}"
+    if one.colour == other.colour and sum(objects[i].colour == one.colour for i in alike) == 2:
+        return f"both {one.colour} {plural(one.noun)}"
+    return None
+
+
+def _describe(
+    rng: np.random.Generator, objects: Sequence[SceneObject], present: Sequence[int], index: int
+) -> tuple[str, str] | None:
+    """Words that fit only object `index` among those present, and their kind."""
+    thing = objects[index]
+    others = [objects[i] for i in present if i != index]
+    named = [o for o in others if o.noun == thing.noun]
+    twins = [o for o in named if o.colour == thing.colour]
+    coloured = [o for o in others if o.colour == thing.colour]
+    any_noun = str(rng.choice(_ANY))
+    choices: list[tuple[str, str, float]] = []  # words, kind, weight
+    if not twins:
+        choices.append((f"{thing.colour} {thing.noun}", "colour and name", 3.0))
+    if not named:
+        choices.append((thing.noun, "name", 2.0))
+    if not coloured:
+        choices.append((f"{thing.colour} {any_noun}", "colour", 0.7))
+    for words, group, kind, weight in (
+        (thing.noun, named, "name and place", 3.5),
+        (f"{thing.colour} {thing.noun}", twins, "name and place", 3.0),
+        (any_noun, others, "place", 0.5),
+    ):
+        if group:
+            for place in _places(thing, group):
+                choices.append((f"{words} {place}", kind, weight))
+            if size := _size(thing, group):
+                choices.append((f"{size} {words}", "size", weight))
+    if not choices:
+        return None
+    weights = np.array([weight for *_, weight in choices])
+    words, kind, _ = choices[rng.choice(len(choices), p=weights / weights.sum())]
+    return words, kind
+
+
+def _places(thing: SceneObject, others: Sequence[SceneObject]) -> list[str]:
+    """Place words that single out `thing`, in every frame and by a clear distance."""
+    found = []
+    for words, axis, sign in _PLACES:
+        gaps = [sign * (o.path[:, axis] - thing.path[:, axis]) for o in others]
+        if min(gap.min() for gap in gaps) >= TWINS_APART:
+            found.append(words)
+    return found
+
+
+def _size(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+    if all(thing.diameter >= SIZE_RATIO * o.diameter for o in others):
+        return "big"
+    if all(SIZE_RATIO * thing.diameter <= o.diameter for o in others):
+        return "small"
+    return None
+
+
+def _absent(rng: np.random.Generator, objects: Sequence[SceneObject]) -> str:
+    """Words for an object that is not there; half of them differ from one there by one word."""
+    nouns = {o.noun for o in objects}
+    kinds = {(o.noun, o.colour) for o in objects}
+    near = objects[rng.integers(len(objects))]
+    while True:
+        noun, colour = str(rng.choice(NOUNS)), str(rng.choice(list(COLOURS)))
+        draw = rng.random()
+        if draw < 0.35:
+            noun = near.noun
+        elif draw < 0.55:
+            colour = near.colour
+        elif draw < 0.75 and noun not in nouns:
+            return noun
+        if (noun, colour) not in kinds:
+            return f"{colour} {noun}"

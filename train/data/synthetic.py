@@ -1,0 +1,69 @@
+"""Procedural clips with a sentence that asks for a removal: the data of the bundled model.
+
+    sample = make_sample("held-out", 7, frames=8, height=128, width=128)
+
+The same split and number always give the same clip. Training and held-out numbers seed different
+streams, so no clip of one is in the other.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .expressions import describe_removal, sample_pair
+from .scenes import Scene, SceneObject, draw_scene, every_nth_frame, sample_scene
+
+SPLITS = {"train": 0, "held-out": 1}
+FRAME_SIZES = ((128, 128), (96, 160))  # (height, width) of the two buckets
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One removal task.
+
+    `source`, `target`: uint8 [f, h, w, 3]. `mask`: uint8 [f, h, w], 255 on what goes.
+    `objects`: those in the source; `object_masks` uint8 [n, f, h, w]; `removed`: indices of them.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    mask: np.ndarray
+    sentence: str
+    kind: str
+    objects: tuple[SceneObject, ...]
+    object_masks: np.ndarray
+    removed: tuple[int, ...]
+
+
+def scene_of(split: str, number: int, frames: int, aspect: float, stride: int = 1) -> Scene:
+    """The scene behind a number; `split` is "train" or "held-out".
+
+    With a `stride` above 1 it has every `stride`-th frame of a longer clip.
+    """
+    rng = np.random.default_rng([SPLITS[split], number])
+    scene = sample_scene(rng, (frames - 1) * stride + 1, aspect)
+    return every_nth_frame(scene, stride)
+
+
+def make_sample(split: str, number: int, frames: int, height: int, width: int) -> Sample:
+    """Draws clip `number` of a split together with a sentence for it."""
+    scene = scene_of(split, number, frames, width / height)
+    layers = draw_scene(scene, height, width)
+    rng = np.random.default_rng([SPLITS[split], number, 1])
+    present, removed = sample_pair(rng, len(scene.objects), all_present=True)
+    request = describe_removal(rng, scene.objects, present, removed)
+    kept = tuple(i for i in present if i not in request.removed)
+    coverage = np.round(layers.masks() * 255).astype(np.uint8)
+    mask = np.zeros_like(coverage[0])
+    for index in request.removed:
+        mask = np.maximum(mask, coverage[index])
+    return Sample(
+        source=layers.compose(present),
+        target=layers.compose(kept),
+        mask=mask,
+        sentence=request.sentence,
+        kind=request.kind,
+        objects=scene.objects,
+        object_masks=coverage,
+        removed=request.removed,
+    )

@@ -1,0 +1,180 @@
+"""Latents of generated scenes, with every subset of their objects, drawn and encoded once.
+
+    python -m train.latent_cache --vae .runs/autoencoder --output .runs/latents \
+        --images 4000 --videos 600
+
+A scene with three objects is encoded eight times, and gives 27 pairs of source and target. Shards
+are written one by one and never changed: a stopped run goes on where it was, and a training that
+runs beside it finds the new ones.
+"""
+
+import argparse
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .data.scenes import Scene, draw_scene
+from .data.synthetic import FRAME_SIZES, scene_of
+
+logger = logging.getLogger(__name__)
+
+SCENES_PER_SHARD = 40
+VIDEO_FRAMES = 4
+FIRST_VIDEO = 1_000_000  # scene numbers from here on are clips
+ENCODE_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The numbers of one shard's scenes; all have the same size and number of frames."""
+
+    kind: str  # "image" or "video"
+    number: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames; the sizes take turns."""
+        return FRAME_SIZES[self.number % len(FRAME_SIZES)]
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.number:05d}.safetensors"
+
+    def scenes(self) -> list[Scene]:
+        """The scenes, made again from their seeds. Clips differ in speed (stride 1 to 4)."""
+        first = self.number * SCENES_PER_SHARD + (FIRST_VIDEO if self.kind == "video" else 0)
+        aspect = self.size[1] / self.size[0]
+        scenes = []
+        for number in range(first, first + SCENES_PER_SHARD):
+            if self.kind == "image":
+                scenes.append(scene_of("train", number, 1, aspect))
+            else:
+                scenes.append(scene_of("train", number, VIDEO_FRAMES, aspect, 1 + number % 4))
+        return scenes
+
+
+def subsets(count: int) -> Iterator[tuple[int, ...]]:
+    """All subsets of `count` objects; the i-th holds the objects whose bit in i is set."""
+    for code in range(2**count):
+        yield tuple(i for i in range(count) if code >> i & 1)
+
+
+@torch.inference_mode()
+def encode(vae: AutoencoderTiny, frames: np.ndarray) -> Tensor:
+    """Latents [n, 4, h/8, w/8] in fp16 of uint8 frames [n, h, w, 3]."""
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
+    device = next(vae.parameters()).device
+    chunks = []
+    for chunk in images.split(ENCODE_BATCH):
+        chunk = chunk.to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            chunks.append(vae.encode(chunk).latents.half().cpu())
+    return torch.cat(chunks).contiguous()
+
+
+def write_shard(vae: AutoencoderTiny, shard: Shard, folder: Path) -> int:
+    """Draws and encodes one shard; returns how many frames it encoded."""
+    height, width = shard.size
+    frames, masks = [], []
+    for scene in shard.scenes():
+        layers = draw_scene(scene, height, width)
+        frames += [layers.compose(keep) for keep in subsets(len(scene.objects))]
+        for mask in layers.masks().reshape(-1, height, width):
+            small = cv2.resize(mask, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+            masks.append(np.round(np.clip(small, 0, 1) * 255).astype(np.uint8))
+    latents = encode(vae, np.concatenate(frames))
+    partial = folder / f"{shard.name}.partial"
+    save_file({"latents": latents, "masks": torch.from_numpy(np.stack(masks))}, partial)
+    partial.replace(folder / shard.name)
+    return len(latents)
+
+
+@dataclass
+class LatentScene:
+    """One cached scene: `latents` [2^n, f, 4, h, w] fp16, `masks` [n, f, h, w] uint8."""
+
+    scene: Scene
+    latents: Tensor
+    masks: Tensor
+
+
+@dataclass
+class LatentCache:
+    """All shards in a folder, by kind and frame size. `refresh` looks for new ones."""
+
+    folder: Path
+    scenes: dict[tuple[str, tuple[int, int]], list[LatentScene]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+
+    def refresh(self) -> int:
+        """Reads shards that were not there before; returns the number of scenes now held."""
+        for path in sorted(self.folder.glob("*.safetensors")):
+            if path.name not in self.seen:
+                kind, number = path.stem.split("-")
+                self._add(Shard(kind, int(number)), load_file(path))
+                self.seen.add(path.name)
+        return sum(len(group) for group in self.scenes.values())
+
+    def groups(self, kind: str) -> list[list[LatentScene]]:
+        """The scenes of a kind, one list per frame size."""
+        return [group for (k, _), group in sorted(self.scenes.items()) if k == kind]
+
+    def _add(self, shard: Shard, tensors: dict[str, Tensor]) -> None:
+        group = self.scenes.setdefault((shard.kind, shard.size), [])
+        frames = 1 if shard.kind == "image" else VIDEO_FRAMES
+        latent_at = mask_at = 0
+        for scene in shard.scenes():
+            count = len(scene.objects)
+            encoded, drawn = 2**count * frames, count * frames
+            latents = tensors["latents"][latent_at : latent_at + encoded]
+            masks = tensors["masks"][mask_at : mask_at + drawn]
+            group.append(
+                LatentScene(
+                    scene,
+                    latents.unflatten(0, (2**count, frames)),
+                    masks.unflatten(0, (count, frames)),
+                )
+            )
+            latent_at, mask_at = latent_at + encoded, mask_at + drawn
+        if latent_at != len(tensors["latents"]):
+            raise ValueError(f"{shard.name} was drawn by another version: empty the cache folder")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--vae", type=Path, required=True, help="AutoencoderTiny folder")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the shards")
+    parser.add_argument("--images", type=int, default=4000, help="scenes with one frame")
+    parser.add_argument("--videos", type=int, default=600, help="scenes with a short clip")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
+    args.output.mkdir(parents=True, exist_ok=True)
+    vae = AutoencoderTiny.from_pretrained(args.vae, torch_dtype=torch.float32).eval()
+    vae.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
+
+    images = [Shard("image", i) for i in range(-(-args.images // SCENES_PER_SHARD))]
+    videos = [Shard("video", i) for i in range(-(-args.videos // SCENES_PER_SHARD))]
+    # Clips last: training starts on single frames while these are still being made.
+    todo = [s for s in itertools.chain(images, videos) if not (args.output / s.name).exists()]
+    start, encoded = time.monotonic(), 0
+    for done, shard in enumerate(todo, 1):
+        encoded += write_shard(vae, shard, args.output)
+        rate = encoded / (time.monotonic() - start)
+        logger.info("%s: %d of %d shards, %.1f frames/s", shard.name, done, len(todo), rate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""Train the small 8x autoencoder in TAESD's layout on generated frames.
+
+    python -m train.train_autoencoder --minutes 12 --output .runs/autoencoder
+
+Writes a diffusers ``AutoencoderTiny`` folder. Latents come out at unit scale per channel, so that
+``scaling_factor`` is 1. The safetensors metadata holds the linear map from latents to colours that
+ComfyUI's live preview uses.
+"""
+
+import argparse
+import json
+import logging
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .data.synthetic import FRAME_SIZES, make_sample
+
+logger = logging.getLogger(__name__)
+
+CROP = 64
+MOMENT_WEIGHT = 0.05
+SCALES = 4
+RESIDUAL_SCALE = 0.1
+STANDARDISE_AT = 0.03  # share of the run; early, so that the decoder gets used to it
+COLOUR_SCALE = 0.165  # standard deviation of a colour channel in the generated frames
+
+
+def initialise(vae: AutoencoderTiny) -> None:
+    """Starts as average pooling of the colours, with every residual branch almost off.
+
+    TAESD's default initialisation stays grey for very long: nothing carries colour to the latents.
+    Here three channels carry red, green and blue through both halves from the first step on.
+    """
+    for name, module in vae.named_modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if name.endswith("conv.4"):
+                module.weight.data.mul_(RESIDUAL_SCALE)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    colours = range(3)
+    for half in (vae.encoder.layers, vae.decoder.layers):
+        for layer in half:
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data[:3] = 0
+                layer.weight.data[:, :3] *= RESIDUAL_SCALE
+                for i in colours:
+                    layer.weight.data[i, i, 1, 1] = 1
+                if layer.stride == (2, 2):
+                    for i in colours:
+                        layer.weight.data[i, i] = 1 / 9
+    # Colours of 0 to 1 become latents of about zero mean and unit scale, and return.
+    to_latents, from_latents = vae.encoder.layers[-1], vae.decoder.layers[0]
+    for i in colours:
+        to_latents.weight.data[i, i, 1, 1] = 1 / COLOUR_SCALE
+        to_latents.bias.data[i] = -0.5 / COLOUR_SCALE
+        from_latents.weight.data[i, i, 1, 1] = COLOUR_SCALE
+        from_latents.bias.data[i] = 0.5
+    vae.decoder.layers[-1].weight.data[:, 3:] *= RESIDUAL_SCALE
+
+
+@torch.no_grad()
+def standardise(vae: AutoencoderTiny, frames: list[np.ndarray]) -> None:
+    """Gives every latent channel zero mean and unit scale on `frames`.
+
+    The decoder undoes it but for the bend of its tanh at the entry, which training then mends.
+    """
+    latents = [vae.encode(_image(frame)).latents.flatten(2)[0] for frame in frames]
+    values = torch.cat(latents, 1)
+    mean, std = values.mean(1), values.std(1)
+    last, first = vae.encoder.layers[-1], vae.decoder.layers[0]
+    last.weight /= std[:, None, None, None]
+    last.bias.copy_((last.bias - mean) / std)
+    # Exact away from the border, where the zero padding now stands for the mean.
+    first.bias += (first.weight.sum((2, 3)) * mean).sum(1)
+    first.weight *= std[None, :, None, None]
+
+
+def render_frames(split: str, count: int, start: int = 0) -> list[np.ndarray]:
+    """``count`` frames, uint8 [h, w, 3], of as many scenes, alternating between the sizes."""
+    frames = []
+    for number in range(start, start + count):
+        height, width = FRAME_SIZES[number % len(FRAME_SIZES)]
+        sample = make_sample(split, number, 1, height, width)
+        frames.append((sample.source if number % 4 else sample.target)[0])
+    return frames
+
+
+def random_crops(frames: list[np.ndarray], rng: np.random.Generator, count: int) -> Tensor:
+    """Crops [count, 3, CROP, CROP], -1 to 1, half of them mirrored."""
+    crops = []
+    for index in rng.integers(len(frames), size=count):
+        frame = frames[index]
+        top = rng.integers(frame.shape[0] - CROP + 1)
+        left = rng.integers(frame.shape[1] - CROP + 1)
+        crop = frame[top : top + CROP, left : left + CROP]
+        crops.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
+    batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+    return batch.float() / 127.5 - 1
+
+
+def losses(vae: AutoencoderTiny, images: Tensor) -> tuple[Tensor, Tensor]:
+    """(reconstruction, how far the latents are from zero mean and unit scale).
+
+    The error counts at full size and averaged over 2, 4 and 8 pixels: without the coarse ones the
+    network spends long on outlines before it finds colour.
+    """
+    latents = vae.encode(images).latents
+    error = (vae.decode(latents).sample - images).float()
+    reconstruction = error.abs().mean()
+    for _ in range(SCALES):
+        reconstruction = reconstruction + error.square().mean()
+        error = F.avg_pool2d(error, 2)
+    mean, std = latents.float().mean((0, 2, 3)), latents.float().std((0, 2, 3))
+    return reconstruction, mean.square().mean() + (std - 1).square().mean()
+
+
+def _image(frame: np.ndarray) -> Tensor:
+    """uint8 [h, w, 3] to [1, 3, h, w] in -1 to 1."""
+    return torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+@torch.no_grad()
+def psnr(vae: AutoencoderTiny, frames: list[np.ndarray]) -> float:
+    """Mean PSNR in dB of the round trip of whole ``frames``."""
+    values = []
+    for frame in frames:
+        image = _image(frame)
+        output = vae(image).sample.clamp(-1, 1)
+        values.append(10 * math.log10(4 / max(float(F.mse_loss(output, image)), 1e-10)))
+    return float(np.mean(values))
+
+
+@torch.no_grad()
+def preview_factors(vae: AutoencoderTiny, frames: list[np.ndarray]) -> dict[str, str]:
+    """Least squares from latents to the colour under them, -1 to 1, as ComfyUI's preview has it."""
+    latents, colours = [], []
+    for frame in frames:
+        image = _image(frame)
+        latents.append(vae.encode(image).latents.flatten(2)[0].T)
+        colours.append(F.avg_pool2d(image, 8).flatten(2)[0].T)
+    x, y = torch.cat(latents), torch.cat(colours)
+    solution = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution
+    rounded = [[round(float(v), 4) for v in row] for row in solution]
+    return {
+        "latent_rgb_factors": json.dumps(rounded[:4]),
+        "latent_rgb_factors_bias": json.dumps(rounded[4]),
+    }
+
+
+def save(vae: AutoencoderTiny, folder: Path, metadata: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    vae.save_config(folder)
+    state = {name: value.half().contiguous() for name, value in vae.state_dict().items()}
+    temporary = folder / "diffusion_pytorch_model.partial"
+    save_file(state, temporary, {"format": "pt", **metadata})
+    temporary.replace(folder / "diffusion_pytorch_model.safetensors")
+
+
+def train(
+    minutes: float,
+    batch: int,
+    learning_rate: float,
+    frames: int,
+    output: Path,
+    start_from: Path | None = None,
+) -> None:
+    """Train for ``minutes``; the learning rate falls to zero over that time."""
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    vae = AutoencoderTiny(scaling_factor=1.0, shift_factor=0.0)
+    initialise(vae)
+    if start_from is not None:
+        vae = AutoencoderTiny.from_pretrained(start_from, torch_dtype=torch.float32)
+    vae.train().to(memory_format=torch.channels_last)
+    pool, held_out = render_frames("train", frames), render_frames("held-out", 32)
+    standardised = False
+    optimizer = torch.optim.AdamW(vae.parameters(), learning_rate, betas=(0.9, 0.98))
+    start, step, logged = time.monotonic(), 0, time.monotonic()
+    while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
+        if not standardised and share >= STANDARDISE_AT:
+            standardise(vae, pool[:100])
+            standardised = True
+        warmup = min(1.0, (step + 1) / 50)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * share))
+        images = random_crops(pool, rng, batch).to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            reconstruction, moments = losses(vae, images)
+        optimizer.zero_grad()
+        (reconstruction + MOMENT_WEIGHT * moments).backward()
+        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        if time.monotonic() - logged > 30:
+            logged = time.monotonic()
+            logger.info(
+                "step %d, %.1f images/s, loss %.4f, moments %.4f, held-out %.2f dB",
+                step,
+                step * batch / (logged - start),
+                reconstruction.item(),
+                moments.item(),
+                psnr(vae, held_out[:8]),
+            )
+            save(vae, output, preview_factors(vae, held_out))
+    save(vae, output, preview_factors(vae, pool[:200]))
+    logger.info("%d steps, held-out round trip %.2f dB", step, psnr(vae, held_out))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=12, help="training time")
+    parser.add_argument("--batch", type=int, default=8, help="crops per step")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--frames", type=int, default=3000, help="frames rendered for training")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--start-from", type=Path, help="folder of an earlier run to go on from")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(args.threads)
+    train(args.minutes, args.batch, args.learning_rate, args.frames, args.output, args.start_from)
+
+
+if __name__ == "__main__":
+    main()
