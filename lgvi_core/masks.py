@@ -90,12 +90,9 @@ def _dilate(x: Tensor, radius: int) -> Tensor:
 
 
 def _feather(x: Tensor, radius: int) -> Tensor:
-    """A smooth fall from 1 to 0 outside ``x`` within ``radius`` pixels; inside stays 1."""
-    if radius == 0:
-        return x
-    taps = torch.hann_window(2 * radius + 1, periodic=False, dtype=x.dtype, device=x.device)
-    if radius == 1:
-        taps = torch.ones_like(taps)
-    taps = (taps / taps.sum()).view(1, 1, -1, 1)
-    x = F.pad(_dilate(x, radius), (radius,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(x, taps), taps.mT).clamp(0, 1)
+    """An even fall from 1 on ``x`` to 0 beyond ``radius`` pixels around it."""
+    total = x.clone()
+    for _ in range(radius):
+        x = _dilate(x, 1)
+        total += x
+    return total / (radius + 1)

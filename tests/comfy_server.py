@@ -62,10 +62,10 @@ class ComfyServer:
             raise PromptFailed(json.dumps(details), details) from error
         return json.loads(text) if text else None
 
-    def queue(self, prompt: Prompt, workflow: Any = None) -> str:
+    def queue(self, prompt: Prompt, workflow: Any = None, client: str = "") -> str:
         """Queue ``prompt``; PromptFailed where validation refuses it."""
         extra = {"extra_pnginfo": {"workflow": workflow}} if workflow else {}
-        body = {"prompt": prompt, "client_id": uuid.uuid4().hex, "extra_data": extra}
+        body = {"prompt": prompt, "client_id": client or uuid.uuid4().hex, "extra_data": extra}
         return self.post("/prompt", body)["prompt_id"]
 
     def wait(self, prompt_id: str, seconds: float = 600) -> dict[str, Any]:
@@ -91,9 +91,7 @@ class ComfyServer:
 
 
 @contextmanager
-def running_server(
-    base: Path, options: tuple[str, ...] = ("--cpu",), models: Path | None = None
-) -> Iterator[ComfyServer]:
+def running_server(base: Path, options: tuple[str, ...] = ("--cpu",)) -> Iterator[ComfyServer]:
     """Start ComfyUI (COMFYUI_PATH) with its folders in ``base``; stop it on leaving."""
     link_pack(base)
     port = _free_port()

@@ -1,0 +1,44 @@
+"""Overlapping windows: every frame covered, weights that blend and never vanish."""
+
+import pytest
+import torch
+
+from lgvi_core.errors import LGVIError
+from lgvi_core.windows import context_windows, window_weights
+
+
+@pytest.mark.parametrize("frames", [1, 5, 24, 25, 40, 41, 240])
+@pytest.mark.parametrize(("length", "overlap"), [(24, 8), (8, 0), (5, 4), (1, 0)])
+def test_windows_cover_all_frames_and_overlap(frames, length, overlap):
+    windows = context_windows(frames, length, overlap)
+    assert sorted({i for w in windows for i in w}) == list(range(frames))
+    assert all(len(w) == min(length, frames) for w in windows)
+    for one, other in zip(windows, windows[1:], strict=False):
+        assert one.start < other.start
+        assert one.stop - other.start >= overlap
+
+
+@pytest.mark.parametrize(("length", "overlap"), [(24, 8), (8, 0), (8, 7)])
+def test_weights_are_positive_and_flat_at_the_ends(length, overlap):
+    frames = 50
+    total = torch.zeros(frames)
+    for window in context_windows(frames, length, overlap):
+        weights = window_weights(window, frames, overlap)
+        assert (weights > 0).all()
+        total[window.start : window.stop] += weights
+    assert (total > 0).all()
+    first, *_, last = context_windows(frames, length, overlap)
+    assert window_weights(first, frames, overlap)[0] == 1
+    assert window_weights(last, frames, overlap)[-1] == 1
+
+
+def test_two_ramps_that_meet_add_up_to_one():
+    first, second = context_windows(16, 10, 4)
+    a, b = window_weights(first, 16, 4), window_weights(second, 16, 4)
+    assert torch.allclose(a[6:] + b[:4], torch.ones(4))
+
+
+@pytest.mark.parametrize(("length", "overlap"), [(4, 4), (4, 9), (0, 0), (4, -1)])
+def test_impossible_windows_are_refused(length, overlap):
+    with pytest.raises(LGVIError, match="overlap must be smaller"):
+        context_windows(10, length, overlap)
