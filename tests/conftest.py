@@ -1,10 +1,64 @@
 """Shared fixtures. The repository's root goes last on ``sys.path``: its ``nodes/`` must never
 shadow ComfyUI's ``nodes.py``."""
 
+import importlib.util
+import os
+import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT]
 for path in (ROOT / "tests", ROOT):
     if str(path) not in sys.path:
         sys.path.append(str(path))
+
+
+@pytest.fixture(scope="session")
+def comfyui_path() -> Path:
+    """The ComfyUI tree under test; ``run.py test`` sets COMFYUI_PATH."""
+    assert "COMFYUI_PATH" in os.environ, "run the tests by: python run.py test"
+    return Path(os.environ["COMFYUI_PATH"])
+
+
+@pytest.fixture(scope="session")
+def pack(comfyui_path) -> ModuleType:
+    """This pack imported into this process beside ComfyUI's modules, on the CPU."""
+    sys.path.insert(0, str(comfyui_path))
+    from comfy.cli_args import args
+
+    args.cpu = True
+    spec = importlib.util.spec_from_file_location(
+        "lgvi_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["lgvi_pack"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    """A random checkpoint of the released layout."""
+    from tiny_checkpoint import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A running ComfyUI with the pack, the sample clip, and the random checkpoint ``tiny``."""
+    from comfy_server import running_server
+    from tiny_checkpoint import write_checkpoint
+
+    base = tmp_path_factory.mktemp("comfyui")
+    write_checkpoint(base / "models" / "lgvi" / "tiny")
+    (base / "input").mkdir()
+    shutil.copy(ROOT / "workflows" / "inputs" / "lgvi_sample.mp4", base / "input")
+    with running_server(base) as running:
+        yield running
