@@ -1,9 +1,9 @@
 """Reading weights and JSON that may come from anywhere: nothing in them is executed."""
 
 import json
-import pickle
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -66,7 +66,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise CheckpointError(
             f"{path}: refused: this pickle holds more than tensors, or is damaged. "
             "Ask its author for a .safetensors file."

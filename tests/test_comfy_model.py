@@ -173,7 +173,9 @@ def test_windows_leave_short_clips_alone(comfy, loaded, conditionings, length, o
 def test_windows_never_show_the_model_more_than_one_window(comfy, loaded, conditionings):
     frames = []
     unet = loaded[0].model.diffusion_model
-    handle = unet.conv_in.register_forward_hook(lambda _m, inputs, _o: frames.append(len(inputs[0])))
+    handle = unet.conv_in.register_forward_hook(
+        lambda _m, inputs, _o: frames.append(len(inputs[0]))
+    )
     windowed = comfy.window_handler.with_windows(loaded[0], 3, 1)
     samples, mask = run(comfy, windowed, conditionings)
     handle.remove()
