@@ -35,7 +35,7 @@ def make_inputs(clips=2, frames=3, height=8, width=12, text=24):
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS.keys())
 def test_what_is_prepared_once_gives_exactly_the_same(changes):
     unet = filled_unet(small_config(**changes))
-    z_t, t, text, c_x = make_inputs()
+    z_t, _t, text, c_x = make_inputs()
     with torch.inference_mode():
         prepared = unet.prepare(text, c_x)
         for step in (900, 500, 100):
@@ -148,12 +148,6 @@ def test_compiles_to_one_graph():
 
 
 def test_layers_come_from_the_injected_namespace():
-    class Operations(torch.nn.Module):
-        made = 0
-
-        def __class_getitem__(cls, item):
-            raise TypeError
-
     class Namespace:
         def __init__(self):
             self.made = []

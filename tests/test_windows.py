@@ -1,5 +1,7 @@
 """Overlapping windows: every frame covered, weights that blend and never vanish."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ def test_windows_cover_all_frames_and_overlap(frames, length, overlap):
     windows = context_windows(frames, length, overlap)
     assert sorted({i for w in windows for i in w}) == list(range(frames))
     assert all(len(w) == min(length, frames) for w in windows)
-    for one, other in zip(windows, windows[1:], strict=False):
+    for one, other in pairwise(windows):
         assert one.start < other.start
         assert one.stop - other.start >= overlap
 
