@@ -228,7 +228,7 @@ def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(folder, tmp_path, z
         torch.save({"a": exploit}, target)
     else:
         target.write_bytes(pickle.dumps({"a": exploit}))
-    with pytest.raises(CheckpointError, match="diffusion_pytorch_model.bin: refused"):
+    with pytest.raises(CheckpointError, match=r"diffusion_pytorch_model\.bin: refused"):
         load_checkpoint(folder)
     assert not (tmp_path / "ran").exists()
 
@@ -244,7 +244,7 @@ def test_missing_path_and_wrong_suffix_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such folder or file"):
         load_checkpoint(tmp_path / "nothing")
     (tmp_path / "model.ckpt").write_bytes(b"x")
-    with pytest.raises(CheckpointError, match="must be .safetensors"):
+    with pytest.raises(CheckpointError, match=r"must be \.safetensors"):
         load_checkpoint(tmp_path / "model.ckpt")
 
 
