@@ -1,7 +1,7 @@
 """Latents of generated scenes, with every subset of their objects, drawn and encoded once.
 
     python -m train.latent_cache --vae .runs/autoencoder --output .runs/latents \
-        --images 4000 --videos 600
+        --images 4000 --videos 520 --workers 2
 
 A scene with three objects is encoded eight times, and gives 27 pairs of source and target. Shards
 are written one by one and never changed: a stopped run goes on where it was, and a training that
@@ -9,8 +9,8 @@ runs beside it finds the new ones.
 """
 
 import argparse
-import itertools
 import logging
+import multiprocessing
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -150,30 +150,54 @@ class LatentCache:
             raise ValueError(f"{shard.name} was drawn by another version: empty the cache folder")
 
 
+def write_cache(vae: Path, output: Path, shards: list[Shard], workers: int) -> None:
+    """Writes the shards that are not there yet, in as many processes as `workers`."""
+    output.mkdir(parents=True, exist_ok=True)
+    todo = [shard for shard in shards if not (output / shard.name).exists()]
+    start, encoded = time.monotonic(), 0
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, _start_worker, (vae, output)) as pool:
+        for done, count in enumerate(pool.imap(_work, todo), 1):
+            encoded += count
+            rate = encoded / (time.monotonic() - start)
+            logger.info("%d of %d shards, %.1f frames/s", done, len(todo), rate)
+
+
+@dataclass
+class _Worker:
+    vae: AutoencoderTiny
+    output: Path
+
+
+_worker: _Worker
+
+
+def _start_worker(path: Path, output: Path) -> None:
+    global _worker
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    vae = AutoencoderTiny.from_pretrained(path, torch_dtype=torch.float32).eval()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    _worker = _Worker(vae.to(device, memory_format=torch.channels_last), output)
+
+
+def _work(shard: Shard) -> int:
+    return write_shard(_worker.vae, shard, _worker.output)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--vae", type=Path, required=True, help="AutoencoderTiny folder")
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--images", type=int, default=4000, help="scenes with one frame")
-    parser.add_argument("--videos", type=int, default=600, help="scenes with a short clip")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--videos", type=int, default=520, help="scenes with a short clip")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(args.threads)
-    args.output.mkdir(parents=True, exist_ok=True)
-    vae = AutoencoderTiny.from_pretrained(args.vae, torch_dtype=torch.float32).eval()
-    vae.to("cuda" if torch.cuda.is_available() else "cpu", memory_format=torch.channels_last)
-
-    images = [Shard("image", i) for i in range(-(-args.images // SCENES_PER_SHARD))]
-    videos = [Shard("video", i) for i in range(-(-args.videos // SCENES_PER_SHARD))]
-    # Clips last: training starts on single frames while these are still being made.
-    todo = [s for s in itertools.chain(images, videos) if not (args.output / s.name).exists()]
-    start, encoded = time.monotonic(), 0
-    for done, shard in enumerate(todo, 1):
-        encoded += write_shard(vae, shard, args.output)
-        rate = encoded / (time.monotonic() - start)
-        logger.info("%s: %d of %d shards, %.1f frames/s", shard.name, done, len(todo), rate)
+    # Clips last: a training that runs beside this starts on single frames.
+    shards = [Shard("image", i) for i in range(-(-args.images // SCENES_PER_SHARD))]
+    shards += [Shard("video", i) for i in range(-(-args.videos // SCENES_PER_SHARD))]
+    write_cache(args.vae, args.output, shards, args.workers)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.autoencoders.vae import DecoderTiny, EncoderTiny
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -47,8 +48,8 @@ def initialise(vae: AutoencoderTiny) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     colours = range(3)
-    for half in (vae.encoder.layers, vae.decoder.layers):
-        for layer in half:
+    for half in (vae.encoder, vae.decoder):
+        for layer in half.layers:
             if isinstance(layer, nn.Conv2d):
                 layer.weight.data[:3] = 0
                 layer.weight.data[:, :3] *= RESIDUAL_SCALE
@@ -58,13 +59,20 @@ def initialise(vae: AutoencoderTiny) -> None:
                     for i in colours:
                         layer.weight.data[i, i] = 1 / 9
     # Colours of 0 to 1 become latents of about zero mean and unit scale, and return.
-    to_latents, from_latents = vae.encoder.layers[-1], vae.decoder.layers[0]
+    to_latents, from_latents = _convolution(vae.encoder, -1), _convolution(vae.decoder, 0)
+    assert to_latents.bias is not None and from_latents.bias is not None
     for i in colours:
         to_latents.weight.data[i, i, 1, 1] = 1 / COLOUR_SCALE
         to_latents.bias.data[i] = -0.5 / COLOUR_SCALE
         from_latents.weight.data[i, i, 1, 1] = COLOUR_SCALE
         from_latents.bias.data[i] = 0.5
-    vae.decoder.layers[-1].weight.data[:, 3:] *= RESIDUAL_SCALE
+    _convolution(vae.decoder, -1).weight.data[:, 3:] *= RESIDUAL_SCALE
+
+
+def _convolution(half: EncoderTiny | DecoderTiny, index: int) -> nn.Conv2d:
+    layer = half.layers[index]
+    assert isinstance(layer, nn.Conv2d)
+    return layer
 
 
 @torch.no_grad()
@@ -76,7 +84,8 @@ def standardise(vae: AutoencoderTiny, frames: list[np.ndarray]) -> None:
     latents = [vae.encode(_image(frame)).latents.flatten(2)[0] for frame in frames]
     values = torch.cat(latents, 1)
     mean, std = values.mean(1), values.std(1)
-    last, first = vae.encoder.layers[-1], vae.decoder.layers[0]
+    last, first = _convolution(vae.encoder, -1), _convolution(vae.decoder, 0)
+    assert last.bias is not None and first.bias is not None
     last.weight /= std[:, None, None, None]
     last.bias.copy_((last.bias - mean) / std)
     # Exact away from the border, where the zero padding now stands for the mean.

@@ -169,7 +169,7 @@ def _absent(rng: np.random.Generator, objects: Sequence[SceneObject]) -> str:
     """Words for an object that is not there; half of them differ from one there by one word."""
     nouns = {o.noun for o in objects}
     kinds = {(o.noun, o.colour) for o in objects}
-    near = objects[rng.integers(len(objects))]
+    near = objects[int(rng.integers(len(objects)))]
     while True:
         noun, colour = str(rng.choice(NOUNS)), str(rng.choice(list(COLOURS)))
         draw = rng.random()

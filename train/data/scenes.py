@@ -155,6 +155,6 @@ def _draw_object(thing: SceneObject, height: int, width: int) -> np.ndarray:
     centre = (size - 1) / 2
     for (x, y), tilt in zip(thing.path * height, thing.tilt, strict=True):
         move = cv2.getRotationMatrix2D((centre, centre), float(tilt), target / size)
-        move[:, 2] += np.array([x, y]) - 0.5 - centre
+        move[:, 2] = move[:, 2] + np.array([x, y]) - 0.5 - centre
         frames.append(cv2.warpAffine(picture, move, (width, height), flags=cv2.INTER_LINEAR))
     return np.stack(frames)
