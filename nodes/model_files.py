@@ -32,7 +32,7 @@ def fingerprint(name: str) -> str:
     path = _local_path(name)
     if path is None:
         return name
-    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
     stats = [file.stat() for file in files]
     return f"{name} {[(s.st_size, s.st_mtime_ns) for s in stats]}"
 

@@ -96,6 +96,7 @@ class Sampler(io.ComfyNode):
                     tooltip="Where the object was, in the source frames' size, 0 to 1.",
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -113,7 +114,10 @@ class Sampler(io.ComfyNode):
         sampler,
         scheduler,
     ) -> io.NodeOutput:
-        from .sampling import sample_with_mask
+        import torch
+
+        from .progress import show_text
+        from .sampling import pixel_size, sample_with_mask
 
         latents, mask = sample_with_mask(
             model,
@@ -126,4 +130,11 @@ class Sampler(io.ComfyNode):
             scheduler,
             source_size=latent.get(FIT_KEY),
         )
+        if mask is None:
+            show_text(
+                cls.hidden.unique_id,
+                "This model has no mask decoder, so the mask covers everything. Connect a mask of "
+                "your own to LGVI Composite.",
+            )
+            mask = torch.ones(len(latents), *(latent.get(FIT_KEY) or pixel_size(latents)))
         return io.NodeOutput({**latent, "samples": latents}, mask)

@@ -26,11 +26,12 @@ def sample_with_mask(
     sampler: str,
     scheduler: str,
     source_size: tuple[int, int] | None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """Latents [frames, 4, h, w] as the stock graph samples them, and the mask [frames, H, W].
 
     ``conditionings`` are (text and video, video, neither), ``scales`` (text, video). The mask is
-    in ``source_size``, or in the latent's pixels where that is not known.
+    in ``source_size``, or in the latent's pixels where that is not known; None where the model
+    has no mask decoder.
     """
     _check(model, conditionings, latents)
     text_video, video, unconditional = conditionings
@@ -56,16 +57,16 @@ def sample_with_mask(
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=seed,
     )
-    return samples.to(latents.device), _frame_mask(recorder.mean(), latents, source_size)
+    mask = recorder.mean()
+    if mask is not None:
+        canvas = pixel_size(latents)
+        mask = latent_mask_to_frames(mask, locate(source_size or canvas, canvas))
+    return samples.to(latents.device), mask
 
 
-def _frame_mask(mask: Tensor | None, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
-    canvas = (latents.shape[-2] * LATENT_PIXELS, latents.shape[-1] * LATENT_PIXELS)
-    size = size or canvas
-    if mask is None:
-        # A model without a mask decoder: nothing is known to be outside.
-        return torch.ones(len(latents), *size)
-    return latent_mask_to_frames(mask, locate(size, canvas))
+def pixel_size(latents: Tensor) -> tuple[int, int]:
+    """(height, width) in pixels of what ``latents`` decode to."""
+    return latents.shape[-2] * LATENT_PIXELS, latents.shape[-1] * LATENT_PIXELS
 
 
 def _check(model, conditionings, latents: Tensor) -> None:

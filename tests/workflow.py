@@ -41,4 +41,24 @@ def _widgets(node: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
         options = known[name][1] if name in known and len(known[name]) > 1 else {}
         if options.get("control_after_generate") or options.get("video_upload"):
             next(values)
+        result |= _nested(name, result, options)
     return result
+
+
+def _nested(name: str, chosen: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Newer ComfyUI nests inputs under a menu's entry, ``format.codec``: defaults where unsaved."""
+    for option in options.get("options") or []:
+        if isinstance(option, dict) and option["key"] == chosen[name]:
+            inputs = option["inputs"].get("required", {})
+            nested = {f"{name}.{key}": _default(spec) for key, spec in inputs.items()}
+            for key, spec in inputs.items():
+                nested |= _nested(f"{name}.{key}", nested, spec[1] if len(spec) > 1 else {})
+            return nested
+    return {}
+
+
+def _default(spec: list[Any]) -> Any:
+    options = spec[1] if len(spec) > 1 else {}
+    entries = options.get("options") or spec[0]
+    first = entries[0] if isinstance(entries, list) else None
+    return options.get("default", first["key"] if isinstance(first, dict) else first)
