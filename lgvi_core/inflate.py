@@ -4,7 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .config import UNetConfig
+from .config import UNetConfig, read_unet_config
+from .errors import CheckpointError
+from .unet import InflatedUNet
 
 CONDITION_CHANNELS = 4
 
@@ -32,3 +34,24 @@ def is_unet_2d(values: dict[str, Any], state: dict[str, Tensor]) -> bool:
     """Whether a checkpoint is an image U-Net (InstructPix2Pix, MagicBrush), not a released LGVI."""
     flat = all(name.endswith("2D") for name in values.get("down_block_types", ["3D"]))
     return flat and not any(".attn_temp." in key for key in state)
+
+
+def inflate(values: dict[str, Any], state: dict[str, Tensor], **changes: Any) -> InflatedUNet:
+    """An image U-Net with temporal attention and mask decoder added, ready to be trained.
+
+    ``values`` and ``state`` are the 2-D checkpoint's config and weights; ``changes`` override
+    config values. What is added starts so that single frames come out as before.
+    """
+    added = {"temp_attn": True, "mask_decoder_type": "MaskDecoder", **changes}
+    whole = read_unet_config({**values, **added}, "image U-Net")
+    config, state = split_condition_input(whole, state)
+    unet = InflatedUNet(config)
+    result = unet.load_state_dict(state, strict=False)
+    new = ("attn_temp.", "norm_temp.", "mask_decoder.")
+    missing = [key for key in result.missing_keys if not any(part in key for part in new)]
+    if missing or result.unexpected_keys:
+        raise CheckpointError(
+            f"image U-Net does not fit: missing {missing[:5]}, "
+            f"unexpected {result.unexpected_keys[:5]}"
+        )
+    return unet

@@ -1,7 +1,6 @@
 """Shared fixtures. The repository's root goes last on ``sys.path``: its ``nodes/`` must never
 shadow ComfyUI's ``nodes.py``."""
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -27,19 +26,9 @@ def comfyui_path() -> Path:
 @pytest.fixture(scope="session")
 def pack(comfyui_path) -> ModuleType:
     """This pack imported into this process beside ComfyUI's modules, on the CPU."""
-    sys.path.insert(0, str(comfyui_path))
-    from comfy.cli_args import args
+    from pack import load_pack
 
-    args.cpu = True
-    spec = importlib.util.spec_from_file_location(
-        "lgvi_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["lgvi_pack"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_pack(comfyui_path)
 
 
 @pytest.fixture(scope="session")
