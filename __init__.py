@@ -5,8 +5,6 @@ from pathlib import Path
 import folder_paths
 from comfy_api.v0_0_2 import ComfyExtension
 
-WEB_DIRECTORY = "./web"
-
 folder_paths.add_model_folder_path("lgvi", str(Path(folder_paths.models_dir) / "lgvi"))
 
 

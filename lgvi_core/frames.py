@@ -133,5 +133,5 @@ def check_frames(frames: Tensor, what: str = "frames") -> None:
         )
     if frames.shape[0] == 0:
         raise LGVIError(f"{what}: the clip is empty; load a video with at least one frame")
-    if not torch.isfinite(frames).all():
+    if not all(torch.isfinite(chunk).all() for chunk in frames.split(CHUNK_FRAMES)):
         raise LGVIError(f"{what} hold NaN or infinite pixels; check the node they come from")

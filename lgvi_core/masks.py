@@ -42,27 +42,28 @@ def soft_mask(mask: Tensor, threshold: float, grow: int, feather: int) -> Tensor
     Beyond that it falls to exactly 0 within ``feather`` more pixels. ``threshold`` <= 0 counts as
     the smallest value above 0, so that empty stays empty. A negative ``grow`` shrinks.
     """
-    hard = (mask >= threshold if threshold > 0 else mask > 0).to(mask.dtype)
-    out = torch.empty_like(hard)
-    for start in range(0, len(hard), CHUNK_FRAMES):
-        chunk = hard[start : start + CHUNK_FRAMES, None]
+    out = torch.empty_like(mask)
+    for start in range(0, len(mask), CHUNK_FRAMES):
+        chunk = mask[start : start + CHUNK_FRAMES, None]
+        chunk = (chunk >= threshold if threshold > 0 else chunk > 0).to(mask.dtype)
         chunk = _dilate(chunk, grow) if grow >= 0 else 1 - _dilate(1 - chunk, -grow)
         out[start : start + CHUNK_FRAMES] = _feather(chunk, feather)[:, 0]
     return out
 
 
-def composite(source: Tensor, result: Tensor, opacity: Tensor) -> Tensor:
-    """``result`` over ``source`` [f, h, w, 3] by ``opacity`` [f or 1, h, w].
+def composite(source: Tensor, result: Tensor, opacity: Tensor, fit: Fit) -> Tensor:
+    """``result`` [f, H, W, 3] on ``fit``'s canvas over ``source`` [f, h, w, 3] by ``opacity``.
 
-    Where the opacity is 0 the output is the source, bit for bit.
+    ``opacity`` is [f or 1, h, w]. Where it is 0 the output is the source, bit for bit. Frames are
+    restored to the source's size one by one, and only where there is anything to lay over.
     """
     out = source.clone()
     for i in range(len(source)):
-        alpha = opacity[i if len(opacity) > 1 else 0]
+        alpha = opacity[i if len(opacity) > 1 else 0][..., None].to(source)
         touched = alpha > 0
         if touched.any():
-            blended = torch.lerp(source[i], result[i].to(source), alpha[..., None].to(source))
-            out[i] = torch.where(touched[..., None], blended, source[i])
+            restored = from_canvas(result[i : i + 1], fit)[0].to(source)
+            out[i] = torch.where(touched, torch.lerp(source[i], restored, alpha), source[i])
     return out
 
 

@@ -19,6 +19,8 @@ from ..lgvi_core.unet import ClipConditions, InflatedUNet
 
 RUN_KEY = "lgvi_run"
 MASK_KEY = "lgvi_mask"
+OVERRIDE_KEY = "optimized_attention_override"
+"""ComfyUI's name for an attention function that a node sets for one model."""
 
 # diffusers' name of a beta schedule -> ComfyUI's.
 BETA_SCHEDULES = {"scaled_linear": "linear", "linear": "sqrt_linear"}
@@ -48,18 +50,32 @@ class PreparedConditions:
         return ClipConditions(self._condition[1], text, self._text[1])
 
 
+class HostAttention:
+    """ComfyUI's attention, or what a node put in its place for this model."""
+
+    override = None
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+        attention = comfy.ldm.modules.attention.optimized_attention
+        if self.override is None:
+            return attention(query, key, value, heads)
+        options = {OVERRIDE_KEY: self.override}
+        return attention(query, key, value, heads, transformer_options=options)
+
+
 class ComfyUNet(InflatedUNet):
     """The U-Net behind ComfyUI's call: 4-D latents [(conds frames), c, h, w], c_x after z_t."""
 
     def __init__(self, config: UNetConfig, dtype=None, device=None, operations=None, **_) -> None:
-        attention = comfy.ldm.modules.attention.optimized_attention
-        super().__init__(config, operations, attention, dtype, device)
+        self.host_attention = HostAttention()
+        super().__init__(config, operations, self.host_attention, dtype, device)
         self.dtype = dtype
 
     def forward(  # type: ignore[override]
         self, x, timesteps, context=None, transformer_options=None, num_video_frames=None, **_
     ) -> Tensor:
         options = transformer_options or {}
+        self.host_attention.override = options.get(OVERRIDE_KEY)
         frames = num_video_frames or x.shape[0]
         clips = rearrange(x, "(b f) c h w -> b c f h w", f=frames)
         z_t, c_x = clips.split(x.shape[1] // 2, dim=1)

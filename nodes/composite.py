@@ -53,4 +53,4 @@ class Composite(io.ComfyNode):
         if tuple(mask.shape[1:]) != source_size:
             mask = from_canvas(mask[..., None], fit)[..., 0]
         opacity = soft_mask(mask, threshold, grow, feather)
-        return io.NodeOutput(composite(source, from_canvas(result, fit), opacity), opacity)
+        return io.NodeOutput(composite(source, result, opacity, fit), opacity)

@@ -119,10 +119,10 @@ class Sampler(io.ComfyNode):
         from .progress import show_text
         from .sampling import pixel_size, sample_with_mask
 
-        latents, mask = sample_with_mask(
+        sampled, mask = sample_with_mask(
             model,
             (text_video, video, unconditional),
-            latent["samples"],
+            latent,
             seed,
             steps,
             (text_scale, video_scale),
@@ -136,5 +136,6 @@ class Sampler(io.ComfyNode):
                 "This model has no mask decoder, so the mask covers everything. Connect a mask of "
                 "your own to LGVI Composite.",
             )
-            mask = torch.ones(len(latents), *(latent.get(FIT_KEY) or pixel_size(latents)))
-        return io.NodeOutput({**latent, "samples": latents}, mask)
+            size = latent.get(FIT_KEY) or pixel_size(sampled["samples"])
+            mask = torch.ones(len(sampled["samples"]), *size)
+        return io.NodeOutput(sampled, mask)

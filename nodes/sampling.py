@@ -1,11 +1,14 @@
 """ComfyUI's own sampling with its dual guidance, and the mask recorded on the way."""
 
-import comfy.sample
+from typing import Any
+
 import comfy.samplers
-import comfy.utils
-import latent_preview
 import torch
-from comfy_extras.nodes_custom_sampler import Guider_DualCFG
+from comfy_extras.nodes_custom_sampler import (
+    Guider_DualCFG,
+    Noise_RandomNoise,
+    SamplerCustomAdvanced,
+)
 from torch import Tensor
 
 from ..lgvi_core.errors import LGVIError
@@ -15,53 +18,50 @@ from ..lgvi_core.sampling import first_mask_step
 from .comfy_model import MASK_KEY, is_lgvi
 from .mask_recorder import MaskRecorder
 
+Latent = dict[str, Any]
+"""ComfyUI's LATENT: ``samples`` [frames, 4, h, w], and what other nodes attach."""
+
 
 def sample_with_mask(
     model,
     conditionings,
-    latents: Tensor,
+    latent: Latent,
     seed: int,
     steps: int,
     scales: tuple[float, float],
     sampler: str,
     scheduler: str,
     source_size: tuple[int, int] | None,
-) -> tuple[Tensor, Tensor | None]:
-    """Latents [frames, 4, h, w] as the stock graph samples them, and the mask [frames, H, W].
+) -> tuple[Latent, Tensor | None]:
+    """The latent that the stock graph samples, and the mask [frames, H, W] from 0 to 1.
 
     ``conditionings`` are (text and video, video, neither), ``scales`` (text, video). The mask is
     in ``source_size``, or in the latent's pixels where that is not known; None where the model
     has no mask decoder.
     """
-    _check(model, conditionings, latents)
-    text_video, video, unconditional = conditionings
+    samples = latent["samples"]
+    _check(model, conditionings, samples)
     model = model.clone()
     guider = Guider_DualCFG(model)
-    guider.set_conds(text_video, video, unconditional)
+    guider.set_conds(*conditionings)
     guider.set_cfg(*scales)
     sigmas = comfy.samplers.calculate_sigmas(
         model.get_model_object("model_sampling"), scheduler, steps
     )
     recorder = MaskRecorder(
-        len(latents),
+        len(samples),
         float(sigmas[first_mask_step(len(sigmas) - 1)]),
         {cond["uuid"] for cond in guider.original_conds["positive"]},
     )
     model.model_options.setdefault("transformer_options", {})[MASK_KEY] = recorder
-    samples = guider.sample(
-        comfy.sample.prepare_noise(latents, seed),
-        latents,
-        comfy.samplers.sampler_object(sampler),
-        sigmas,
-        callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=seed,
-    )
+    method = comfy.samplers.sampler_object(sampler)
+    noise = Noise_RandomNoise(seed)
+    sampled = SamplerCustomAdvanced.execute(noise, guider, method, sigmas, latent).args[0]
     mask = recorder.mean()
     if mask is not None:
-        canvas = pixel_size(latents)
+        canvas = pixel_size(samples)
         mask = latent_mask_to_frames(mask, locate(source_size or canvas, canvas))
-    return samples.to(latents.device), mask
+    return sampled, mask
 
 
 def pixel_size(latents: Tensor) -> tuple[int, int]:

@@ -57,7 +57,15 @@ def sample_in_windows(frames: int) -> None:
     text = torch.zeros(1, 77, checkpoint.unet_config.cross_attention_dim)
     clip = [[text, {"concat_latent_image": latents}]]
     import_module("lgvi_pack.nodes.sampling").sample_with_mask(
-        model, (clip, clip, [[text, {}]]), latents, 0, 2, (2.0, 1.5), "euler", "normal", None
+        model,
+        (clip, clip, [[text, {}]]),
+        {"samples": latents},
+        0,
+        2,
+        (2.0, 1.5),
+        "euler",
+        "normal",
+        None,
     )
 
 

@@ -50,9 +50,10 @@ def conditionings():
 
 def run(comfy, model, conditionings, scales=(3.0, 1.5), steps=6, seed=7):
     conds, latent = conditionings
-    return comfy.sampling.sample_with_mask(
-        model, conds, latent, seed, steps, scales, "euler", "normal", source_size=None
+    sampled, mask = comfy.sampling.sample_with_mask(
+        model, conds, {"samples": latent}, seed, steps, scales, "euler", "normal", source_size=None
     )
+    return sampled["samples"], mask
 
 
 def test_host_call_equals_the_core_unet(comfy, loaded):
@@ -90,6 +91,49 @@ def test_same_latents_as_the_stock_graph(comfy, loaded, conditionings):
         {"samples": latent},
     )
     assert torch.equal(ours, stock.args[0]["samples"])
+
+
+def test_noise_mask_of_the_latent_counts_as_in_the_stock_graph(comfy, loaded, conditionings):
+    conds, latent = conditionings
+    noise_mask = torch.zeros(1, HEIGHT * 8, WIDTH * 8)
+    noise_mask[:, :, : WIDTH * 4] = 1
+    masked = {"samples": latent + 1, "noise_mask": noise_mask}
+    sampled, _ = comfy.sampling.sample_with_mask(
+        loaded[0], conds, masked, 7, 3, (3.0, 1.5), "euler", "normal", source_size=None
+    )
+    kept = sampled["samples"][..., WIDTH // 2 + 1 :]
+    assert (kept - 1).abs().max() < 1e-4
+    assert (sampled["samples"][..., : WIDTH // 2] - 1).abs().max() > 0.1
+
+
+def test_attention_of_the_model_options_is_used(comfy, loaded, conditionings):
+    calls = []
+
+    def override(attention, *args, **kwargs):
+        calls.append(1)
+        return attention(*args, **kwargs)
+
+    model = loaded[0].clone()
+    model.model_options.setdefault("transformer_options", {})["optimized_attention_override"] = (
+        override
+    )
+    samples, _ = run(comfy, model, conditionings, steps=2)
+    assert calls
+    calls.clear()
+    plain, _ = run(comfy, loaded[0], conditionings, steps=2)
+    assert not calls
+    assert torch.allclose(samples, plain, atol=1e-5)
+
+
+def test_torch_compile_node_gives_the_same(comfy, loaded, conditionings):
+    from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+    compiled = loaded[0].clone()
+    set_torch_compile_wrapper(model=compiled, backend="eager")
+    samples, mask = run(comfy, compiled, conditionings, steps=3)
+    plain, plain_mask = run(comfy, loaded[0], conditionings, steps=3)
+    assert torch.allclose(samples, plain, rtol=1e-4, atol=1e-4)
+    assert torch.allclose(mask, plain_mask, atol=1e-4)
 
 
 def test_ksampler_works(comfy, loaded, conditionings):

@@ -13,6 +13,8 @@ from lgvi_core.masks import (
     soft_mask,
 )
 
+NINE = fit_frames((9, 9), 0)
+
 
 def dot(size=41, value=1.0):
     mask = torch.zeros(1, size, size)
@@ -44,29 +46,30 @@ def test_threshold_zero_keeps_an_empty_mask_empty():
 
 @pytest.mark.parametrize(("grow", "feather"), [(0, 0), (3, 5)])
 def test_composite_keeps_the_source_bit_for_bit_outside(grow, feather):
-    source, result = torch.rand(3, 41, 41, 3), torch.rand(3, 41, 41, 3)
+    source, result = torch.rand(3, 41, 41, 3), torch.rand(3, 48, 48, 3)
     opacity = soft_mask(dot().repeat(3, 1, 1), 0.5, grow, feather)
-    out = composite(source, result, opacity)
+    out = composite(source, result, opacity, fit_frames((41, 41), 0))
     untouched = opacity == 0
     assert torch.equal(out[untouched], source[untouched])
-    assert torch.equal(out[opacity == 1], result[opacity == 1])
+    assert torch.equal(out[opacity == 1], result[:, :41, :41][opacity == 1])
 
 
 def test_empty_mask_returns_the_source_untouched():
     source = torch.rand(2, 9, 9, 3)
-    out = composite(source, torch.rand(2, 9, 9, 3), torch.zeros(2, 9, 9))
+    out = composite(source, torch.rand(2, 16, 16, 3), torch.zeros(2, 9, 9), NINE)
     assert torch.equal(out, source)
 
 
 def test_one_mask_serves_all_frames():
-    source, result = torch.zeros(2, 9, 9, 3), torch.ones(2, 9, 9, 3)
-    assert torch.equal(composite(source, result, torch.ones(1, 9, 9)), result)
+    source, result = torch.zeros(2, 9, 9, 3), torch.ones(2, 16, 16, 3)
+    out = composite(source, result, torch.ones(1, 9, 9), NINE)
+    assert torch.equal(out, torch.ones_like(source))
 
 
 def test_inputs_are_not_changed():
     source, mask = torch.rand(1, 9, 9, 3), dot(9)
     copies = source.clone(), mask.clone()
-    composite(source, torch.ones(1, 9, 9, 3), soft_mask(mask, 0.5, 2, 2))
+    composite(source, torch.ones(1, 16, 16, 3), soft_mask(mask, 0.5, 2, 2), NINE)
     overlay(source, mask, (1, 0, 0), 0.5, 1)
     assert torch.equal(source, copies[0])
     assert torch.equal(mask, copies[1])
