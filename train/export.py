@@ -51,8 +51,13 @@ def export(run: Path, output: Path) -> None:
         _strip(state, "unet."),
     )
 
-    text_config = CLIPTextConfig(**config.text_encoder, architectures=["CLIPTextModel"]).to_dict()
-    text_config = {k: v for k, v in text_config.items() if not k.startswith("transformers")}
+    text_config = {
+        "architectures": ["CLIPTextModel"],
+        "model_type": "clip_text_model",
+        **CLIPTextConfig(**config.text_encoder).to_diff_dict(),
+        **config.text_encoder,
+    }
+    text_config.pop("transformers_version", None)
     _write_json(output / "text_encoder" / "config.json", text_config)
     _write_tensors(
         output / "text_encoder" / "model.safetensors",
@@ -63,7 +68,11 @@ def export(run: Path, output: Path) -> None:
         },
     )
 
-    _copy(config.vae, output / "vae", ["config.json", "diffusion_pytorch_model.safetensors"])
+    vae_config = json.loads((config.vae / "config.json").read_text())
+    for key in ("_name_or_path", "block_out_channels"):  # traces of how it was made
+        vae_config.pop(key, None)
+    _write_json(output / "vae" / "config.json", vae_config)
+    _copy(config.vae, output / "vae", ["diffusion_pytorch_model.safetensors"])
     names = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"]
     _copy(config.tokenizer, output / "tokenizer", names)
     DDIMScheduler(**config.scheduler).save_pretrained(output / "scheduler")

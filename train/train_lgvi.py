@@ -194,9 +194,12 @@ def train(config: TrainConfig) -> None:
     maker = BatchMaker(cache, tokenizer, config.data, config.loss, config.seed)
 
     folder = config.output / "checkpoint"
+    if not folder.exists() and (old := folder.with_name("checkpoint.old")).exists():
+        folder = old  # killed between the two renames of save_checkpoint
     if folder.exists():
         accelerator.load_state(str(folder))
         logger.info("resumed at step %d", progress.step)
+    folder = config.output / "checkpoint"
     saved, recent, frames = progress.seconds, [], 0
     logged = time.monotonic()
 
