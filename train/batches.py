@@ -9,7 +9,7 @@ from transformers import CLIPTokenizer
 
 from .config import DataConfig, LossConfig
 from .data.expressions import describe_removal, sample_pair
-from .latent_cache import LatentCache, LatentScene
+from .latent_cache import VIDEO_FRAMES, LatentCache, LatentScene
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,12 @@ class BatchMaker:
         late = progress >= self.data.video_from
         if late and videos and rng.random() < self.data.video_share:
             group = _choose_group(rng, videos)
-            return self._assemble(rng, group, self.data.batch_videos, single=False)
+            frames = int(rng.choice(self.data.video_frames))
+            count = max(1, self.data.batch_videos * VIDEO_FRAMES // frames)
+            return self._assemble(rng, group, count, frames)
         # Frames of clips are single frames too: more backgrounds and places for the same encoding.
         group = _choose_group(rng, images + videos)
-        return self._assemble(rng, group, self.data.batch_images, single=True)
+        return self._assemble(rng, group, self.data.batch_images, frames=1)
 
     def tokenize(self, sentences: list[str]) -> Tensor:
         """CLIP's token ids [b, 77], padded with the end token."""
@@ -75,7 +77,7 @@ class BatchMaker:
         return torch.tensor([self.known[sentence] for sentence in sentences])
 
     def _assemble(
-        self, rng: np.random.Generator, group: list[LatentScene], count: int, single: bool
+        self, rng: np.random.Generator, group: list[LatentScene], count: int, frames: int
     ) -> Batch:
         z_0, c_x, masks, sentences = [], [], [], []
         for index in rng.integers(len(group), size=count):
@@ -84,15 +86,12 @@ class BatchMaker:
             present, removed = sample_pair(rng, len(objects))
             request = describe_removal(rng, objects, present, removed)
             kept = [i for i in present if i not in request.removed]
-            frames = slice(None)
-            if single:
-                first = int(rng.integers(item.masks.shape[1]))
-                frames = slice(first, first + 1)
-            c_x.append(item.latents[_code(present), frames])
-            z_0.append(item.latents[_code(kept), frames])
-            mask = torch.zeros_like(item.masks[0, frames])
+            chosen = np.sort(rng.choice(item.masks.shape[1], frames, replace=False))
+            c_x.append(item.latents[_code(present), chosen])
+            z_0.append(item.latents[_code(kept), chosen])
+            mask = torch.zeros_like(item.masks[0, chosen])
             for i in request.removed:
-                mask = torch.maximum(mask, item.masks[i, frames])
+                mask = torch.maximum(mask, item.masks[i, chosen])
             masks.append(mask)
             sentences.append(request.sentence)
 

@@ -18,7 +18,10 @@ class DataConfig(_Section):
     video_from: float = Field(0.5, ge=0, le=1, description="share of the run with images only")
     video_share: float = Field(0.5, ge=0, le=1, description="share of batches of clips after that")
     batch_images: int = Field(32, gt=0, description="single frames per step and process")
-    batch_videos: int = Field(8, gt=0, description="clips per step and process")
+    batch_videos: int = Field(8, gt=0, description="whole clips per step and process")
+    video_frames: tuple[int, ...] = Field(
+        (4,), description="lengths that clips are cut to, one per batch; shorter ones are more"
+    )
 
 
 class OptimizerConfig(_Section):
