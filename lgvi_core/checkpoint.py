@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .config import UNetConfig, read_unet_config
+from .config import SchedulerConfig, UNetConfig, read_config, read_unet_config
 from .errors import CheckpointError
 from .inflate import is_unet_2d, split_condition_input
 from .unet import InflatedUNet
@@ -30,6 +30,7 @@ PARTS = {
     "text_encoder": ("config.json", "model"),
 }
 MASK_PREFIX = "mask_decoder."
+SD15_SCALING_FACTOR = 0.18215
 BUNDLED_MODEL = Path(__file__).parent / "weights" / "lgvi-mini"
 
 # What the released folder's scheduler says; used where a bare U-Net comes without one.
@@ -63,13 +64,11 @@ class Checkpoint:
     unet_config: UNetConfig
     unet: dict[str, Tensor]
     scheduler: dict[str, Any]
+    noise: SchedulerConfig
+    scaling_factor: float
+    """What the VAE's latents are multiplied by before the U-Net sees them."""
     vae: Part | None = None
     text_encoder: Part | None = None
-
-    @property
-    def scaling_factor(self) -> float:
-        """What the VAE's latents are multiplied by before the U-Net sees them."""
-        return float((self.vae.config if self.vae else {}).get("scaling_factor", 0.18215))
 
     @property
     def has_mask_decoder(self) -> bool:
@@ -92,7 +91,17 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path}: no such folder or file")
     unet = parts["unet"]
     config, state = check_unet(unet.config, unet.state, str(path))
-    return Checkpoint(path, config, state, scheduler, parts.get("vae"), parts.get("text_encoder"))
+    vae = parts.get("vae")
+    return Checkpoint(
+        path,
+        config,
+        state,
+        scheduler,
+        read_config(SchedulerConfig, scheduler, f"{path} scheduler"),
+        _scaling_factor(vae, path),
+        vae,
+        parts.get("text_encoder"),
+    )
 
 
 def check_unet(
@@ -113,10 +122,9 @@ def check_unet(
             "mask_decoder_type": "MaskDecoder",
             "mask_decoder_channels": mask_width.shape[1],
         }
-    elif values.get("mask_decoder_type"):
+    elif values.get("mask_decoder_type") and not any(k.startswith(MASK_PREFIX) for k in state):
         logger.warning("%s: no mask-decoder weights, so this model predicts no mask", origin)
         values = {**values, "mask_decoder_type": None}
-        state = {key: v for key, v in state.items() if not key.startswith(MASK_PREFIX)}
     config = read_unet_config(values, origin)
     with torch.device("meta"):
         expected = {name: p.shape for name, p in InflatedUNet(config).state_dict().items()}
@@ -191,6 +199,13 @@ def _read_single_file(path: Path) -> tuple[dict[str, Part], dict[str, Any]]:
     if "unet" not in parts:
         parts["unet"] = Part(_json_object(configs.get("unet"), path), tensors)
     return parts, _json_object(configs.get("scheduler", DEFAULT_SCHEDULER), path)
+
+
+def _scaling_factor(vae: Part | None, origin: Path) -> float:
+    value = (vae.config if vae else {}).get("scaling_factor", SD15_SCALING_FACTOR)
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise CheckpointError(f"{origin}: scaling_factor of the VAE is {value!r}")
+    return float(value)
 
 
 def _json_object(value: Any, origin: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The U-Net's configuration, as a checkpoint's ``config.json`` carries it."""
 
 import logging
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -99,7 +99,9 @@ class UNetConfig(BaseModel):
         )
         values.setdefault("up_block_types", [UP_BLOCKS[i == 0] for i in range(levels)])
         for key in ("down_block_types", "up_block_types"):
-            values[key] = tuple(str(n).removesuffix("2D").removesuffix("3D") for n in values[key])
+            if isinstance(values[key], list | tuple):
+                names = map(str, values[key])
+                values[key] = tuple(n.removesuffix("2D").removesuffix("3D") for n in names)
         return values
 
     @model_validator(mode="after")
@@ -134,10 +136,47 @@ class UNetConfig(BaseModel):
             return (self.attention_head_dim,) * len(self.block_out_channels)
         return self.attention_head_dim
 
-    @property
-    def size_multiple(self) -> int:
-        """Latent sizes that are a multiple of this need no forced interpolation."""
-        return 2 ** (len(self.block_out_channels) - 1)
+
+class SchedulerConfig(BaseModel):
+    """What of a diffusers scheduler's config decides the noise levels and the prediction."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    num_train_timesteps: int = Field(1000, gt=0, le=100_000)
+    beta_start: float = Field(0.00085, gt=0, lt=1)
+    beta_end: float = Field(0.012, gt=0, lt=1)
+    beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "scaled_linear"
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    rescale_betas_zero_snr: bool = False
+    trained_betas: None = None
+
+
+class TextEncoderConfig(BaseModel):
+    """Size of the CLIP text model; the defaults are Stable Diffusion 1.5's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    hidden_size: Width = 768
+    intermediate_size: Width = 3072
+    num_hidden_layers: int = Field(12, gt=0, le=256)
+    num_attention_heads: int = Field(12, gt=0, le=1024)
+    max_position_embeddings: int = Field(77, gt=0, le=65536)
+    hidden_act: Literal["quick_gelu", "gelu"] = "quick_gelu"
+
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def read_config(kind: type[Config], values: Any, origin: str) -> Config:
+    """Validate the ``values`` of a JSON config; LGVIError names ``origin`` and every wrong key."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        reasons = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise LGVIError(f"{origin}: {kind.__name__} that LGVI cannot use: {reasons}") from error
 
 
 def read_unet_config(values: Any, origin: str) -> UNetConfig:
@@ -156,11 +195,4 @@ def read_unet_config(values: Any, origin: str) -> UNetConfig:
     ]
     if unknown:
         logger.info("%s: config keys that LGVI does not use: %s", origin, ", ".join(unknown))
-    try:
-        return UNetConfig.model_validate(values)
-    except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'config'}: {item['msg']}"
-            for item in error.errors()
-        )
-        raise LGVIError(f"{origin}: not a U-Net config that LGVI can load: {reasons}") from error
+    return read_config(UNetConfig, values, origin)

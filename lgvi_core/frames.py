@@ -85,11 +85,9 @@ def to_canvas(frames: Tensor, fit: Fit) -> Tensor:
 
 
 def from_canvas(frames: Tensor, fit: Fit) -> Tensor:
-    """The inverse of ``to_canvas`` in size: [f, H, W, c] to [f, h, w, c], clamped to 0 to 1."""
+    """The inverse of ``to_canvas`` in size: [f, H, W, c] to [f, h, w, c]."""
     height, width = fit.content
-    return _map_chunks(
-        frames, fit.source, lambda x: _resize(x[..., :height, :width], fit.source).clamp(0, 1)
-    )
+    return _map_chunks(frames, fit.source, lambda x: _resize(x[..., :height, :width], fit.source))
 
 
 def _map_chunks(frames: Tensor, size: Size, change) -> Tensor:  # type: ignore[no-untyped-def]
@@ -97,7 +95,8 @@ def _map_chunks(frames: Tensor, size: Size, change) -> Tensor:  # type: ignore[n
         return frames
     out = frames.new_empty((frames.shape[0], *size, frames.shape[3]))
     for start in range(0, frames.shape[0], CHUNK_FRAMES):
-        chunk = frames[start : start + CHUNK_FRAMES].movedim(-1, 1)
+        # A CPU cannot interpolate half precision.
+        chunk = frames[start : start + CHUNK_FRAMES].movedim(-1, 1).float()
         out[start : start + CHUNK_FRAMES] = change(chunk).movedim(1, -1)
     return out
 
@@ -129,9 +128,15 @@ def check_frames(frames: Tensor, what: str = "frames") -> None:
     """Refuse what no model can work on: no frames, wrong layout, NaN or infinite pixels."""
     if frames.ndim != 4 or frames.shape[-1] != 3:
         raise LGVIError(
-            f"{what} must be RGB images [frames, height, width, 3], got {list(frames.shape)}"
+            f"{what} must be RGB images [frames, height, width, 3], got {list(frames.shape)}; "
+            "remove an alpha channel, and convert grey images to RGB"
         )
     if frames.shape[0] == 0:
         raise LGVIError(f"{what}: the clip is empty; load a video with at least one frame")
-    if not all(torch.isfinite(chunk).all() for chunk in frames.split(CHUNK_FRAMES)):
+    if not is_finite(frames):
         raise LGVIError(f"{what} hold NaN or infinite pixels; check the node they come from")
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether there is no NaN or infinity in ``values``; makes no copy of them."""
+    return values.numel() == 0 or all(torch.isfinite(bound) for bound in torch.aminmax(values))

@@ -38,7 +38,7 @@ def download_model(
     download asks for the same one. Files that arrived whole are not asked for again. Raises
     LGVIError that says what to do where the hub cannot be reached or the disk is full.
     """
-    if (folder / COMPLETE_FILE).is_file():
+    if _is_complete(folder):
         return folder
     bar: Any = None
     try:
@@ -54,8 +54,8 @@ def download_model(
         bar = _progress_class(progress, sum(sizes[name] for name in names))
         for name in names:
             _fetch_file(repository, name, str(info.sha), folder, endpoint, bar)
-            bar.finished += sizes[name]
-        (folder / COMPLETE_FILE).write_text(f"{repository} {info.sha}\n")
+            bar.finish_file(sizes[name])
+        (folder / COMPLETE_FILE).write_text("\n".join(names))
     except LGVIError:
         raise
     except Exception as error:
@@ -68,6 +68,14 @@ def download_model(
             f"resumes. Or copy the model's folder into {folder.parent} by hand."
         ) from error
     return folder
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether every file that a finished download wrote down is still there."""
+    listing = folder / COMPLETE_FILE
+    return listing.is_file() and all(
+        (folder / name).is_file() for name in listing.read_text().splitlines()
+    )
 
 
 def needed_files(available: Iterable[str]) -> list[str]:
@@ -111,12 +119,24 @@ def _progress_class(progress: ProgressCallback | None, total_bytes: int) -> Any:
 
         def update(self, n: float | None = 1) -> bool | None:
             shown = super().update(n)
+            Bar.report(Bar.finished + int(self.n))
+            return shown
+
+        @classmethod
+        def finish_file(cls, size: int) -> None:
+            """Also the place where progress and cancelling work if the library has no bar."""
+            if cls.stopped_by is not None:
+                raise cls.stopped_by
+            cls.finished += size
+            cls.report(cls.finished)
+
+        @classmethod
+        def report(cls, done: int) -> None:
             if progress is not None:
                 try:
-                    progress(min(Bar.finished + int(self.n), total_bytes), total_bytes)
+                    progress(min(done, total_bytes), total_bytes)
                 except Exception as stop:
-                    Bar.stopped_by = stop
+                    cls.stopped_by = stop
                     raise
-            return shown
 
     return Bar

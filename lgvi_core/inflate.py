@@ -32,7 +32,8 @@ def split_condition_input(
 
 def is_unet_2d(values: dict[str, Any], state: dict[str, Tensor]) -> bool:
     """Whether a checkpoint is an image U-Net (InstructPix2Pix, MagicBrush), not a released LGVI."""
-    flat = all(name.endswith("2D") for name in values.get("down_block_types", ["3D"]))
+    names = values.get("down_block_types")
+    flat = isinstance(names, list | tuple) and all(str(name).endswith("2D") for name in names)
     return flat and not any(".attn_temp." in key for key in state)
 
 
@@ -46,6 +47,7 @@ def inflate(values: dict[str, Any], state: dict[str, Tensor], **changes: Any) ->
     whole = read_unet_config({**values, **added}, "image U-Net")
     config, state = split_condition_input(whole, state)
     unet = InflatedUNet(config)
+    unet.initialise_new_parts()
     result = unet.load_state_dict(state, strict=False)
     new = ("attn_temp.", "norm_temp.", "mask_decoder.")
     missing = [key for key in result.missing_keys if not any(part in key for part in new)]

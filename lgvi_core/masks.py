@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import LGVIError
-from .frames import CHUNK_FRAMES, Fit, from_canvas
+from .frames import Fit, from_canvas, is_finite
 
 Colour = tuple[float, float, float]
 
@@ -32,7 +32,7 @@ def check_mask(mask: Tensor, frames: int, sizes: set[tuple[int, int]]) -> None:
     if size not in sizes:
         known = " or ".join(f"{w} x {h}" for h, w in sorted(sizes, reverse=True))
         raise LGVIError(f"mask is {size[1]} x {size[0]} pixels, the frames are {known}")
-    if not torch.isfinite(mask).all():
+    if not is_finite(mask):
         raise LGVIError("mask holds NaN or infinite values; check the node it comes from")
 
 
@@ -43,11 +43,10 @@ def soft_mask(mask: Tensor, threshold: float, grow: int, feather: int) -> Tensor
     the smallest value above 0, so that empty stays empty. A negative ``grow`` shrinks.
     """
     out = torch.empty_like(mask)
-    for start in range(0, len(mask), CHUNK_FRAMES):
-        chunk = mask[start : start + CHUNK_FRAMES, None]
-        chunk = (chunk >= threshold if threshold > 0 else chunk > 0).to(mask.dtype)
-        chunk = _dilate(chunk, grow) if grow >= 0 else 1 - _dilate(1 - chunk, -grow)
-        out[start : start + CHUNK_FRAMES] = _feather(chunk, feather)[:, 0]
+    for i, frame in enumerate(mask):
+        hard = (frame >= threshold if threshold > 0 else frame > 0).to(torch.float32)
+        hard = _dilate(hard, grow) if grow >= 0 else 1 - _dilate(1 - hard, -grow)
+        out[i] = _feather(hard, feather)
     return out
 
 
@@ -75,25 +74,37 @@ def overlay(frames: Tensor, mask: Tensor, colour: Colour, tint: float, outline: 
         alpha = mask[i if len(mask) > 1 else 0][..., None].to(frames)
         out[i] = torch.lerp(frames[i], paint.expand_as(frames[i]), alpha * tint)
         if outline > 0:
-            hard = (alpha >= 0.5).to(frames.dtype).movedim(-1, 0)[None]
-            edge = (_dilate(hard, outline) - hard)[0].movedim(0, -1)
-            out[i] = torch.where(edge > 0, paint, out[i])
+            hard = (alpha[..., 0] >= 0.5).to(torch.float32)
+            edge = _dilate(hard, outline) > hard
+            out[i] = torch.where(edge[..., None], paint, out[i])
     return out
 
 
 def _dilate(x: Tensor, radius: int) -> Tensor:
-    """Maximum over a square of ``radius`` pixels each way; [f, 1, h, w]."""
-    if radius == 0:
-        return x
-    size = 2 * radius + 1
-    x = F.max_pool2d(x, (size, 1), stride=1, padding=(radius, 0))
-    return F.max_pool2d(x, (1, size), stride=1, padding=(0, radius))
+    """1 where ``x`` [h, w] of zeros and ones has a 1 within a square of ``radius`` each way."""
+    return x if radius == 0 else (_box(x, radius)[0] > 0).to(x.dtype)
 
 
 def _feather(x: Tensor, radius: int) -> Tensor:
-    """An even fall from 1 on ``x`` to 0 beyond ``radius`` pixels around it."""
-    total = x.clone()
-    for _ in range(radius):
-        x = _dilate(x, 1)
-        total += x
-    return total / (radius + 1)
+    """A fall from 1 on ``x`` [h, w] to exactly 0 beyond ``radius`` pixels around it."""
+    blur = radius // 2
+    x = _dilate(x, radius - blur)
+    if blur == 0:
+        return x
+    total, count = _box(x, blur)
+    return total / count
+
+
+def _box(x: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    """Sum and number of the pixels within ``radius`` each way, at the same cost for any radius.
+
+    ``x`` holds zeros and ones, so that the running sums are whole numbers and exact.
+    """
+    count = torch.ones_like(x)
+    for dim in (0, 1):
+        index = torch.arange(x.shape[dim], device=x.device)
+        stop, start = (index + radius + 1).clamp(max=len(index)), (index - radius).clamp(min=0)
+        sums = F.pad(x.cumsum(dim), (0, 0, 1, 0) if dim == 0 else (1, 0))
+        x = sums.index_select(dim, stop) - sums.index_select(dim, start)
+        count = count * (stop - start).unsqueeze(1 - dim)
+    return x, count

@@ -104,10 +104,12 @@ class InflatedUNet(nn.Module):
             self.mask_decoder = MaskDecoder(
                 feature_channels, config.mask_decoder_channels, config.mask_decoder_groups, layers
             )
-        self._initialise_new_parts()
 
-    def _initialise_new_parts(self) -> None:
-        """Zero what inflation adds, so that training starts from the 2-D network's function."""
+    def initialise_new_parts(self) -> None:
+        """Zero what inflation adds, so that training starts from the 2-D network's function.
+
+        For networks that are about to be trained; loading weights makes it needless.
+        """
         zero: list[Any] = [] if self.condition_conv_in is None else [self.condition_conv_in]
         for transformer in self.transformers():
             block: Any = transformer.transformer_blocks[0]

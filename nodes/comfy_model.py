@@ -1,5 +1,9 @@
 """The one place where a lgvi_core U-Net becomes a native ComfyUI MODEL."""
 
+import collections
+from collections.abc import Callable
+from typing import Any
+
 import comfy.conds
 import comfy.ldm.modules.attention
 import comfy.model_base
@@ -19,11 +23,17 @@ from ..lgvi_core.unet import ClipConditions, InflatedUNet
 
 RUN_KEY = "lgvi_run"
 MASK_KEY = "lgvi_mask"
+BRANCHES = 3
+"""Conditionings of the guidance, which ComfyUI may evaluate one by one."""
 OVERRIDE_KEY = "optimized_attention_override"
 """ComfyUI's name for an attention function that a node sets for one model."""
 
 # diffusers' name of a beta schedule -> ComfyUI's.
-BETA_SCHEDULES = {"scaled_linear": "linear", "linear": "sqrt_linear"}
+BETA_SCHEDULES = {
+    "scaled_linear": "linear",
+    "linear": "sqrt_linear",
+    "squaredcos_cap_v2": "squaredcos_cap_v2",
+}
 PREDICTION_TYPES = {
     "epsilon": comfy.model_base.ModelType.EPS,
     "v_prediction": comfy.model_base.ModelType.V_PREDICTION,
@@ -33,21 +43,35 @@ PREDICTION_TYPES = {
 class PreparedConditions:
     """What does not change between the steps of one sampling run, computed once.
 
-    Inputs are compared by value, so a hit is exact however ComfyUI batches the conditions. One
-    condition is kept: with context windows the text's part still hits, and memory stays that of
-    one window.
+    Inputs are compared by value, so a hit is exact however ComfyUI batches or splits the
+    conditions. With context windows one condition is kept, so that memory stays that of one
+    window; the text's part still hits.
     """
 
-    def __init__(self) -> None:
-        self._condition: tuple[Tensor, Tensor] | None = None
-        self._text: tuple[Tensor, tuple] | None = None
+    def __init__(self, windows: bool) -> None:
+        self._conditions = Recent(1 if windows else BRANCHES)
+        self._texts = Recent(BRANCHES)
 
+    @torch.compiler.disable
     def get(self, unet: InflatedUNet, text: Tensor, c_x: Tensor) -> ClipConditions:
-        if self._condition is None or not _same(self._condition[0], c_x):
-            self._condition = (c_x.clone(), unet.prepare_condition(c_x))
-        if self._text is None or not _same(self._text[0], text):
-            self._text = (text.clone(), unet.prepare_text(text))
-        return ClipConditions(self._condition[1], text, self._text[1])
+        """The prepared conditions of ``text`` [b, n, d] and ``c_x`` [b, 4, f, h, w]."""
+        condition = self._conditions.get(c_x, unet.prepare_condition)
+        return ClipConditions(condition, text, self._texts.get(text, unet.prepare_text))
+
+
+class Recent:
+    """The results for the last few different tensors."""
+
+    def __init__(self, size: int) -> None:
+        self._entries: collections.deque[tuple[Tensor, Any]] = collections.deque(maxlen=size)
+
+    def get(self, key: Tensor, compute: Callable[[Tensor], Any]) -> Any:
+        for known, value in self._entries:
+            if _same(known, key):
+                return value
+        value = compute(key)
+        self._entries.append((key.clone(), value))
+        return value
 
 
 class HostAttention:
@@ -72,8 +96,17 @@ class ComfyUNet(InflatedUNet):
         self.dtype = dtype
 
     def forward(  # type: ignore[override]
-        self, x, timesteps, context=None, transformer_options=None, num_video_frames=None, **_
+        self,
+        x,
+        timesteps,
+        context=None,
+        control=None,
+        transformer_options=None,
+        num_video_frames=None,
+        **_,
     ) -> Tensor:
+        if control is not None:
+            raise LGVIError("LGVI takes no ControlNet: remove it from the conditioning")
         options = transformer_options or {}
         self.host_attention.override = options.get(OVERRIDE_KEY)
         frames = num_video_frames or x.shape[0]
@@ -132,27 +165,27 @@ class LGVIModelConfig(supported_models_base.BASE):
     def __init__(self, checkpoint: Checkpoint) -> None:
         # Only our own config: Stable Diffusion's keys would misguide ComfyUI's LoRA key map.
         super().__init__({"config": checkpoint.unet_config})
-        scheduler = checkpoint.scheduler
-        schedule = scheduler.get("beta_schedule", "scaled_linear")
-        if schedule not in BETA_SCHEDULES:
-            raise LGVIError(f"{checkpoint.origin}: unknown beta_schedule {schedule!r}")
+        noise = checkpoint.noise
         self.sampling_settings = {
-            "beta_schedule": BETA_SCHEDULES[schedule],
-            "linear_start": scheduler.get("beta_start", 0.00085),
-            "linear_end": scheduler.get("beta_end", 0.012),
-            "timesteps": scheduler.get("num_train_timesteps", 1000),
-            "zsnr": scheduler.get("rescale_betas_zero_snr", False),
+            "beta_schedule": BETA_SCHEDULES[noise.beta_schedule],
+            "linear_start": noise.beta_start,
+            "linear_end": noise.beta_end,
+            "timesteps": noise.num_train_timesteps,
+            "zsnr": noise.rescale_betas_zero_snr,
         }
         self.memory_usage_factor = 1.5 * checkpoint.unet_config.block_out_channels[0] / 320
 
 
 def create_model(
-    checkpoint: Checkpoint, latent_format: latent_formats.LatentFormat, dtype: torch.dtype | None
+    checkpoint: Checkpoint,
+    latent_format: latent_formats.LatentFormat,
+    dtype: torch.dtype | None,
+    disable_dynamic: bool = False,
 ) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL of ``checkpoint``; ``dtype`` None lets ComfyUI choose, as for its own models."""
-    prediction = checkpoint.scheduler.get("prediction_type", "epsilon")
-    if prediction not in PREDICTION_TYPES:
-        raise LGVIError(f"{checkpoint.origin}: unknown prediction_type {prediction!r}")
+    """A MODEL of ``checkpoint``; ``dtype`` None lets ComfyUI choose, as for its own models.
+
+    ``disable_dynamic`` asks for the plain patcher where ComfyUI has a dynamic one as well.
+    """
     management = comfy.model_management
     config = LGVIModelConfig(checkpoint)
     config.latent_format = latent_format
@@ -164,13 +197,15 @@ def create_model(
             weight_dtype=comfy.utils.weight_dtype(checkpoint.unet),
         )
     config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, load_device))
-    model = LGVIModel(config, PREDICTION_TYPES[prediction], device=offload_device)
-    patcher_class = getattr(
-        comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher
-    )
+    prediction = PREDICTION_TYPES[checkpoint.noise.prediction_type]
+    model = LGVIModel(config, prediction, device=offload_device)
+    plain = comfy.model_patcher.ModelPatcher
+    core = getattr(comfy.model_patcher, "CoreModelPatcher", plain)
+    patcher_class = plain if disable_dynamic else core
     patcher = patcher_class(model, load_device=load_device, offload_device=offload_device)
     # Names and shapes were checked on reading; strict, so that nothing stays uninitialised.
-    model.diffusion_model.load_state_dict(checkpoint.unet)
+    dynamic = hasattr(patcher, "is_dynamic") and patcher.is_dynamic()
+    model.diffusion_model.load_state_dict(checkpoint.unet, assign=dynamic)
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "lgvi", prepare_run)
     return patcher
 
@@ -183,7 +218,8 @@ def prepare_run(executor, *args, **kwargs):
     guider = executor.class_obj
     hooked = any("hooks" in cond for conds in guider.conds.values() for cond in conds)
     options = guider.model_options.setdefault("transformer_options", {})
-    options[RUN_KEY] = None if hooked else PreparedConditions()
+    windows = "context_handler" in guider.model_options
+    options[RUN_KEY] = None if hooked else PreparedConditions(windows)
     try:
         return executor(*args, **kwargs)
     finally:
@@ -196,7 +232,8 @@ def is_lgvi(model: comfy.model_patcher.ModelPatcher) -> bool:
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
+    alike = a.shape == b.shape and a.dtype == b.dtype and a.device == b.device
+    return alike and torch.equal(a, b)
 
 
 def _clip_size(latents: Tensor) -> str:

@@ -60,10 +60,13 @@ class VideoConditioning(io.ComfyNode):
         import node_helpers
         import torch
 
+        from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.frames import check_frames, fit_frames, to_canvas
         from .progress import show_text
 
         check_frames(frames)
+        if vae is None:
+            raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
         size = (frames.shape[1], frames.shape[2])
         fit = fit_frames(size, working_size)
         show_text(cls.hidden.unique_id, fit.describe())

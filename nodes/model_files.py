@@ -54,20 +54,19 @@ def resolve(name: str) -> Path:
 
 
 def _local_models() -> Iterator[str]:
-    for root in _roots():
-        for entry in root.iterdir() if root.is_dir() else ():
-            is_file = entry.suffix == ".safetensors" and root.name == "lgvi"
-            if is_file or (entry / "unet").is_dir():
-                yield entry.name
+    return (entry.name for entry in _entries())
 
 
 def _local_path(name: str) -> Path | None:
     """The entry called ``name``; only names that the menu can show, so no path leads elsewhere."""
-    if name not in set(_local_models()):
-        return None
-    return next(root / name for root in _roots() if (root / name).exists())
+    return next((entry for entry in _entries() if entry.name == name), None)
 
 
-def _roots() -> list[Path]:
-    kinds = ("lgvi", "diffusers")
-    return [Path(path) for kind in kinds for path in folder_paths.get_folder_paths(kind)]
+def _entries() -> Iterator[Path]:
+    """Diffusers folders, and single files in the folders that are LGVI's own."""
+    for kind in ("lgvi", "diffusers"):
+        for root in map(Path, folder_paths.get_folder_paths(kind)):
+            for entry in sorted(root.iterdir()) if root.is_dir() else ():
+                is_file = kind == "lgvi" and entry.suffix == ".safetensors" and entry.is_file()
+                if is_file or (entry / "unet").is_dir():
+                    yield entry

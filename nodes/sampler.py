@@ -117,7 +117,7 @@ class Sampler(io.ComfyNode):
         import torch
 
         from .progress import show_text
-        from .sampling import pixel_size, sample_with_mask
+        from .sampling import pixel_size, sample_with_mask, why_no_mask
 
         sampled, mask = sample_with_mask(
             model,
@@ -133,7 +133,7 @@ class Sampler(io.ComfyNode):
         if mask is None:
             show_text(
                 cls.hidden.unique_id,
-                "This model has no mask decoder, so the mask covers everything. Connect a mask of "
+                f"{why_no_mask(model, sampler, steps)} The mask covers everything; connect one of "
                 "your own to LGVI Composite.",
             )
             size = latent.get(FIT_KEY) or pixel_size(sampled["samples"])

@@ -1,9 +1,9 @@
 """ComfyUI's own sampling with its dual guidance, and the mask recorded on the way."""
 
+import math
 from typing import Any
 
 import comfy.samplers
-import torch
 from comfy_extras.nodes_custom_sampler import (
     Guider_DualCFG,
     Noise_RandomNoise,
@@ -12,7 +12,7 @@ from comfy_extras.nodes_custom_sampler import (
 from torch import Tensor
 
 from ..lgvi_core.errors import LGVIError
-from ..lgvi_core.frames import LATENT_PIXELS, locate
+from ..lgvi_core.frames import LATENT_PIXELS, is_finite, locate
 from ..lgvi_core.masks import latent_mask_to_frames
 from ..lgvi_core.sampling import first_mask_step
 from .comfy_model import MASK_KEY, is_lgvi
@@ -36,11 +36,11 @@ def sample_with_mask(
     """The latent that the stock graph samples, and the mask [frames, H, W] from 0 to 1.
 
     ``conditionings`` are (text and video, video, neither), ``scales`` (text, video). The mask is
-    in ``source_size``, or in the latent's pixels where that is not known; None where the model
-    has no mask decoder.
+    in ``source_size``, or in the latent's pixels where that is not known; None where
+    ``why_no_mask`` says why.
     """
     samples = latent["samples"]
-    _check(model, conditionings, samples)
+    _check(model, conditionings, samples, scales)
     model = model.clone()
     guider = Guider_DualCFG(model)
     guider.set_conds(*conditionings)
@@ -48,6 +48,8 @@ def sample_with_mask(
     sigmas = comfy.samplers.calculate_sigmas(
         model.get_model_object("model_sampling"), scheduler, steps
     )
+    if not is_finite(sigmas):
+        raise LGVIError(f"scheduler {scheduler!r} cannot make {steps} steps: choose another")
     recorder = MaskRecorder(
         len(samples),
         float(sigmas[first_mask_step(len(sigmas) - 1)]),
@@ -64,12 +66,19 @@ def sample_with_mask(
     return sampled, mask
 
 
+def why_no_mask(model, sampler: str, steps: int) -> str:
+    """What to tell the person who gets no predicted mask."""
+    if model.model.diffusion_model.mask_decoder is None:
+        return "This model has no mask decoder."
+    return f"Sampler {sampler!r} did not evaluate the late steps of {steps}: take more steps."
+
+
 def pixel_size(latents: Tensor) -> tuple[int, int]:
     """(height, width) in pixels of what ``latents`` decode to."""
     return latents.shape[-2] * LATENT_PIXELS, latents.shape[-1] * LATENT_PIXELS
 
 
-def _check(model, conditionings, latents: Tensor) -> None:
+def _check(model, conditionings, latents: Tensor, scales: tuple[float, float]) -> None:
     if not is_lgvi(model):
         raise LGVIError(
             f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
@@ -79,12 +88,18 @@ def _check(model, conditionings, latents: Tensor) -> None:
             f"latent must be [frames, 4, h, w], got {list(latents.shape)}: connect the latent of "
             "LGVI Video Conditioning"
         )
-    if not torch.isfinite(latents).all():
+    if not all(map(math.isfinite, scales)):
+        raise LGVIError(f"text_scale and video_scale must be numbers, got {scales}")
+    if not is_finite(latents):
         raise LGVIError("latent holds NaN or infinite values; check the node it comes from")
     for name, conditioning in zip(
         ("text_video", "video", "unconditional"), conditionings, strict=True
     ):
+        if not conditioning:
+            raise LGVIError(f"{name} is an empty conditioning: connect LGVI Video Conditioning")
         for text, options in conditioning:
+            if "area" in options:
+                raise LGVIError(f"{name} is limited to an area; LGVI works on whole frames")
             _check_values(name, "text features", text)
             clip = options.get("concat_latent_image")
             if clip is not None:
@@ -102,5 +117,5 @@ def _check(model, conditionings, latents: Tensor) -> None:
 
 
 def _check_values(name: str, what: str, values: Tensor) -> None:
-    if not torch.isfinite(values).all():
+    if not is_finite(values):
         raise LGVIError(f"the {what} of {name} hold NaN or infinite values")

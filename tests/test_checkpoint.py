@@ -7,7 +7,7 @@ import struct
 
 import pytest
 import torch
-from cases import load_case, make_state, small_config
+from cases import load_case, make_state
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import write_checkpoint
 
@@ -246,7 +246,3 @@ def test_missing_path_and_wrong_suffix_are_refused(tmp_path):
     (tmp_path / "model.ckpt").write_bytes(b"x")
     with pytest.raises(CheckpointError, match=r"must be \.safetensors"):
         load_checkpoint(tmp_path / "model.ckpt")
-
-
-def test_small_config_is_of_the_family():
-    assert small_config().size_multiple == 4
