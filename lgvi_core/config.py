@@ -90,9 +90,10 @@ class UNetConfig(BaseModel):
         values = {key: value for key, value in values.items() if value is not None}
         if heads := values.pop("num_attention_heads", None):
             values["attention_head_dim"] = heads
-        levels = len(
-            values.get("block_out_channels", cls.model_fields["block_out_channels"].default)
-        )
+        widths = values.get("block_out_channels", cls.model_fields["block_out_channels"].default)
+        if not isinstance(widths, list | tuple):
+            return values
+        levels = len(widths)
         plain_level = levels - 1
         values.setdefault(
             "down_block_types", [DOWN_BLOCKS[i == plain_level] for i in range(levels)]

@@ -19,6 +19,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PACK_NAME = "comfyui-lgvi"
 START_SECONDS = 180
+# Whatever proxy the environment names, it does not lead to this machine.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 Prompt = dict[str, dict[str, Any]]
 """ComfyUI's API format: node id -> class_type and inputs."""
@@ -45,7 +47,7 @@ class ComfyServer:
 
     def read(self, path: str, **query: str) -> bytes:
         url = f"{self.url}{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=60) as response:
+        with OPENER.open(url, timeout=60) as response:
             return response.read()
 
     def post(self, path: str, body: Any) -> Any:
@@ -55,7 +57,7 @@ class ComfyServer:
             {"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with OPENER.open(request, timeout=60) as response:
                 text = response.read()
         except urllib.error.HTTPError as error:
             details = json.loads(error.read())
@@ -155,7 +157,10 @@ def _stop(process: subprocess.Popen) -> None:
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:
-        process.kill()
+        if os.name == "nt":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -143,6 +143,25 @@ def drop_tensor(folder):
     save_file(state, weights(folder))
 
 
+def drop_part_of_mask_decoder(folder):
+    state = load_file(weights(folder))
+    del state["mask_decoder.final_conv.weight"]
+    save_file(state, weights(folder))
+
+
+def schedule(**changes):
+    def damage(folder):
+        path = folder / "scheduler" / "scheduler_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return damage
+
+
+def scale_zero(folder):
+    path = folder / "vae" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "scaling_factor": 0}))
+
+
 def add_tensor(folder):
     save_file({**load_file(weights(folder)), "stranger": torch.ones(1)}, weights(folder))
 
@@ -175,6 +194,12 @@ def sharded(folder):
         (huge_header, "diffusion_pytorch_model.safetensors: truncated"),
         (remove_weights, "no weights here"),
         (drop_tensor, "1 missing .mid_block.resnets.0.conv1.weight."),
+        (drop_part_of_mask_decoder, "1 missing .mask_decoder.final_conv.weight."),
+        (schedule(beta_start="x"), "beta_start"),
+        (schedule(num_train_timesteps=10**15), "num_train_timesteps"),
+        (schedule(prediction_type=[1]), "prediction_type"),
+        (schedule(trained_betas=[0.1]), "trained_betas"),
+        (scale_zero, "scaling_factor of the VAE is 0"),
         (add_tensor, "1 unexpected .stranger."),
         (reshape_tensor, r"wrong shape .conv_out.bias is \[7\] instead of \[4\]"),
         (broken_json, "config.json: not valid JSON"),
@@ -202,6 +227,9 @@ def test_damaged_folders_are_refused_with_the_reason(folder, damage, message):
         ({"act_fn": "relu"}, "act_fn"),
         ({"cross_frame_type": "next"}, "cross_frame_type"),
         ({"block_out_channels": "many"}, "block_out_channels"),
+        ({"block_out_channels": 5}, "block_out_channels"),
+        ({"down_block_types": 5}, "down_block_types"),
+        ({"down_block_types": [1, 2, 3]}, "unknown blocks"),
     ],
 )
 def test_hostile_or_foreign_configs_are_refused(folder, changes, message):

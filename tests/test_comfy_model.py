@@ -25,6 +25,7 @@ def comfy(pack):
         window_handler = importlib.import_module("lgvi_pack.nodes.window_handler")
         samplers = importlib.import_module("comfy.samplers")
         sample = importlib.import_module("comfy.sample")
+        management = importlib.import_module("comfy.model_management")
         custom = importlib.import_module("comfy_extras.nodes_custom_sampler")
         lora = importlib.import_module("comfy.lora")
 
@@ -54,6 +55,15 @@ def run(comfy, model, conditionings, scales=(3.0, 1.5), steps=6, seed=7):
         model, conds, {"samples": latent}, seed, steps, scales, "euler", "normal", source_size=None
     )
     return sampled["samples"], mask
+
+
+def split_by_memory(comfy, monkeypatch):
+    """Let ComfyUI believe that no two conditionings fit at a time."""
+
+    def free_memory(device=None, torch_free_too=False):
+        return (0, 0) if torch_free_too else 0
+
+    monkeypatch.setattr(comfy.management, "get_free_memory", free_memory)
 
 
 def test_host_call_equals_the_core_unet(comfy, loaded):
@@ -148,19 +158,17 @@ def test_ksampler_works(comfy, loaded, conditionings):
 
 def test_caching_between_steps_changes_nothing(comfy, loaded, conditionings, monkeypatch):
     cached, mask = run(comfy, loaded[0], conditionings)
-    calls = {"hit": 0}
-    original = comfy.comfy_model.PreparedConditions.get
+    calls = []
 
     def without_cache(self, unet, text, c_x):
-        calls["hit"] += 1
+        calls.append(1)
         return unet.prepare(text, c_x)
 
     monkeypatch.setattr(comfy.comfy_model.PreparedConditions, "get", without_cache)
     fresh, fresh_mask = run(comfy, loaded[0], conditionings)
-    assert calls["hit"] >= 6
+    assert len(calls) >= 6
     assert torch.equal(cached, fresh)
     assert torch.equal(mask, fresh_mask)
-    assert original is not without_cache
 
 
 def test_condition_is_convolved_once_per_run(comfy, loaded, conditionings):
@@ -170,6 +178,41 @@ def test_condition_is_convolved_once_per_run(comfy, loaded, conditionings):
     run(comfy, loaded[0], conditionings, steps=6)
     handle.remove()
     assert len(calls) == 1
+
+
+def test_nothing_is_prepared_twice_where_memory_splits_the_conditions(
+    comfy, loaded, conditionings, monkeypatch
+):
+    whole, whole_mask = run(comfy, loaded[0], conditionings, steps=6)
+    split_by_memory(comfy, monkeypatch)
+    unet = loaded[0].model.diffusion_model
+    key = next(unet.transformers()).transformer_blocks[0].attn2.to_k
+    condition_calls, text_calls, batches = [], [], []
+    handles = [
+        unet.condition_conv_in.register_forward_hook(lambda *_: condition_calls.append(1)),
+        key.register_forward_hook(lambda *_: text_calls.append(1)),
+        unet.conv_in.register_forward_hook(lambda _m, i, _o: batches.append(len(i[0]) // FRAMES)),
+    ]
+    split, split_mask = run(comfy, loaded[0], conditionings, steps=6)
+    for handle in handles:
+        handle.remove()
+    assert set(batches) == {1}
+    assert len(condition_calls) == 2
+    assert len(text_calls) == 2
+    assert torch.allclose(split, whole, atol=1e-3)
+    assert torch.allclose(split_mask, whole_mask, atol=1e-4)
+
+
+def test_masks_of_two_prompts_unite_however_they_are_evaluated(
+    comfy, loaded, conditionings, monkeypatch
+):
+    (text_video, video, none), latent = conditionings
+    other = [[recipe.tensor("other", [1, 77, 24]), text_video[0][1]]]
+    both = (text_video + other, video, none), latent
+    _, whole = run(comfy, loaded[0], both)
+    split_by_memory(comfy, monkeypatch)
+    _, split = run(comfy, loaded[0], both)
+    assert torch.allclose(whole, split, atol=1e-4)
 
 
 def test_scale_of_one_skips_a_branch_and_still_samples(comfy, loaded, conditionings):
@@ -299,6 +342,15 @@ def wrong_latent(conds, latent):
     return conds, latent[None]
 
 
+def area(conds, latent):
+    conds[0][0][1]["area"] = (4, 4, 0, 0)
+    return conds, latent
+
+
+def empty_conditioning(conds, latent):
+    return ([], *conds[1:]), latent
+
+
 def nan_latent(conds, latent):
     return conds, latent / 0
 
@@ -311,11 +363,74 @@ def nan_latent(conds, latent):
         (nan_clip, "source clip of text_video hold NaN"),
         (wrong_latent, r"latent must be \[frames, 4, h, w\]"),
         (nan_latent, "latent holds NaN"),
+        (area, "text_video is limited to an area"),
+        (empty_conditioning, "text_video is an empty conditioning"),
     ],
 )
 def test_wrong_input_is_refused_before_sampling(comfy, loaded, conditionings, damage, message):
     with pytest.raises(ValueError, match=message):
         run(comfy, loaded[0], damage(*conditionings))
+
+
+def test_scales_and_schedules_that_are_no_numbers_are_refused(comfy, loaded, conditionings):
+    with pytest.raises(ValueError, match="must be numbers"):
+        run(comfy, loaded[0], conditionings, scales=(float("nan"), 1.0))
+    conds, latent = conditionings
+    with pytest.raises(ValueError, match="'kl_optimal' cannot make 1 steps"):
+        comfy.sampling.sample_with_mask(
+            loaded[0], conds, {"samples": latent}, 1, 1, (3.0, 1.5), "euler", "kl_optimal", None
+        )
+
+
+def test_a_sampler_that_skips_the_late_steps_is_named(comfy, loaded, conditionings):
+    conds, latent = conditionings
+    conds[0][0][1]["end_percent"] = 0.1
+    _, mask = run(comfy, loaded[0], (conds, latent))
+    assert mask is None
+    reason = comfy.sampling.why_no_mask(loaded[0], "euler", 6)
+    assert reason == "Sampler 'euler' did not evaluate the late steps of 6: take more steps."
+
+
+def drop(name):
+    def damage(state, config):
+        del state[name]
+
+    return damage
+
+
+def reshape(name):
+    def damage(state, config):
+        state[name] = state[name][:1]
+
+    return damage
+
+
+def configure(**changes):
+    def damage(state, config):
+        config.update(changes)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("part", "damage", "message"),
+    [
+        ("vae", drop("decoder.layers.0.weight"), "VAE"),
+        ("vae", drop("decoder.layers.2.conv.0.bias"), "VAE"),
+        ("vae", reshape("encoder.layers.0.weight"), "VAE does not fit"),
+        ("text_encoder", drop("text_model.final_layer_norm.weight"), "text encoder does not fit"),
+        ("text_encoder", reshape("text_model.final_layer_norm.weight"), "text encoder does not"),
+        ("text_encoder", configure(hidden_size="many"), "TextEncoderConfig"),
+        ("text_encoder", configure(hidden_act="exec"), "TextEncoderConfig"),
+    ],
+)
+def test_damaged_vae_and_text_encoder_are_named(comfy, tiny_folder, part, damage, message):
+    checkpoint = comfy.checkpoint.load_checkpoint(tiny_folder)
+    damaged = getattr(checkpoint, part)
+    damage(damaged.state, damaged.config)
+    with pytest.raises(ValueError, match=message) as error:
+        comfy.comfy_checkpoint.create(checkpoint, "fp32")
+    assert str(tiny_folder) in str(error.value)
 
 
 def test_text_of_another_model_is_refused(comfy, loaded, conditionings):

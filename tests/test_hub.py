@@ -135,6 +135,13 @@ def test_a_stopped_download_resumes_without_fetching_files_again(hub, tmp_path):
     assert (tmp_path / "lgvi" / COMPLETE_FILE).exists()
 
 
+def test_a_file_deleted_later_is_fetched_again(hub, tmp_path):
+    folder = download_model(tmp_path / "lgvi", endpoint=hub)
+    (folder / "vae/config.json").unlink()
+    download_model(folder, endpoint=hub)
+    assert (folder / "vae/config.json").is_file()
+
+
 def test_no_network_says_what_to_do(tmp_path):
     with pytest.raises(LGVIError, match=r"run again: the download resumes"):
         download_model(tmp_path / "lgvi", endpoint="http://127.0.0.1:9")

@@ -8,6 +8,7 @@ from parity import recipe
 from lgvi_core.attention import matmul_attention, scaled_dot_product_attention
 from lgvi_core.config import UNetConfig
 from lgvi_core.inflate import split_condition_input
+from lgvi_core.transformer import Text
 from lgvi_core.unet import InflatedUNet
 
 VARIANTS = {
@@ -127,7 +128,12 @@ def test_norms_of_resnets_span_the_clip_and_those_of_transformers_do_not():
     with torch.inference_mode():
         a = unet(z_t, t, text, c_x).noise_pred[:, :, 0]
         b = unet(changed, t, text, c_x).noise_pred[:, :, 0]
-    assert (a - b).abs().max() > 1e-3
+        assert (a - b).abs().max() > 1e-3
+        x = recipe.tensor("x", [2, 32, 4, 6])
+        transformer = unet.down_blocks[1].attentions[0]
+        whole = transformer(x, Text(text, None), frames=2)
+        x[1] *= 3
+        assert torch.allclose(transformer(x, Text(text, None), frames=2)[0], whole[0], atol=1e-6)
 
 
 def test_attention_functions_agree():
@@ -173,3 +179,18 @@ def test_config_reads_both_names_of_block_types_and_heads():
         attention_head_dim=5,
     )
     assert flat == UNetConfig(attention_head_dim=8)
+
+
+def test_construction_touches_no_weights():
+    """A host may make its layers without weights and fill them later."""
+
+    class Bare(torch.nn.Module):
+        weight = bias = None
+
+        def __init__(self, *args, **kwargs):
+            super().__init__()
+
+    class Namespace:
+        Linear = Conv1d = Conv2d = GroupNorm = LayerNorm = Bare
+
+    assert not list(InflatedUNet(small_config(), operations=Namespace).parameters())

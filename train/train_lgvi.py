@@ -44,6 +44,7 @@ class LGVI(nn.Module):
         super().__init__()
         attention = matmul_attention if config.matmul_attention else scaled_dot_product_attention
         self.unet = InflatedUNet(UNetConfig(**config.unet), attention=attention)
+        self.unet.initialise_new_parts()
         text_config = CLIPTextConfig(**config.text_encoder)
         if config.matmul_attention:
             text_config._attn_implementation = "eager"
