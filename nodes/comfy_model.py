@@ -91,8 +91,9 @@ class ComfyUNet(InflatedUNet):
     """The U-Net behind ComfyUI's call: 4-D latents [(conds frames), c, h, w], c_x after z_t."""
 
     def __init__(self, config: UNetConfig, dtype=None, device=None, operations=None, **_) -> None:
-        self.host_attention = HostAttention()
-        super().__init__(config, operations, self.host_attention, dtype, device)
+        attention = HostAttention()
+        super().__init__(config, operations, attention, dtype, device)
+        self.host_attention = attention
         self.dtype = dtype
 
     def forward(  # type: ignore[override]
