@@ -13,14 +13,17 @@ MASK_INPUTS = (
     ),
     io.Int.Input(
         "grow",
-        default=4,
+        default=8,
         min=-256,
         max=256,
-        tooltip="Pixels that the mask is grown by; negative shrinks it.",
+        tooltip=(
+            "Pixels that the mask is grown by; negative shrinks it. The predicted mask is coarse: "
+            "grow it until no rim of the object is left."
+        ),
     ),
     io.Int.Input(
         "feather",
-        default=4,
+        default=8,
         min=0,
         max=256,
         tooltip="Pixels over which the grown mask fades out.",
