@@ -2,9 +2,11 @@
 
 import importlib
 
+import numpy as np
 import pytest
 import torch
 from cases import filled_unet, small_config
+from demo import CLIP, read_frames
 from parity import recipe
 from safetensors.torch import load_file
 
@@ -446,6 +448,22 @@ def test_another_model_is_refused(comfy, conditionings):
 
     with pytest.raises(ValueError, match="this MODEL is a Identity, not LGVI"):
         run(comfy, Other(), conditionings)
+
+
+def test_live_preview_shows_the_frame(comfy):
+    preview = importlib.import_module("latent_preview")
+    bundled = comfy.checkpoint.load_checkpoint(comfy.checkpoint.BUNDLED_MODEL)
+    model, _, vae = comfy.comfy_checkpoint.create(bundled, "auto")
+    frame = torch.from_numpy(read_frames(CLIP)[:1]).float() / 255
+    latents = model.model.process_latent_in(vae.encode(frame))
+    latent_format = model.model.latent_format
+    previewer = preview.Latent2RGBPreviewer(
+        latent_format.latent_rgb_factors, latent_format.latent_rgb_factors_bias
+    )
+    shown = torch.from_numpy(np.array(previewer.decode_latent_to_preview(latents))).float() / 255
+    expected = torch.nn.functional.avg_pool2d(frame.movedim(-1, 1), 8)[0].movedim(0, -1)
+    assert shown.shape == expected.shape
+    assert (shown - expected).abs().mean() < 0.1
 
 
 def test_weights_stay_as_read(loaded, tiny_folder):
