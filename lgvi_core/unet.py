@@ -139,12 +139,13 @@ class InflatedUNet(nn.Module):
         return ClipConditions(self.prepare_condition(c_x), text, self.prepare_text(text))
 
     def denoise(
-        self, z_t: Tensor, t: Tensor, conditions: ClipConditions
+        self, z_t: Tensor, t: Tensor | float, conditions: ClipConditions
     ) -> tuple[Tensor, list[Tensor]]:
         """One step: (noise_pred [b, 4, f, h, w], features of the up blocks with text attention).
 
         ``z_t`` is [b, 4, f, h, w]; ``t`` is [b] or a scalar, 0 to 999, fractions allowed.
         """
+        t = torch.as_tensor(t, device=z_t.device)
         frames = z_t.shape[2]
         if self.config.center_input_sample:
             z_t = 2 * z_t - 1
@@ -169,11 +170,11 @@ class InflatedUNet(nn.Module):
         x = self.conv_out(F.silu(clip_group_norm(self.conv_norm_out, x, frames)))
         return rearrange(x, "(b f) c h w -> b c f h w", f=frames), features
 
-    def forward(self, z_t: Tensor, t: Tensor, text: Tensor, c_x: Tensor) -> UNetOutput:
+    def forward(self, z_t: Tensor, t: Tensor | float, text: Tensor, c_x: Tensor) -> UNetOutput:
         """Noised target ``z_t`` and source latents ``c_x`` [b, 4, f, h, w], ``text`` [b, n, d].
 
         Latents are scaled as the scheduler saw them in training (for Stable Diffusion's VAE,
-        times 0.18215), the condition too. ``t`` is [b] or a scalar tensor.
+        times 0.18215), the condition too. ``t`` is [b] or a scalar.
         """
         noise_pred, features = self.denoise(z_t, t, self.prepare(text, c_x))
         if self.mask_decoder is None:
