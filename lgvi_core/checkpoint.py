@@ -24,10 +24,11 @@ from .weights_io import find_tensor_file, parse_json, read_json, read_metadata, 
 logger = logging.getLogger(__name__)
 
 CONFIG_KEY = "lgvi_config"
+# Sub-models of a folder, and the names that their weights have in the released layouts.
 PARTS = {
-    "unet": ("config.json", "diffusion_pytorch_model"),
-    "vae": ("config.json", "diffusion_pytorch_model"),
-    "text_encoder": ("config.json", "model"),
+    "unet": ("diffusion_pytorch_model",),
+    "vae": ("diffusion_pytorch_model",),
+    "text_encoder": ("model", "pytorch_model"),
 }
 MASK_PREFIX = "mask_decoder."
 SD15_SCALING_FACTOR = 0.18215
@@ -152,15 +153,9 @@ def save_single_file(
 
 def read_part(folder: Path, name: str) -> Part:
     """Sub-model ``name`` of a diffusers folder."""
-    config_name, stem = PARTS[name]
     part = folder / name
-    config = _json_object(read_json(part / config_name), part / config_name)
-    try:
-        file = find_tensor_file(part, stem)
-    except CheckpointError:
-        if name != "text_encoder":
-            raise
-        file = find_tensor_file(part, "pytorch_model")
+    config = _json_object(read_json(part / "config.json"), part / "config.json")
+    file = find_tensor_file(part, PARTS[name])
     metadata = read_metadata(file) if file.suffix == ".safetensors" else {}
     return Part(config, read_tensors(file), metadata)
 

@@ -1,4 +1,4 @@
-"""The U-Net's configuration, as a checkpoint's ``config.json`` carries it."""
+"""The configurations that a checkpoint carries: U-Net, scheduler and text encoder."""
 
 import logging
 from typing import Annotated, Any, Literal, TypeVar

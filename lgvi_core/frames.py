@@ -6,6 +6,7 @@ result can be restored after it passed through nodes that know nothing of LGVI.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -52,9 +53,8 @@ def fit_frames(source: Size, long_side: int = 0) -> Fit:
     if long_side < 0:
         raise LGVIError(f"working size must be 0 or more pixels, got {long_side}")
     padded = _ceil(height), _ceil(width)
-    long_side = max(LATENT_PIXELS, round(long_side / LATENT_PIXELS) * LATENT_PIXELS) * (
-        long_side > 0
-    )
+    if long_side:
+        long_side = max(1, round(long_side / LATENT_PIXELS)) * LATENT_PIXELS
     if not long_side or max(padded) == long_side:
         return Fit(source, source, padded)
     # Rounded up, so that the canvas never limits the scale and `locate` can find it again.
@@ -90,7 +90,7 @@ def from_canvas(frames: Tensor, fit: Fit) -> Tensor:
     return _map_chunks(frames, fit.source, lambda x: _resize(x[..., :height, :width], fit.source))
 
 
-def _map_chunks(frames: Tensor, size: Size, change) -> Tensor:  # type: ignore[no-untyped-def]
+def _map_chunks(frames: Tensor, size: Size, change: Callable[[Tensor], Tensor]) -> Tensor:
     if tuple(frames.shape[1:3]) == size:
         return frames
     out = frames.new_empty((frames.shape[0], *size, frames.shape[3]))

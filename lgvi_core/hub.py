@@ -8,16 +8,19 @@ from typing import Any
 import huggingface_hub
 from tqdm import tqdm
 
+from .checkpoint import PARTS
 from .errors import LGVIError
+from .weights_io import FOLDER_SUFFIXES
 
 REPOSITORY = "jianzongwu/lgvi"
-PART_FILES = {
-    "unet": ("config.json", "diffusion_pytorch_model"),
-    "vae": ("config.json", "diffusion_pytorch_model"),
-    "text_encoder": ("config.json", "model", "pytorch_model"),
-    "tokenizer": ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"),
-    "scheduler": ("scheduler_config.json",),
-}
+SMALL_FILES = (
+    *(f"{part}/config.json" for part in PARTS),
+    "tokenizer/vocab.json",
+    "tokenizer/merges.txt",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/special_tokens_map.json",
+    "scheduler/scheduler_config.json",
+)
 REVISION_FILE = ".lgvi_revision"
 """The commit that a folder is pinned to from its first byte on."""
 COMPLETE_FILE = ".lgvi_complete"
@@ -64,7 +67,7 @@ def download_model(
             raise bar.stopped_by from None
         raise LGVIError(
             f"{repository} could not be fetched into {folder} ({type(error).__name__}: {error}). "
-            "Check the network and the free disk space (about 6 GB) and run again: the download "
+            "Check the network and the free disk space (several GB) and run again: the download "
             f"resumes. Or copy the model's folder into {folder.parent} by hand."
         ) from error
     return folder
@@ -81,17 +84,12 @@ def _is_complete(folder: Path) -> bool:
 def needed_files(available: Iterable[str]) -> list[str]:
     """Of a repository's files those that the loader reads; safetensors where there are any."""
     available = set(available)
-    needed = []
-    for part, stems in PART_FILES.items():
-        for stem in stems:
-            candidates = [f"{part}/{stem}"] if "." in stem else []
-            candidates += [f"{part}/{stem}.safetensors", f"{part}/{stem}.bin"]
-            needed += [name for name in candidates if name in available][:1]
+    needed = [name for name in SMALL_FILES if name in available]
+    for part, stems in PARTS.items():
+        names = [f"{part}/{stem}{suffix}" for suffix in FOLDER_SUFFIXES for stem in stems]
+        needed += [name for name in names if name in available][:1]
     if not any(name.startswith("unet/diffusion") for name in needed):
         raise LGVIError("the repository holds no unet/diffusion_pytorch_model weights")
-    # A text encoder in both formats is needed once.
-    if "text_encoder/model.safetensors" in needed:
-        needed = [name for name in needed if not name.startswith("text_encoder/pytorch_model")]
     return needed
 
 

@@ -19,19 +19,22 @@ MASK_STEPS = 0.5
 
 
 class MaskAverage:
-    """Mean of the mask probabilities of the late steps."""
+    """Mean of the mask probabilities of the late steps, per frame."""
 
-    def __init__(self) -> None:
-        self.total: Tensor | None = None
-        self.count = 0
+    def __init__(self, first: Tensor, frames: int) -> None:
+        """``first`` is like the logits [b, 1, any, h, w] that will be added."""
+        shape = (*first.shape[:2], frames, *first.shape[3:])
+        self._total = first.new_zeros(shape, dtype=torch.float32)
+        self._counts = first.new_zeros(frames, 1, 1, dtype=torch.float32)
 
-    def add(self, logits: Tensor) -> None:
-        probability = logits.float().sigmoid()
-        self.total = probability if self.total is None else self.total + probability
-        self.count += 1
+    def add(self, logits: Tensor, frames: slice | list[int] = slice(None)) -> None:
+        """Add one step's ``logits`` [b, 1, f, h, w] of ``frames``."""
+        self._total[:, :, frames] += logits.float().sigmoid()
+        self._counts[frames] += 1
 
-    def mean(self) -> Tensor | None:
-        return None if self.total is None else self.total / self.count
+    def mean(self) -> Tensor:
+        """[b, 1, f, h, w], 0 to 1; 0 for frames that were never added."""
+        return self._total / self._counts.clamp(min=1)
 
 
 def first_mask_step(steps: int, share: float = MASK_STEPS) -> int:
@@ -57,21 +60,20 @@ def sample(
 
     ``noise`` is standard normal; ``c_x`` are the source's scaled latents, both [b, 4, f, h, w];
     ``text`` and ``negative_text`` are [b, n, d]. Guidance is none + video_scale * (video - none)
-    + text_scale * (text - video); branches whose weight is zero are not run.
+    + text_scale * (text - video). A branch of weight zero is not run, but for the text's, which
+    gives the mask; that is None where the U-Net has no mask decoder.
     """
     scheduler.set_timesteps(steps, device=noise.device)
     takes = inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if "generator" in takes else {}
-    branches = [
-        (weight, unet.prepare(branch_text, branch_c_x))
-        for weight, branch_text, branch_c_x in (
-            (text_scale, text, c_x),
-            (video_scale - text_scale, negative_text, c_x),
-            (1 - video_scale, negative_text, torch.zeros_like(c_x)),
-        )
-        if weight or branch_text is text
-    ]
-    mask = MaskAverage()
+    branches = [(text_scale, unet.prepare(text, c_x))]
+    for weight, branch_c_x in (
+        (video_scale - text_scale, c_x),
+        (1 - video_scale, torch.zeros_like(c_x)),
+    ):
+        if weight:
+            branches.append((weight, unet.prepare(negative_text, branch_c_x)))
+    mask: MaskAverage | None = None
     timesteps = scheduler.timesteps
     mask_from = first_mask_step(len(timesteps))
     z_t = noise * scheduler.init_noise_sigma
@@ -82,8 +84,10 @@ def sample(
             noise_pred, features = unet.denoise(model_input, t, conditions)
             guided += weight * noise_pred
             if i == 0 and step >= mask_from and unet.mask_decoder is not None:
-                mask.add(unet.mask_decoder(features, z_t.shape[2]))
+                logits = unet.mask_decoder(features, z_t.shape[2])
+                mask = mask or MaskAverage(logits, z_t.shape[2])
+                mask.add(logits)
         z_t = scheduler.step(guided, t, z_t, **extra).prev_sample
         if callback is not None:
             callback(step + 1, len(timesteps), z_t)
-    return z_t, mask.mean()
+    return z_t, None if mask is None else mask.mean()

@@ -1,6 +1,7 @@
 """Reading weights and JSON that may come from anywhere: nothing in them is executed."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor
 from .errors import CheckpointError
 
 TENSOR_FILES = (".safetensors", ".bin", ".pt", ".pth")
+FOLDER_SUFFIXES = TENSOR_FILES[:2]
+"""Those of a diffusers folder, the preferred one first."""
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
 
@@ -82,17 +85,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def find_tensor_file(folder: Path, stem: str) -> Path:
-    """``stem``'s weights in ``folder``: safetensors before pickle, full precision before fp16."""
+def find_tensor_file(folder: Path, stems: Sequence[str]) -> Path:
+    """The weights called ``stems`` in ``folder``: safetensors first, full precision before fp16."""
     names = [
         f"{stem}{variant}{suffix}"
-        for suffix in (".safetensors", ".bin")
+        for suffix in FOLDER_SUFFIXES
+        for stem in stems
         for variant in ("", ".fp16")
     ]
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    if (folder / f"{stem}.safetensors.index.json").is_file():
+    if any((folder / f"{stem}.safetensors.index.json").is_file() for stem in stems):
         raise CheckpointError(
             f"{folder}: weights are split into several files; save them as one {names[0]}"
         )

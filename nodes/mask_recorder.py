@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..lgvi_core.sampling import MaskAverage
+
 
 class MaskRecorder:
     """Average per frame of the mask of one conditioning, over sigmas up to ``max_sigma``.
@@ -19,8 +21,7 @@ class MaskRecorder:
         self.max_sigma = max_sigma
         self.cond_ids = cond_ids
         self._frames = frames
-        self._totals: dict[Any, Tensor] = {}
-        self._counts: dict[Any, Tensor] = {}
+        self._masks: dict[Any, MaskAverage] = {}
 
     @torch.compiler.disable
     def record(
@@ -35,17 +36,13 @@ class MaskRecorder:
             if uuid not in self.cond_ids:
                 continue
             clip = slice(row * frames, (row + 1) * frames)
-            logits = mask_decoder([feature[clip] for feature in features], frames)[0, 0]
-            mask = logits.float().sigmoid().cpu()
-            if uuid not in self._totals:
-                self._totals[uuid] = torch.zeros(self._frames, *mask.shape[1:])
-                self._counts[uuid] = torch.zeros(self._frames, 1, 1)
-            self._totals[uuid][index] += mask
-            self._counts[uuid][index] += 1
+            logits = mask_decoder([feature[clip] for feature in features], frames).cpu()
+            if uuid not in self._masks:
+                self._masks[uuid] = MaskAverage(logits, self._frames)
+            self._masks[uuid].add(logits, index)
 
     def mean(self) -> Tensor | None:
         """[frames, h, w] at latent size, 0 to 1; None where no step was recorded."""
-        if not self._totals:
+        if not self._masks:
             return None
-        means = [self._totals[i] / self._counts[i].clamp(min=1) for i in self._totals]
-        return torch.stack(means).amax(dim=0)
+        return torch.cat([mask.mean()[0] for mask in self._masks.values()]).amax(dim=0)

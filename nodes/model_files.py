@@ -8,7 +8,6 @@ import folder_paths
 BUNDLED = "lgvi-mini (bundled)"
 DOWNLOAD = "download jianzongwu/lgvi"
 DOWNLOAD_FOLDER = "jianzongwu-lgvi"
-BUNDLED_PATH = Path(__file__).parents[1] / "lgvi_core" / "weights" / "lgvi-mini"
 
 
 def list_models() -> list[str]:
@@ -39,10 +38,11 @@ def fingerprint(name: str) -> str:
 
 def resolve(name: str) -> Path:
     """The folder or file behind ``name``, downloaded first where that was chosen."""
+    from ..lgvi_core.checkpoint import BUNDLED_MODEL
     from ..lgvi_core.errors import LGVIError
 
     if name == BUNDLED:
-        return BUNDLED_PATH
+        return BUNDLED_MODEL
     if name == DOWNLOAD:
         from . import download
 

@@ -6,7 +6,6 @@ import re
 import shutil
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -301,4 +300,3 @@ def test_workflow_file_is_in_the_page_format():
         workflow = json.loads(path.read_text())
         assert workflow["version"] == 0.4
         assert {n["type"] for n in workflow["nodes"] if n["type"].startswith("LGVI")} <= set(NODES)
-        assert isinstance(path, Path)
