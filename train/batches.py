@@ -9,6 +9,7 @@ from transformers import CLIPTokenizer
 
 from .config import DataConfig, LossConfig
 from .data.expressions import describe_removal, sample_pair
+from .data.scenes import select_frames
 from .latent_cache import VIDEO_FRAMES, LatentCache, LatentScene
 
 
@@ -82,11 +83,11 @@ class BatchMaker:
         z_0, c_x, masks, sentences = [], [], [], []
         for index in rng.integers(len(group), size=count):
             item = group[index]
-            objects = item.scene.objects
+            chosen = np.sort(rng.choice(item.masks.shape[1], frames, replace=False))
+            objects = select_frames(item.scene, chosen).objects
             present, removed = sample_pair(rng, len(objects))
             request = describe_removal(rng, objects, present, removed)
             kept = [i for i in present if i not in request.removed]
-            chosen = np.sort(rng.choice(item.masks.shape[1], frames, replace=False))
             c_x.append(item.latents[_code(present), chosen])
             z_0.append(item.latents[_code(kept), chosen])
             mask = torch.zeros_like(item.masks[0, chosen])
@@ -105,7 +106,7 @@ class BatchMaker:
         source = torch.stack(c_x).float().movedim(2, 1)
         source[no_video_here] = 0
         high = rng.random(count) < self.loss.high_noise_share
-        t = np.where(high, rng.integers(750, 1000, count), rng.integers(0, 1000, count))
+        t = np.where(high, rng.integers(self.loss.high_noise_from, 1000, count), rng.integers(0, 1000, count))
         noise = torch.from_numpy(rng.standard_normal(target.shape, dtype=np.float32))
         texts = ["" if n else s for n, s in zip(no_text_here.tolist(), sentences, strict=True)]
         return Batch(

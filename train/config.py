@@ -42,7 +42,8 @@ class LossConfig(_Section):
 
     mask_weight: float = Field(0.3, ge=0, description="lambda_2, of the mask loss")
     object_weight: float = Field(4.0, ge=1, description="of the removed area, background is 1")
-    high_noise_share: float = Field(0.6, ge=0, le=1, description="of timesteps drawn from 750 up")
+    high_noise_share: float = Field(0.6, ge=0, le=1, description="of timesteps from high_noise_from")
+    high_noise_from: int = Field(750, ge=0, lt=1000, description="where high noise begins")
     drop_text: float = Field(0.06, ge=0, le=1, description='share of samples with the text ""')
     drop_video: float = Field(0.04, ge=0, le=1, description="share with zeros for the source")
     drop_both: float = Field(0.04, ge=0, le=1, description="share with neither")

@@ -1,4 +1,4 @@
-"""Sentences that ask for a removal: by name, colour, place, size, several, all, or absent objects.
+"""Sentences that ask for a removal: by name, colour, place, size, motion, several, all, or absent.
 
 A sentence never leaves open what is meant: a description is used only when exactly the removed
 objects fit it among those present.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scenes import SIZE_RATIO, TWINS_APART, SceneObject
+from .scenes import MOVES, SIZE_RATIO, STILL, TWINS_APART, SceneObject
 from .sprites import COLOURS, NOUNS
 
 _VERBS = ("remove", "remove", "remove", "delete", "erase", "take away")
@@ -140,6 +140,8 @@ def _describe(
                 choices.append((f"{words} {place}", kind, weight))
             if size := _size(thing, group):
                 choices.append((f"{size} {words}", "size", weight))
+            if motion := _motion(thing, group):
+                choices.append((f"{motion} {words}", "motion", weight))
     if not choices:
         return None
     weights = np.array([weight for *_, weight in choices])
@@ -162,6 +164,15 @@ def _size(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
         return "big"
     if all(SIZE_RATIO * thing.diameter <= o.diameter for o in others):
         return "small"
+    return None
+
+
+def _motion(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+    """ "moving" or "still", where the others do the opposite; None in a single frame."""
+    if thing.travel >= MOVES and all(o.travel <= STILL for o in others):
+        return "moving"
+    if thing.travel <= STILL and all(o.travel >= MOVES for o in others):
+        return "still"
     return None
 
 

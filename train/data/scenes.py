@@ -11,6 +11,8 @@ import numpy as np
 from .backgrounds import Background, sample_background
 from .sprites import COLOURS, NOUNS, sprite
 
+MOVES = 0.06  # from this distance on, over a clip, an object counts as moving
+STILL = 0.005  # up to this distance it counts as still
 TWINS_APART = 0.3  # least distance, along one axis, of two objects that place words tell apart
 SIZE_RATIO = 1.5  # from here on two objects count as a big and a small one
 
@@ -26,6 +28,11 @@ class SceneObject:
     path: np.ndarray
     tilt: np.ndarray  # [f], degrees
     mirrored: bool
+
+    @property
+    def travel(self) -> float:
+        """How far it gets from where it starts."""
+        return float(np.linalg.norm(self.path - self.path[0], axis=1).max())
 
 
 @dataclass(frozen=True)
@@ -76,10 +83,10 @@ def sample_scene(rng: np.random.Generator, frames: int, aspect: float) -> Scene:
     return Scene(aspect, background, tuple(objects[i] for i in order))
 
 
-def every_nth_frame(scene: Scene, n: int) -> Scene:
-    """The same scene with frames 0, n, 2n, ... only."""
-    background = replace(scene.background, path=scene.background.path[::n])
-    objects = (replace(o, path=o.path[::n], tilt=o.tilt[::n]) for o in scene.objects)
+def select_frames(scene: Scene, chosen: slice | np.ndarray) -> Scene:
+    """The same scene with the `chosen` frames only."""
+    background = replace(scene.background, path=scene.background.path[chosen])
+    objects = (replace(o, path=o.path[chosen], tilt=o.tilt[chosen]) for o in scene.objects)
     return replace(scene, background=background, objects=tuple(objects))
 
 

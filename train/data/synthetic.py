@@ -6,33 +6,14 @@ The same split and number always give the same clip. Training and held-out numbe
 streams, so no clip of one is in the other.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .expressions import describe_removal, sample_pair
-from .scenes import Scene, SceneObject, draw_scene, every_nth_frame, sample_scene
+from .sample import Sample
+from .scenes import Scene, draw_scene, sample_scene, select_frames
 
 SPLITS = {"train": 0, "held-out": 1}
 FRAME_SIZES = ((128, 128), (96, 160))  # (height, width) of the two buckets
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One removal task.
-
-    `source`, `target`: uint8 [f, h, w, 3]. `mask`: uint8 [f, h, w], 255 on what goes.
-    `objects`: those in the source; `object_masks` uint8 [n, f, h, w]; `removed`: indices of them.
-    """
-
-    source: np.ndarray
-    target: np.ndarray
-    mask: np.ndarray
-    sentence: str
-    kind: str
-    objects: tuple[SceneObject, ...]
-    object_masks: np.ndarray
-    removed: tuple[int, ...]
 
 
 def scene_of(split: str, number: int, frames: int, aspect: float, stride: int = 1) -> Scene:
@@ -42,7 +23,7 @@ def scene_of(split: str, number: int, frames: int, aspect: float, stride: int = 
     """
     rng = np.random.default_rng([SPLITS[split], number])
     scene = sample_scene(rng, (frames - 1) * stride + 1, aspect)
-    return every_nth_frame(scene, stride)
+    return select_frames(scene, slice(None, None, stride))
 
 
 def make_sample(split: str, number: int, frames: int, height: int, width: int) -> Sample:
@@ -62,8 +43,9 @@ def make_sample(split: str, number: int, frames: int, height: int, width: int) -
         target=layers.compose(kept),
         mask=mask,
         sentence=request.sentence,
+        name=f"{split} {number}",
         kind=request.kind,
-        objects=scene.objects,
         object_masks=coverage,
         removed=request.removed,
+        without={i: layers.compose(tuple(k for k in kept if k != i)) for i in kept},
     )
