@@ -1,0 +1,1 @@
+"""What `train.evaluate` is made of: configuration, methods, measures, statistics and reports."""

@@ -1,0 +1,241 @@
+"""The evaluation's configuration: a YAML file checked on reading. The keys are documented here."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lgvi_core.checkpoint import BUNDLED_MODEL
+from lgvi_core.sampling import TEXT_SCALE, VIDEO_SCALE
+
+from ..data.synthetic import FRAME_SIZES
+from .names import MEASURES
+
+BASELINES = ("source", "vae")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LGVIConfig(Section):
+    """A model that `LGVIPipeline` loads."""
+
+    kind: Literal["lgvi"]
+    name: str = Field(description="its row in the tables")
+    model: Path = Field(BUNDLED_MODEL, description="diffusers folder or single safetensors file")
+    steps: int = Field(50, gt=0, description="sampling steps")
+    text_scale: float = Field(TEXT_SCALE, description="guidance by the sentence")
+    video_scale: float = Field(VIDEO_SCALE, description="guidance by the source video")
+    seed: int = Field(0, description="of the noise, the same for every clip")
+    working_size: int = Field(0, ge=0, description="long side in pixels; 0: the clips' own")
+
+
+class InstructPix2PixConfig(Section):
+    """An image editing model in diffusers' InstructPix2Pix layout, applied frame by frame."""
+
+    kind: Literal["instruct_pix2pix"]
+    name: str = Field(description="its row in the tables")
+    model: Path = Field(description="diffusers folder of InstructPix2Pix, MagicBrush or alike")
+    steps: int = Field(50, gt=0, description="sampling steps")
+    text_scale: float = Field(7.5, description="guidance by the sentence")
+    image_scale: float = Field(1.5, ge=1, description="guidance by the source frame")
+    seed: int = Field(0, description="of the noise, the same for every frame")
+    working_size: int = Field(0, ge=0, description="long side in pixels; 0: the clips' own")
+
+
+class FolderConfig(Section):
+    """Results made elsewhere: `<folder>/<clip>/*.png`, and `<folder>/<clip>/masks/*.png`."""
+
+    kind: Literal["folder"]
+    name: str = Field(description="its row in the tables")
+    folder: Path = Field(description="one folder per clip, named as --write-clips names them")
+    vae: Path | None = Field(
+        None,
+        description=(
+            "LGVI checkpoint whose VAE the results went through: damage is then measured from "
+            "its round trip, otherwise from the target itself"
+        ),
+    )
+
+
+class SourceConfig(Section):
+    """The baseline that changes nothing."""
+
+    kind: Literal["source"] = "source"
+    name: str = "source unchanged"
+
+
+class VAEConfig(Section):
+    """The baseline that knows the target and only passes it through a VAE: a ceiling."""
+
+    kind: Literal["vae"] = "vae"
+    name: str = "VAE of the target"
+    model: Path = Field(BUNDLED_MODEL, description="checkpoint that the VAE comes from")
+
+
+# A new kind of method is added here and in methods.OPENERS.
+MethodConfig = Annotated[
+    LGVIConfig | InstructPix2PixConfig | FolderConfig, Field(discriminator="kind")
+]
+AnyMethod = LGVIConfig | InstructPix2PixConfig | FolderConfig | SourceConfig | VAEConfig
+
+
+class GeneratedConfig(Section):
+    """Held-out clips rendered on the fly."""
+
+    kind: Literal["held-out"]
+    clips: int = Field(256, gt=0, description="how many")
+    first: int = Field(0, ge=0, description="number of the first one")
+    frames: int = Field(8, gt=0, description="frames per clip")
+    sizes: tuple[tuple[int, int], ...] = Field(
+        FRAME_SIZES, min_length=1, description="(height, width) in pixels, clip by clip in turn"
+    )
+
+
+class ReaderConfig(Section):
+    """Clips of a data set that train.data.readers opens."""
+
+    kind: Literal["reader"]
+    source: dict[str, Any] = Field(description="a DataSource of train.data.readers")
+    clips: int | None = Field(None, gt=0, description="how many; all of them by default")
+    first: int = Field(0, ge=0, description="number of the first one")
+    frames: int = Field(24, gt=0, description="frames per clip")
+    seed: int = Field(0, description="chooses among a clip's frames and sentences")
+
+
+class CompositeConfig(Section):
+    """How the result is laid over the source, as the node LGVI Composite does; its defaults."""
+
+    threshold: float = Field(0.5, ge=0, le=1, description="mask values from here on count")
+    grow: int = Field(8, description="pixels that the mask is grown by")
+    feather: int = Field(8, ge=0, description="pixels over which the grown mask fades out")
+
+
+class DISConfig(Section):
+    """OpenCV's dense inverse search: no weights needed."""
+
+    kind: Literal["dis"] = "dis"
+
+
+class RAFTConfig(Section):
+    """torchvision's RAFT."""
+
+    kind: Literal["raft"]
+    size: Literal["large", "small"] = Field("large", description="of the network")
+    weights: Path = Field(description="its state dict, .pth or .safetensors")
+
+
+class MeasuresConfig(Section):
+    """How the measures are taken."""
+
+    dilation: int = Field(
+        5, ge=0, description="pixels by which object masks are widened before errors are measured"
+    )
+    composite: CompositeConfig = Field(
+        default_factory=lambda: CompositeConfig.model_validate({}),
+        description="how results are laid over the source",
+    )
+    flow: Annotated[DISConfig | RAFTConfig, Field(discriminator="kind")] = Field(
+        default_factory=DISConfig, description="optical flow for E_warp"
+    )
+    features: Path | None = Field(
+        None,
+        description=(
+            "TorchScript file that maps clips [b, 3, f, h, w] in -1 to 1 to features [b, d], as "
+            "I3D (rgb_imagenet) does; VFID is left out without one"
+        ),
+    )
+
+
+class Bar(Section):
+    """What a measure's mean has to reach; exactly one of the two."""
+
+    minimum: float | None = Field(None, description="at least this")
+    maximum: float | None = Field(None, description="at most this")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.minimum is None) == (self.maximum is None):
+            raise ValueError("give a bar either a minimum or a maximum")
+        return self
+
+    def met(self, value: float) -> bool:
+        """Whether a mean reaches it."""
+        if self.minimum is not None:
+            return value >= self.minimum
+        return self.maximum is not None and value <= self.maximum
+
+
+class EvaluateConfig(Section):
+    """One evaluation: methods in rows, measures in columns, the same clips for all."""
+
+    output: Path = Field(description="folder for results.json, tables, the sheet and the cache")
+    methods: tuple[MethodConfig, ...] = Field(min_length=1, description="rows of the tables")
+    vae: Path | None = Field(
+        None,
+        description="checkpoint of the VAE baseline; the first lgvi method's, or the bundled one",
+    )
+    data: Annotated[GeneratedConfig | ReaderConfig, Field(discriminator="kind")]
+    measures: MeasuresConfig = Field(
+        default_factory=lambda: MeasuresConfig.model_validate({}),
+        description="how the measures are taken",
+    )
+    bars: dict[str, Bar] = Field(default_factory=dict, description="by name of the measure")
+    workers: int = Field(1, gt=0, description="processes that share the clips")
+    threads: int = Field(1, gt=0, description="CPU threads per process")
+    device: str = Field(
+        "auto", description="cpu, cuda, cuda:1; auto takes a GPU where there is one"
+    )
+    sheet_clips: int = Field(12, ge=0, description="clips of the contact sheet")
+
+    @field_validator("bars")
+    @classmethod
+    def _known_measures(cls, bars: dict[str, Bar]) -> dict[str, Bar]:
+        unknown = sorted(set(bars) - set(MEASURES))
+        if unknown:
+            raise ValueError(f"unknown measures {unknown}; there are {sorted(MEASURES)}")
+        return bars
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Self:
+        names = [method.name for method in self.all_methods]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"two methods are called {doubled}: rows need different names")
+        return self
+
+    @property
+    def all_methods(self) -> tuple[AnyMethod, ...]:
+        """The baselines and the methods, in the order of the tables' rows."""
+        models = [method.model for method in self.methods if isinstance(method, LGVIConfig)]
+        vae = self.vae or (models[0] if models else BUNDLED_MODEL)
+        return (SourceConfig(), VAEConfig(model=vae), *self.methods)
+
+
+def read_config(path: Path, overrides: dict[str, Any]) -> EvaluateConfig:
+    """Reads and checks a YAML file; a wrong or unknown key raises pydantic's error naming it.
+
+    `overrides` come from the command line: `model` (of the first lgvi method, whose row is then
+    called by the file's name), `steps` (of every method that samples), `clips`, `first`, and
+    keys of the file's top level. None leaves what the file says.
+    """
+    values: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
+    given = {key: value for key, value in overrides.items() if value is not None}
+    methods = values.get("methods") or []
+    if "model" in given:
+        model = Path(given.pop("model"))
+        method = next((m for m in methods if m.get("kind") == "lgvi"), None)
+        if method is None:
+            raise ValueError(f"{path}: --model needs a method of kind lgvi to stand in for")
+        method |= {"model": model, "name": model.resolve().stem}
+    if "steps" in given:
+        steps = given.pop("steps")
+        for method in methods:
+            if method.get("kind") != "folder":
+                method["steps"] = steps
+    for key in ("clips", "first"):
+        if key in given:
+            values.setdefault("data", {})[key] = given.pop(key)
+    return EvaluateConfig.model_validate(values | given)

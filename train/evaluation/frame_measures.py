@@ -1,0 +1,55 @@
+"""Agreement of frames with the target: PSNR and SSIM, whole and in an area.
+
+Frames are uint8 RGB [f, h, w, 3], areas boolean [f, h, w].
+"""
+
+from functools import partial
+
+import cv2
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+PSNR_LIMIT = 60.0
+"""Equal frames have no finite PSNR; this is what they, and all above it, count as."""
+
+# The window of Wang et al. 2004.
+_ssim = partial(
+    structural_similarity,
+    data_range=255,
+    channel_axis=-1,
+    gaussian_weights=True,
+    sigma=1.5,
+    use_sample_covariance=False,
+)
+
+
+def dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """A boolean mask [f, h, w] widened by `pixels` each way."""
+    kernel = np.ones((2 * pixels + 1,) * 2, np.uint8)
+    return np.stack([cv2.dilate(m.astype(np.uint8), kernel) > 0 for m in mask])
+
+
+def psnr(frames: np.ndarray, target: np.ndarray, area: np.ndarray | None = None) -> float | None:
+    """Mean over the frames in dB; None where the area is empty in all of them."""
+    values = []
+    for i, (one, other) in enumerate(zip(frames, target, strict=True)):
+        if area is not None:
+            one, other = one[area[i]], other[area[i]]
+        if one.size and np.array_equal(one, other):
+            values.append(PSNR_LIMIT)
+        elif one.size:
+            value = peak_signal_noise_ratio(other, one, data_range=255)
+            values.append(min(PSNR_LIMIT, float(value)))
+    return float(np.mean(values)) if values else None
+
+
+def ssim(frames: np.ndarray, target: np.ndarray, area: np.ndarray) -> dict[str, float]:
+    """Mean over the frames: "" whole, "_inside" and "_outside" the area where it has pixels."""
+    found: dict[str, list[float]] = {"": [], "_inside": [], "_outside": []}
+    for one, other, inside in zip(frames, target, area, strict=True):
+        whole, pixels = _ssim(other, one, full=True)
+        found[""].append(float(whole))
+        for name, where in (("_inside", inside), ("_outside", ~inside)):
+            if where.any():
+                found[name].append(float(pixels[where].mean()))
+    return {name: float(np.mean(values)) for name, values in found.items() if values}

@@ -1,0 +1,88 @@
+"""All measures of one clip."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lgvi_core.frames import locate
+from lgvi_core.masks import composite, soft_mask
+
+from ..data.sample import Sample
+from .config import CompositeConfig, MeasuresConfig
+from .frame_measures import dilate, psnr, ssim
+from .methods import Result
+from .object_measures import Values, damage, mask_measures, removal_measures
+from .vfid import FeatureNetwork
+from .warping import FlowFunction, Motion, flow_function, motion, warping_error
+
+VERSION = 1
+"""To be raised when a measure changes, so that cached values of the old one are not used."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`values` by measure; `features` of result and target, where there is a network for them."""
+
+    values: Values
+    features: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Measurer:
+    """What the measures need, opened once per process."""
+
+    def __init__(self, config: MeasuresConfig, device: str) -> None:
+        self.config = config
+        self.flow: FlowFunction = flow_function(config.flow, device)
+        self.network = None
+        if config.features is not None:
+            self.network = FeatureNetwork(config.features, device)
+
+    def __call__(self, sample: Sample, result: Result) -> Measured:
+        """Everything that applies to the sample and the result."""
+        dilation = self.config.dilation
+        area = dilate(sample.mask >= 128, dilation)
+        moved = motion(sample.target, self.flow)
+        values = _agreement(result.frames, sample.target, area, moved)
+        values |= removal_measures(sample, result.frames, dilation)
+        if found := damage(sample, result.frames, result.undamaged, dilation):
+            values["damage"] = found
+        if result.mask is not None:
+            composited = composited_frames(sample, result, self.config.composite)
+            for name, value in _agreement(composited, sample.target, area, moved).items():
+                values[f"{name}_composited"] = value
+            gain = values["psnr_composited"][0] - (psnr(sample.source, sample.target) or 0)
+            values["psnr_gain"] = [gain]
+            values |= mask_measures(sample, result.mask >= 0.5)
+            if found := damage(sample, composited, sample.target, dilation):
+                values["damage_composited"] = found
+        features = None
+        if self.network is not None:
+            features = self.network(result.frames), self.network(sample.target)
+        return Measured(values, features)
+
+
+def composited_frames(sample: Sample, result: Result, config: CompositeConfig) -> np.ndarray:
+    """The result over the source where its mask is: uint8 [f, h, w, 3], as LGVI Composite does."""
+    opacity = soft_mask(
+        torch.from_numpy(result.mask), config.threshold, config.grow, config.feather
+    )
+    source, frames = (torch.from_numpy(x).float() / 255 for x in (sample.source, result.frames))
+    size = source.shape[1], source.shape[2]
+    mixed = composite(source, frames, opacity, locate(size, size))
+    return (mixed * 255).round().to(torch.uint8).numpy()
+
+
+def _agreement(
+    frames: np.ndarray, target: np.ndarray, area: np.ndarray, moved: Motion | None
+) -> Values:
+    """PSNR, SSIM and E_warp (x 100), whole, inside and outside of `area`."""
+    found: dict[str, float | None] = {
+        f"ssim{where}": value for where, value in ssim(frames, target, area).items()
+    }
+    for where, inside in (("", None), ("_inside", area), ("_outside", ~area)):
+        found[f"psnr{where}"] = psnr(frames, target, inside)
+        if moved is not None:
+            warped = warping_error(frames, moved, inside)
+            found[f"ewarp{where}"] = None if warped is None else 100 * warped
+    return {name: [value] for name, value in found.items() if value is not None}

@@ -1,0 +1,215 @@
+"""The rows of the tables: each takes a clip and a sentence and gives frames, maybe a mask."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from lgvi_core.attention import matmul_attention, scaled_dot_product_attention
+from lgvi_core.errors import LGVIError
+from lgvi_core.frames import fit_frames, from_canvas, to_canvas
+from lgvi_core.parts import decode_latents, encode_images
+from lgvi_core.pipeline import LGVIPipeline
+
+from ..data.sample import Sample
+from .config import (
+    AnyMethod,
+    FolderConfig,
+    InstructPix2PixConfig,
+    LGVIConfig,
+    SourceConfig,
+    VAEConfig,
+)
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method made of a sample.
+
+    `frames` uint8 [f, h, w, 3] of the sample's size; `mask` [f, h, w] in 0..1, None where the
+    method predicts none. `undamaged` is what the target looks like at best in this method's
+    frames: after its VAE, or the target itself.
+    """
+
+    frames: np.ndarray
+    mask: np.ndarray | None
+    undamaged: np.ndarray
+
+
+class Method(Protocol):
+    """An opened row of the tables."""
+
+    def __call__(self, sample: Sample) -> Result: ...
+
+
+class LGVI:
+    """The paper's method."""
+
+    def __init__(self, config: LGVIConfig, device: str) -> None:
+        self.config = config
+        self.pipeline = _pipeline(config.model, device)
+
+    def __call__(self, sample: Sample) -> Result:
+        output = self.pipeline(
+            _floats(sample.source),
+            sample.sentence,
+            steps=self.config.steps,
+            text_scale=self.config.text_scale,
+            video_scale=self.config.video_scale,
+            seed=self.config.seed,
+            working_size=self.config.working_size,
+        )
+        undamaged = round_trip(self.pipeline.vae, sample.target, self.config.working_size)
+        mask = None if output.mask is None else output.mask.numpy()
+        return Result(_bytes(output.frames), mask, undamaged)
+
+
+class InstructPix2Pix:
+    """An image editing model that sees one frame at a time. It predicts no mask."""
+
+    def __init__(self, config: InstructPix2PixConfig, device: str) -> None:
+        from diffusers import StableDiffusionInstructPix2PixPipeline
+
+        self.config = config
+        self.pipeline: Any = StableDiffusionInstructPix2PixPipeline.from_pretrained(
+            config.model, safety_checker=None, requires_safety_checker=False, local_files_only=True
+        ).to(device)
+        self.pipeline.set_progress_bar_config(disable=True)
+
+    def __call__(self, sample: Sample) -> Result:
+        size = sample.source.shape[1], sample.source.shape[2]
+        fit = fit_frames(size, self.config.working_size)
+        edited = [
+            self.pipeline(
+                sample.sentence,
+                image=rearrange(frame, "h w c -> 1 c h w"),
+                num_inference_steps=self.config.steps,
+                guidance_scale=self.config.text_scale,
+                image_guidance_scale=self.config.image_scale,
+                generator=torch.Generator().manual_seed(self.config.seed),
+                output_type="pt",
+            ).images[0]
+            for frame in to_canvas(_floats(sample.source), fit)
+        ]
+        frames = rearrange(torch.stack(edited).float().cpu(), "f c h w -> f h w c")
+        undamaged = round_trip(self.pipeline.vae, sample.target, self.config.working_size)
+        return Result(_bytes(from_canvas(frames, fit)), None, undamaged)
+
+
+class Folder:
+    """Results made elsewhere. The size of every picture must be that of the clip."""
+
+    def __init__(self, config: FolderConfig, device: str) -> None:
+        if not config.folder.is_dir():
+            raise LGVIError(f"{config.folder}: there is no such folder of results")
+        self.folder = config.folder
+        self.vae = None if config.vae is None else _pipeline(config.vae, device).vae
+
+    def __call__(self, sample: Sample) -> Result:
+        folder = self.folder / sample.name
+        frames = read_pictures(folder, sample.source.shape[:3])
+        mask = None
+        if (folder / "masks").is_dir():
+            pictures = read_pictures(folder / "masks", sample.source.shape[:3])
+            mask = pictures.mean(axis=-1, dtype=np.float32) / 255
+        undamaged = sample.target if self.vae is None else round_trip(self.vae, sample.target)
+        return Result(frames, mask, undamaged)
+
+
+class SourceUnchanged:
+    """The baseline that returns its input."""
+
+    def __init__(self, config: SourceConfig, device: str) -> None:
+        pass
+
+    def __call__(self, sample: Sample) -> Result:
+        return Result(sample.source, None, sample.target)
+
+
+class VAERoundTrip:
+    """The baseline that returns the target after a VAE: what no result of it can surpass."""
+
+    def __init__(self, config: VAEConfig, device: str) -> None:
+        self.vae = _pipeline(config.model, device).vae
+
+    def __call__(self, sample: Sample) -> Result:
+        frames = round_trip(self.vae, sample.target)
+        return Result(frames, None, frames)
+
+
+OPENERS: dict[str, Callable[[Any, str], Method]] = {
+    "lgvi": LGVI,
+    "instruct_pix2pix": InstructPix2Pix,
+    "folder": Folder,
+    "source": SourceUnchanged,
+    "vae": VAERoundTrip,
+}
+
+
+def open_method(config: AnyMethod, device: str) -> Method:
+    """Loads what a method needs; LGVIError or CheckpointError says what is wrong with it."""
+    return OPENERS[config.kind](config, device)
+
+
+def files_of(config: AnyMethod) -> list[Path]:
+    """The folders and files that a method's results depend on."""
+    names = ("model", "folder", "vae")
+    return [path for name in names if (path := getattr(config, name, None)) is not None]
+
+
+def read_pictures(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The pictures of a folder by sorted name: uint8 RGB [f, h, w, 3], where `shape` is (f, h, w).
+
+    Raises LGVIError where their number or size differs.
+    """
+    from PIL import Image
+
+    count, height, width = shape
+    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if len(paths) != count:
+        raise LGVIError(
+            f"{folder}: {len(paths)} pictures (.png or .jpg), the clip has {count} frames; write "
+            "one result for every frame of the clip, named so that they sort in order"
+        )
+    pictures = []
+    for path in paths:
+        with Image.open(path) as picture:
+            if picture.size != (width, height):
+                raise LGVIError(
+                    f"{path}: {picture.width} x {picture.height} pixels, the clip has {width} x "
+                    f"{height}; bring the results back to the clip's size first"
+                )
+            pictures.append(np.asarray(picture.convert("RGB")))
+    return np.stack(pictures)
+
+
+@torch.inference_mode()
+def round_trip(vae: Any, frames: np.ndarray, working_size: int = 0) -> np.ndarray:
+    """uint8 `frames` [f, h, w, 3] encoded (the posterior's mean) and decoded by a diffusers VAE."""
+    weight = next(vae.parameters())
+    fit = fit_frames((frames.shape[1], frames.shape[2]), working_size)
+    canvas = rearrange(to_canvas(_floats(frames), fit), "f h w c -> f c h w") * 2 - 1
+    decoded = decode_latents(vae, encode_images(vae, canvas.to(weight.device, weight.dtype)))
+    restored = rearrange(decoded.float().cpu() / 2 + 0.5, "f c h w -> f h w c").clamp(0, 1)
+    return _bytes(from_canvas(restored, fit))
+
+
+def _pipeline(path: Path, device: str) -> LGVIPipeline:
+    on_cpu = torch.device(device).type == "cpu"
+    attention = matmul_attention if on_cpu else scaled_dot_product_attention
+    return LGVIPipeline.from_checkpoint(path, device=device, attention=attention)
+
+
+def _floats(frames: np.ndarray) -> Tensor:
+    return torch.from_numpy(frames).float() / 255
+
+
+def _bytes(frames: Tensor) -> np.ndarray:
+    return (frames * 255).round().clamp(0, 255).to(torch.uint8).numpy()

@@ -1,0 +1,80 @@
+"""The measures: their keys in results.json, their titles, and which way is better."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`title` heads its column; `better` is up or down; `digits` after the point."""
+
+    title: str
+    better: str
+    meaning: str
+    digits: int = 3
+
+
+def _frames() -> dict[str, Measure]:
+    kinds = {
+        "psnr": ("PSNR", "up", "dB, mean of the frames, at most 60 each", 2),
+        "ssim": ("SSIM", "up", "Gaussian window of 11 pixels, as Wang et al. 2004", 3),
+        "ewarp": ("E_warp x10^-2", "down", "warping error, as Lai et al. 2018", 3),
+    }
+    found = {}
+    for variant, words in (("", ""), ("_composited", " composited")):
+        for key, (title, better, meaning, digits) in kinds.items():
+            for area in ("", "_inside", "_outside"):
+                where = area.replace("_", " ")
+                note = f"{meaning}{' of the composited result' if variant else ''}"
+                if area:
+                    note += f", {where.strip()} the dilated mask of what goes"
+                found[key + area + variant] = Measure(
+                    f"{title}{where}{words}", better, note, digits
+                )
+    return found
+
+
+MEASURES: dict[str, Measure] = {
+    **_frames(),
+    "psnr_gain": Measure(
+        "PSNR composited, above the source",
+        "up",
+        "dB that the composited result is nearer to the target than the unchanged source",
+        2,
+    ),
+    "vfid": Measure("VFID", "down", "Frechet distance of the clips' features to the targets'"),
+    "iou": Measure(
+        "mask IoU", "up", "predicted mask from .5 on; clips in which something is to go"
+    ),
+    "right": Measure(
+        "right object",
+        "up",
+        "share of scenes with something to remove in which the predicted mask covers at least "
+        "half of every object to go and at most half of every other",
+    ),
+    "twins": Measure("twins by place", "up", 'right object, on sentences of "name and place"'),
+    "visible": Measure(
+        "visible removal",
+        "up",
+        "share of objects to go for which ||out - target|| is below .5 of ||source - target||, "
+        "on the object's dilated mask",
+    ),
+    "clean": Measure("clean removal", "up", "the same, below .25"),
+    "two_objects": Measure(
+        "two objects gone", "up", 'share of "two objects" scenes with both visibly gone'
+    ),
+    "absent": Measure(
+        "absent left alone",
+        "up",
+        "share of scenes with nothing to remove in which less than 2 % of the pixels are in the "
+        "predicted mask",
+    ),
+    "damage": Measure(
+        "damage",
+        "down",
+        "share of scenes with a kept object for which ||out - VAE(target)|| exceeds .5 of "
+        "||target without it - target|| for any kept object, on its dilated mask",
+    ),
+    "damage_composited": Measure(
+        "damage composited", "down", "the same of ||composited - target||"
+    ),
+}

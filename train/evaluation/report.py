@@ -1,0 +1,234 @@
+"""results.json and the tables."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .config import BASELINES, EvaluateConfig
+from .names import MEASURES
+from .run import Record, seen_features, write_atomically
+from .sheet import write_sheet
+from .statistics import Statistic, summarize_measures
+from .vfid import frechet_distance
+
+DASH = "-"
+PAPER = ("psnr", "ssim", "vfid", "ewarp")
+SPLIT = tuple(
+    f"{name}_{area}" for name in ("psnr", "ssim", "ewarp") for area in ("inside", "outside")
+)
+COMPOSITED = (
+    "psnr_composited",
+    "psnr_inside_composited",
+    "psnr_gain",
+    "ssim_composited",
+    "ssim_inside_composited",
+    "ewarp_composited",
+    "ewarp_inside_composited",
+)
+OBJECTS = (
+    "right",
+    "visible",
+    "clean",
+    "twins",
+    "two_objects",
+    "absent",
+    "damage",
+    "damage_composited",
+    "iou",
+)
+BY_KIND = ("right", "visible", "clean", "absent", "damage", "damage_composited", "iou", "psnr_gain")
+
+Statistics = Mapping[str, Statistic]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's figures: over all clips and by kind of sentence, and the clips of each kind."""
+
+    name: str
+    baseline: bool
+    measures: Statistics
+    kinds: Mapping[str, Statistics]
+    counts: Mapping[str, int]
+
+
+def summarize_rows(config: EvaluateConfig, records: Sequence[Record]) -> list[Row]:
+    """One row per method, in the configuration's order."""
+    rows = []
+    for method in config.all_methods:
+        own = [r for r in records if r.method == method.name and r.broken is None]
+        measures = summarize_measures(r.values for r in own)
+        features = seen_features(own)
+        if features is not None and len(own) > 1:
+            distance = frechet_distance(*features)
+            measures["vfid"] = Statistic(distance, None, None, len(own))
+        kinds = sorted({r.kind for r in own if r.kind})
+        by_kind = {k: [r for r in own if r.kind == k] for k in kinds}
+        rows.append(
+            Row(
+                method.name,
+                method.kind in BASELINES,
+                measures,
+                {k: summarize_measures(r.values for r in found) for k, found in by_kind.items()},
+                {k: len(found) for k, found in by_kind.items()},
+            )
+        )
+    return rows
+
+
+def write_report(config: EvaluateConfig, records: Sequence[Record]) -> str:
+    """Writes results.json, results.md and contact_sheet.png; returns the Markdown."""
+    rows = summarize_rows(config, records)
+    text = markdown(config, rows, broken_clips(records))
+    write_atomically(config.output / "results.md", text)
+    content = json.dumps(as_json(config, rows, records), indent=1)
+    write_atomically(config.output / "results.json", content)
+    baselines = {row.name for row in rows if row.baseline}
+    shown = sorted(
+        (r for r in records if r.row is not None and r.method not in baselines),
+        key=lambda r: r.clip,
+    )
+    if shown:
+        captions = [(f"{r.method}: {r.sentence}  ({r.name})", Path(str(r.row))) for r in shown]
+        write_sheet(captions, config.output / "contact_sheet.png")
+    return text
+
+
+def broken_clips(records: Iterable[Record]) -> dict[int, str]:
+    """Why clips could not be read, by their number."""
+    return {r.clip: r.broken for r in records if r.broken is not None}
+
+
+def bars_of(config: EvaluateConfig, row: Row) -> dict[str, dict[str, Any]]:
+    """By measure: the bar, the method's value, and whether it is met; None where there is none."""
+    found = {}
+    for name, bar in config.bars.items():
+        value = row.measures[name].mean if name in row.measures else None
+        met = None if value is None else bar.met(value)
+        found[name] = {**bar.model_dump(exclude_none=True), "value": value, "met": met}
+    return found
+
+
+def as_json(config: EvaluateConfig, rows: Sequence[Row], records: Sequence[Record]) -> Any:
+    """All that the tables say, and every clip's own values."""
+    methods = {}
+    for row in rows:
+        own = [r for r in records if r.method == row.name and r.broken is None]
+        methods[row.name] = {
+            "baseline": row.baseline,
+            "measures": {name: asdict(found) for name, found in row.measures.items()},
+            "kinds": {
+                kind: {
+                    "clips": row.counts[kind],
+                    "measures": {name: asdict(found) for name, found in measures.items()},
+                }
+                for kind, measures in row.kinds.items()
+            },
+            "bars": {} if row.baseline else bars_of(config, row),
+            "clips": [
+                {"name": r.name, "kind": r.kind, "sentence": r.sentence, "values": r.values}
+                for r in own
+            ],
+        }
+    return {
+        "config": config.model_dump(mode="json"),
+        "broken": broken_clips(records),
+        "methods": methods,
+    }
+
+
+def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, str]) -> str:
+    """The tables and what their columns mean."""
+    clips = max((row.measures["psnr"].clips for row in rows if "psnr" in row.measures), default=0)
+    parts = [
+        f"# Evaluation on {clips} clips",
+        "Means ± standard errors (bootstrap over clips); results.json has 95 % intervals, the "
+        "values of every clip, and the configuration.",
+        "## Whole frames, as the paper's Tables 2 and 3",
+        _method_table(rows, PAPER),
+    ]
+    if config.measures.features is None:
+        parts.append("VFID is left out: `measures.features` names no network.")
+    parts += ["## Inside and outside the object", _method_table(rows, SPLIT)]
+    own = [row for row in rows if not row.baseline]
+    if any("psnr_composited" in row.measures for row in own):
+        parts += [
+            "## Composited with the predicted mask",
+            _method_table(rows, COMPOSITED),
+        ]
+    parts += ["## Objects", _method_table(rows, OBJECTS)]
+    if config.bars:
+        parts += ["## Bars", _bar_table(config, own)]
+    parts += [
+        part
+        for row in own
+        if row.kinds
+        for part in (f"## By kind of sentence: {row.name}", _kind_table(row))
+    ]
+    if broken:
+        parts += ["## Clips left out", "\n".join(f"- {n}: {why}" for n, why in broken.items())]
+    listed = dict.fromkeys((*PAPER, *OBJECTS, "psnr_gain", *config.bars))
+    parts += [
+        "## What is measured",
+        "\n".join(f"- **{MEASURES[name].title}**: {MEASURES[name].meaning}." for name in listed),
+        "A dash: the method predicts no mask, or no clip is of that kind. For the VAE of the "
+        "target, damage is 0 by definition.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _method_table(rows: Sequence[Row], names: Sequence[str]) -> str:
+    body = [[row.name, *(_figure(row.measures, name) for name in names)] for row in rows]
+    return _table(["Method", *(_heading(name) for name in names)], body)
+
+
+def _bar_table(config: EvaluateConfig, rows: Sequence[Row]) -> str:
+    body = []
+    for name, bar in config.bars.items():
+        wanted = f">= {bar.minimum:g}" if bar.minimum is not None else f"<= {bar.maximum:g}"
+        line = [MEASURES[name].title, wanted]
+        for row in rows:
+            met = bars_of(config, row)[name]["met"]
+            line += [
+                _figure(row.measures, name),
+                _interval(row.measures, name),
+                {True: "met", False: "not met", None: DASH}[met],
+            ]
+        body.append(line)
+    heads = [head for row in rows for head in (row.name, "95 %", "")]
+    return _table(["Measure", "Bar", *heads], body)
+
+
+def _kind_table(row: Row) -> str:
+    body = [
+        [kind, str(row.counts[kind]), *(_figure(measures, name) for name in BY_KIND)]
+        for kind, measures in row.kinds.items()
+    ]
+    return _table(["Kind", "Clips", *(_heading(name) for name in BY_KIND)], body)
+
+
+def _heading(name: str) -> str:
+    return f"{MEASURES[name].title} {'↑' if MEASURES[name].better == 'up' else '↓'}"
+
+
+def _figure(measures: Statistics, name: str) -> str:
+    if name not in measures:
+        return DASH
+    found, digits = measures[name], MEASURES[name].digits
+    if found.standard_error is None:
+        return f"{found.mean:.{digits}f}"
+    return f"{found.mean:.{digits}f} ± {found.standard_error:.{digits}f}"
+
+
+def _interval(measures: Statistics, name: str) -> str:
+    found = measures.get(name)
+    if found is None or found.interval is None:
+        return DASH
+    return " to ".join(f"{bound:.{MEASURES[name].digits}f}" for bound in found.interval)
+
+
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

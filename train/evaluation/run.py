@@ -1,0 +1,204 @@
+"""Every method on every clip, in parallel, each finished clip kept on disk."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ..data.sample import BrokenSample
+from .clips import digest, open_clips
+from .config import AnyMethod, EvaluateConfig
+from .measure import VERSION, Measurer
+from .methods import Method, files_of, open_method
+from .object_measures import Values
+from .sheet import write_row
+
+Job = tuple[int, int]
+"""Number of the method, number of the clip."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One clip by one method. `broken` says why a clip could not be read; it has no values."""
+
+    method: str
+    clip: int
+    name: str = ""
+    kind: str = ""
+    sentence: str = ""
+    values: Values = field(default_factory=dict)
+    features: list[list[float]] | None = None
+    row: str | None = None
+    broken: str | None = None
+
+
+def evaluate(config: EvaluateConfig) -> list[Record]:
+    """Evaluates what is not yet in the cache; the records come in the order of methods and clips.
+
+    Raises LGVIError for methods, clips and files that cannot be used.
+    """
+    numbers, _ = open_clips(config.data)
+    jobs = [(method, clip) for method in range(len(config.all_methods)) for clip in numbers]
+    found: dict[Job, Record] = {}
+    with tqdm(total=len(jobs), unit="clip", smoothing=0.05) as progress:
+        for job, record in _finished(config, jobs):
+            found[job] = record
+            progress.set_postfix_str(record.method)
+            progress.update()
+    return [found[job] for job in jobs]
+
+
+def _finished(config: EvaluateConfig, jobs: list[Job]) -> Iterator[tuple[Job, Record]]:
+    if config.workers == 1:
+        worker = Worker(config)
+        yield from ((job, worker(job)) for job in jobs)
+        return
+    # Spawned, not forked: a fork of a process with threads, or with a GPU, may hang.
+    with ProcessPoolExecutor(
+        config.workers, get_context("spawn"), _start_worker, (config,)
+    ) as pool:
+        try:
+            yield from _as_they_come(pool, jobs, 2 * config.workers)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _as_they_come(
+    pool: ProcessPoolExecutor, jobs: Iterable[Job], ahead: int
+) -> Iterator[tuple[Job, Record]]:
+    """A few jobs at a time, so that an error or Ctrl-C ends the run within a clip or two."""
+    waiting = iter(jobs)
+    running: dict[Future[Record], Job] = {}
+    while True:
+        for job in islice(waiting, ahead - len(running)):
+            running[pool.submit(_work, job)] = job
+        if not running:
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield running.pop(future), future.result()
+
+
+class Worker:
+    """A process's share: one method open at a time, so that memory stays that of one model."""
+
+    def __init__(self, config: EvaluateConfig) -> None:
+        torch.set_num_threads(config.threads)
+        cv2.setNumThreads(config.threads)
+        self.config = config
+        self.device = pick_device(config.device)
+        numbers, self.read = open_clips(config.data)
+        self.first = numbers.start
+        self.keys = [cache_key(config, method) for method in config.all_methods]
+        self.opened: tuple[int, Method] | None = None
+        self.measurer: Measurer | None = None
+
+    def __call__(self, job: Job) -> Record:
+        number, clip = job
+        method = self.config.all_methods[number]
+        try:
+            sample = self.read(clip)
+        except BrokenSample as error:
+            return Record(method.name, clip, broken=str(error))
+        stem = f"{clip:06d}-{digest(sample)}"
+        file = self.config.output / "cache" / self.keys[number] / f"{stem}.json"
+        shown = clip - self.first < self.config.sheet_clips
+        row = file.with_suffix(".png")
+        if file.exists() and (row.exists() or not shown):
+            return Record(**json.loads(file.read_text()) | {"method": method.name})
+        result = self._open(number)(sample)
+        measured = self._measurer()(sample, result)
+        features = measured.features
+        record = Record(
+            method.name,
+            clip,
+            sample.name,
+            sample.kind,
+            sample.sentence,
+            measured.values,
+            None if features is None else [vector.tolist() for vector in features],
+            str(row) if shown else None,
+        )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if shown:
+            write_row(sample, result, row)
+        write_atomically(file, json.dumps(asdict(record)))
+        return record
+
+    def _open(self, number: int) -> Method:
+        if self.opened is None or self.opened[0] != number:
+            self.opened = None  # frees the last one before the next is loaded
+            self.opened = number, open_method(self.config.all_methods[number], self.device)
+        return self.opened[1]
+
+    def _measurer(self) -> Measurer:
+        if self.measurer is None:
+            self.measurer = Measurer(self.config.measures, self.device)
+        return self.measurer
+
+
+_worker: Worker | None = None
+
+
+def _start_worker(config: EvaluateConfig) -> None:
+    global _worker
+    _worker = Worker(config)
+
+
+def _work(job: Job) -> Record:
+    if _worker is None:
+        raise RuntimeError("the process pool did not run its initializer")
+    return _worker(job)
+
+
+def pick_device(device: str) -> str:
+    """The device that "auto" stands for here."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def cache_key(config: EvaluateConfig, method: AnyMethod) -> str:
+    """Changes with whatever a method's values depend on besides the clip itself."""
+    features, raft = config.measures.features, getattr(config.measures.flow, "weights", None)
+    measuring = [path for path in (features, raft) if path is not None]
+    known = [
+        VERSION,
+        method.model_dump(mode="json", exclude={"name"}),
+        config.measures.model_dump(mode="json"),
+        [fingerprint(path) for path in (*files_of(method), *measuring)],
+    ]
+    return f"{method.kind}-{sha256(json.dumps(known).encode()).hexdigest()[:16]}"
+
+
+def fingerprint(path: Path) -> list[Any]:
+    """Names, sizes and times of the files at `path`: what tells that weights were replaced."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    stats = [(file, file.stat()) for file in files if file.exists()]
+    return [[os.path.relpath(file, path), stat.st_size, stat.st_mtime_ns] for file, stat in stats]
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Writes all of `text` or nothing, whenever the process ends."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def seen_features(records: list[Record]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Features [n, d] of results and targets; None where they were not taken."""
+    pairs = [record.features for record in records if record.features is not None]
+    if not pairs:
+        return None
+    return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])

@@ -1,0 +1,56 @@
+"""Means over clips, with standard errors and 95 % confidence intervals by bootstrap."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from .object_measures import Values
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """`mean` of all values; the rest is None where there are fewer than two clips."""
+
+    mean: float
+    standard_error: float | None
+    interval: tuple[float, float] | None
+    clips: int
+
+
+def summarize(clips: Sequence[Sequence[float]]) -> Statistic:
+    """The mean of all values of all clips, each clip with one value or with one per object.
+
+    Whole clips are drawn in the bootstrap (percentile intervals): the objects of a clip are not
+    independent of each other. Draws are seeded, so that equal values give equal intervals.
+    """
+    sums = np.array([np.sum(values) for values in clips], np.float64)
+    counts = np.array([len(values) for values in clips], np.float64)
+    mean = float(sums.sum() / counts.sum())
+    if len(clips) < 2:
+        return Statistic(mean, None, None, len(clips))
+    found = bootstrap(
+        (sums, counts),
+        lambda s, n, axis: s.sum(axis=axis) / n.sum(axis=axis),
+        n_resamples=RESAMPLES,
+        paired=True,
+        vectorized=True,
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    low, high = found.confidence_interval
+    return Statistic(mean, float(found.standard_error), (float(low), float(high)), len(clips))
+
+
+def summarize_measures(clips: Iterable[Values]) -> dict[str, Statistic]:
+    """`summarize` for every measure, over the clips that it applies to."""
+    collected: dict[str, list[list[float]]] = {}
+    for values in clips:
+        for name, found in values.items():
+            collected.setdefault(name, []).append(found)
+    return {name: summarize(values) for name, values in collected.items()}

@@ -1,0 +1,127 @@
+"""E_warp, the temporal warping error of Lai et al. (ECCV 2018, Eq. 4 and 5).
+
+The flow is that of the target, not of the result: a result is judged by how well it moves with
+the true scene, and cannot gain by confusing the flow. Frame t + 1 of the result is warped to t;
+the error is the mean squared difference, in 0..1 and over the channels, on pixels that are not
+occluded. Occlusion follows Ruder et al. (GCPR 2016): forward and backward flow disagree, or the
+flow has an edge.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from .config import DISConfig, RAFTConfig
+
+FlowFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From two uint8 RGB frames [h, w, 3] to the flow [h, w, 2] (x, y) from the first to the second."""
+
+RAFT_SIDE = 128
+"""The smallest side in pixels that RAFT's correlation pyramid takes."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Flow [f - 1, h, w, 2] from each frame to the next, and where it holds [f - 1, h, w]."""
+
+    flow: np.ndarray
+    valid: np.ndarray
+
+
+def flow_function(config: DISConfig | RAFTConfig, device: str) -> FlowFunction:
+    """The optical flow that the configuration asks for."""
+    if isinstance(config, RAFTConfig):
+        return _raft(config, device)
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def dis(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (one, other)]
+        return method.calc(grey[0], grey[1], None)  # type: ignore[call-overload]
+
+    return dis
+
+
+def _raft(config: RAFTConfig, device: str) -> FlowFunction:
+    from torchvision.models.optical_flow import raft_large, raft_small
+
+    model = (raft_large if config.size == "large" else raft_small)(weights=None)
+    model.load_state_dict(_state_dict(config.weights))
+    model.to(device).eval()
+
+    @torch.inference_mode()
+    def raft(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        height, width = one.shape[:2]
+        down, right = (max(RAFT_SIDE, -(-side // 8) * 8) - side for side in (height, width))
+        pair = torch.from_numpy(np.stack([one, other])).to(device).permute(0, 3, 1, 2)
+        pair = F.pad(pair.float() / 127.5 - 1, (0, right, 0, down), mode="replicate")
+        flow = model(pair[:1], pair[1:])[-1][0, :, :height, :width]
+        return flow.permute(1, 2, 0).cpu().numpy()
+
+    return raft
+
+
+def _state_dict(path: Path) -> dict[str, torch.Tensor]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def motion(frames: np.ndarray, flow: FlowFunction) -> Motion | None:
+    """The motion of uint8 `frames` [f, h, w, 3]; None of a single frame, which has none."""
+    if len(frames) < 2:
+        return None
+    pairs = list(pairwise(frames))
+    forward = [flow(one, other) for one, other in pairs]
+    backward = [flow(other, one) for one, other in pairs]
+    valid = [~_occluded(there, back) for there, back in zip(forward, backward, strict=True)]
+    return Motion(np.stack(forward), np.stack(valid))
+
+
+def warping_error(
+    frames: np.ndarray, moved: Motion, area: np.ndarray | None = None
+) -> float | None:
+    """E_warp of uint8 `frames` [f, h, w, 3], mean over the pairs of frames.
+
+    With `area` [f, h, w], only its pixels in the first frame of each pair count; None where no
+    pixel does.
+    """
+    errors = []
+    for t, (flow, valid) in enumerate(zip(moved.flow, moved.valid, strict=True)):
+        counted = valid if area is None else valid & area[t]
+        if counted.any():
+            warped = _warp(frames[t + 1].astype(np.float32) / 255, flow)
+            difference = frames[t].astype(np.float32) / 255 - warped
+            errors.append(float(np.square(difference[counted]).mean()))
+    return float(np.mean(errors)) if errors else None
+
+
+def _warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """`image` sampled at where `flow` leads to."""
+    x, y = _ends(flow)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _ends(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    height, width = flow.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return x + flow[..., 0], y + flow[..., 1]
+
+
+def _occluded(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """Pixels of the first frame that the second does not show, or whose flow is unsure."""
+    height, width = forward.shape[:2]
+    x, y = _ends(forward)
+    gone = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+    back = _warp(backward, forward)
+    squares = np.square(forward).sum(-1) + np.square(back).sum(-1)
+    disagree = np.square(forward + back).sum(-1) > 0.01 * squares + 0.5
+    slopes = sum(np.square(np.gradient(forward[..., i], axis=(0, 1))).sum(0) for i in (0, 1))
+    edge = slopes > 0.01 * np.square(forward).sum(-1) + 0.002
+    return gone | disagree | edge
