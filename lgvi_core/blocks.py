@@ -6,6 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from .config import UNetConfig
 from .layers import Layers
@@ -91,6 +92,7 @@ class Block(nn.Module):
         self.resnets = nn.ModuleList(
             [ResnetBlock(i, o, time_dim, config, layers) for i, o in channels]
         )
+        self.gradient_checkpointing = False
         self.attentions: nn.ModuleList | None = None
         if heads is not None:
             self.attentions = nn.ModuleList(
@@ -99,8 +101,14 @@ class Block(nn.Module):
 
     def layer(self, i: int, x: Tensor, time: Tensor, texts: Iterator[Text], frames: int) -> Tensor:
         """ResNet ``i`` and the transformer after it, which takes the next of ``texts``."""
+        text = None if self.attentions is None else next(texts)
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(self._layer, i, x, time, text, frames, use_reentrant=False)
+        return self._layer(i, x, time, text, frames)
+
+    def _layer(self, i: int, x: Tensor, time: Tensor, text: Text | None, frames: int) -> Tensor:
         x = self.resnets[i](x, time, frames)
-        return x if self.attentions is None else self.attentions[i](x, next(texts), frames)
+        return x if self.attentions is None else self.attentions[i](x, text, frames)
 
 
 class DownBlock(Block):

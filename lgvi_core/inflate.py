@@ -4,8 +4,10 @@ from typing import Any
 
 from torch import Tensor
 
+from .attention import scaled_dot_product_attention
 from .config import UNetConfig, read_unet_config
 from .errors import CheckpointError
+from .layers import AttentionFunction
 from .unet import InflatedUNet
 
 CONDITION_CHANNELS = 4
@@ -37,7 +39,12 @@ def is_unet_2d(values: dict[str, Any], state: dict[str, Tensor]) -> bool:
     return flat and not any(".attn_temp." in key for key in state)
 
 
-def inflate(values: dict[str, Any], state: dict[str, Tensor], **changes: Any) -> InflatedUNet:
+def inflate(
+    values: dict[str, Any],
+    state: dict[str, Tensor],
+    attention: AttentionFunction = scaled_dot_product_attention,
+    **changes: Any,
+) -> InflatedUNet:
     """An image U-Net with temporal attention and mask decoder added, ready to be trained.
 
     ``values`` and ``state`` are the 2-D checkpoint's config and weights; ``changes`` override
@@ -46,7 +53,7 @@ def inflate(values: dict[str, Any], state: dict[str, Tensor], **changes: Any) ->
     added = {"temp_attn": True, "mask_decoder_type": "MaskDecoder", **changes}
     whole = read_unet_config({**values, **added}, "image U-Net")
     config, state = split_condition_input(whole, state)
-    unet = InflatedUNet(config)
+    unet = InflatedUNet(config, attention=attention)
     unet.initialise_new_parts()
     result = unet.load_state_dict(state, strict=False)
     new = ("attn_temp.", "norm_temp.", "mask_decoder.")

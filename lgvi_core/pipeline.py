@@ -4,33 +4,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 from einops import rearrange
-from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from torch import Tensor
+from transformers import CLIPTokenizer
 
 from .attention import scaled_dot_product_attention
-from .checkpoint import BUNDLED_MODEL, Checkpoint, Part, load_checkpoint
+from .checkpoint import BUNDLED_MODEL, load_checkpoint
 from .errors import CheckpointError, LGVIError
 from .frames import check_frames, fit_frames, from_canvas, to_canvas
 from .layers import AttentionFunction
 from .masks import latent_mask_to_frames
+from .parts import (
+    build_scheduler,
+    build_text_encoder,
+    build_vae,
+    decode_latents,
+    encode_images,
+    tokenizer_folder,
+)
 from .sampling import TEXT_SCALE, VIDEO_SCALE, ProgressCallback, sample
 from .unet import InflatedUNet
-
-VAE_CLASSES = {
-    "AutoencoderKL": diffusers.AutoencoderKL,
-    "AutoencoderTiny": diffusers.AutoencoderTiny,
-}
-OLD_VAE_NAMES = {
-    ".query.": ".to_q.",
-    ".key.": ".to_k.",
-    ".value.": ".to_v.",
-    ".proj_attn.": ".to_out.0.",
-}
-VAE_CHUNK = 8
-"""Frames encoded or decoded at a time."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +77,10 @@ class LGVIPipeline:
         unet.load_state_dict(checkpoint.unet, assign=True)
         return cls(
             unet.to(device, dtype).eval(),
-            _vae(checkpoint.vae, path).to(device, dtype).eval(),
-            _text_encoder(checkpoint.text_encoder).to(device, dtype).eval(),
-            CLIPTokenizer.from_pretrained(_tokenizer_folder(checkpoint)),
-            _scheduler(checkpoint),
+            build_vae(checkpoint.vae, path).to(device, dtype).eval(),
+            build_text_encoder(checkpoint.text_encoder).to(device, dtype).eval(),
+            CLIPTokenizer.from_pretrained(tokenizer_folder(checkpoint)),
+            build_scheduler(checkpoint),
         )
 
     @torch.inference_mode()
@@ -146,65 +140,11 @@ class LGVIPipeline:
         return self.text_encoder(tokens.input_ids.to(device)).last_hidden_state
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Scaled latents [1, 4, f, h / 8, w / 8] of ``frames`` [f, h, w, 3], 0 to 1 (Eq. 2).
-
-        The mean of the posterior where the VAE has one: the deterministic choice.
-        """
-        chunks = []
-        for chunk in rearrange(frames, "f h w c -> f c h w").split(VAE_CHUNK):
-            encoded = self.vae.encode(chunk * 2 - 1)
-            has_posterior = hasattr(encoded, "latent_dist")
-            chunks.append(encoded.latent_dist.mode() if has_posterior else encoded.latents)
-        latents = torch.cat(chunks) * self.vae.config.scaling_factor
-        return rearrange(latents, "f c h w -> 1 c f h w")
+        """Scaled latents [1, 4, f, h / 8, w / 8] of ``frames`` [f, h, w, 3], 0 to 1 (Eq. 2)."""
+        images = rearrange(frames, "f h w c -> f c h w") * 2 - 1
+        return rearrange(encode_images(self.vae, images), "f c h w -> 1 c f h w")
 
     def decode(self, latents: Tensor) -> Tensor:
         """Frames [f, h, w, 3], 0 to 1, of scaled ``latents`` [1, 4, f, h / 8, w / 8]."""
-        latents = rearrange(latents, "1 c f h w -> f c h w") / self.vae.config.scaling_factor
-        chunks = [self.vae.decode(chunk).sample for chunk in latents.split(VAE_CHUNK)]
-        return rearrange(torch.cat(chunks) / 2 + 0.5, "f c h w -> f h w c").clamp(0, 1)
-
-
-def _vae(part: Part, origin: str | Path) -> nn.Module:
-    name = part.config.get("_class_name", "AutoencoderKL")
-    if name not in VAE_CLASSES:
-        raise CheckpointError(f"{origin}: VAE class {name!r} is not one of {sorted(VAE_CLASSES)}")
-    vae = VAE_CLASSES[name].from_config(part.config)
-    state = {_current_vae_name(key): value for key, value in part.state.items()}
-    vae.load_state_dict(state)
-    return vae
-
-
-def _current_vae_name(key: str) -> str:
-    """Today's name of a VAE attention weight; Stable Diffusion 1.5's file may have old ones."""
-    for old, new in OLD_VAE_NAMES.items():
-        key = key.replace(old, new)
-    return key
-
-
-def _text_encoder(part: Part) -> nn.Module:
-    config = CLIPTextConfig.from_dict(part.config)
-    with torch.device("meta"):
-        expected = CLIPTextModel(config).state_dict().keys()
-    model = CLIPTextModel(config)
-    state = {key: v for key, v in part.state.items() if not key.endswith("position_ids")}
-    if expected and not next(iter(expected)).startswith("text_model."):
-        state = {key.removeprefix("text_model."): value for key, value in state.items()}
-    model.load_state_dict(state)
-    return model
-
-
-def _tokenizer_folder(checkpoint: Checkpoint) -> Path:
-    """The checkpoint's own tokenizer; CLIP's, which a single file relies on, is bundled."""
-    own = checkpoint.origin / "tokenizer"
-    return own if own.is_dir() else BUNDLED_MODEL / "tokenizer"
-
-
-def _scheduler(checkpoint: Checkpoint) -> Any:
-    name = checkpoint.scheduler.get("_class_name", "DDIMScheduler")
-    scheduler_class = getattr(diffusers, str(name), None)
-    if not (
-        isinstance(scheduler_class, type) and issubclass(scheduler_class, diffusers.SchedulerMixin)
-    ):
-        raise CheckpointError(f"{checkpoint.origin}: unknown diffusers scheduler {name!r}")
-    return scheduler_class.from_config(checkpoint.scheduler)
+        images = decode_latents(self.vae, rearrange(latents, "1 c f h w -> f c h w"))
+        return rearrange(images / 2 + 0.5, "f c h w -> f h w c").clamp(0, 1)

@@ -119,6 +119,11 @@ class InflatedUNet(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    def enable_gradient_checkpointing(self) -> None:
+        """In training, compute the blocks' activations again instead of keeping them."""
+        for block in (*self.down_blocks, *self.up_blocks):
+            block.gradient_checkpointing = True  # type: ignore[assignment]
+
     def transformers(self) -> Iterator[Transformer]:
         """All transformers in the order of the forward pass."""
         for block in (*self.down_blocks, self.mid_block, *self.up_blocks):

@@ -1,130 +1,326 @@
-"""Batches for the denoiser, put together from the latent cache."""
+"""Batches for the denoiser, by number: batch n is the same whenever and wherever it is made.
 
-from dataclasses import dataclass
+That makes resuming exact, and the samples of a step the same on one process as on many.
+"""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 from transformers import CLIPTokenizer
 
-from .config import DataConfig, LossConfig
+from lgvi_core.errors import LGVIError
+
+from .config import LossConfig, TrainConfig
 from .data.expressions import describe_removal, sample_pair
+from .data.sample import BrokenSample, Reader, Sample
 from .data.scenes import select_frames
-from .latent_cache import VIDEO_FRAMES, LatentCache, LatentScene
+from .latent_cache import LatentCache, LatentScene
+
+ATTEMPTS = 20  # samples tried for one place in a batch before training gives up
+PIXELS = 8  # per latent pixel
+TIMESTEPS = 1000
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's data.
+    """One step's data, or one process's part of it.
 
-    `z_0` target and `c_x` source latents, float32 [b, 4, f, h, w]; `mask` [b, 1, f, h, w] in 0..1;
-    `tokens` [b, 77]; `t` [b] timesteps; `noise` like z_0; `told` [b], False where text or video
-    was withheld, so that the mask cannot be known.
+    `target` and `source` are latents, float32 [b, 4, f, h, w], or frames still to be encoded,
+    uint8 [b, f, 8h, 8w, 3]. `mask` [b, 1, f, h, w] in 0..1, and `objects` likewise: the area of
+    everything that could have been meant, or the mask where that is unknown. `tokens` [b, 77]; `t` [b] timesteps;
+    `noise` [b, 4, f, h, w]; `has_text`, `has_video` [b], False where the condition is withheld.
+    `broken` names samples that were skipped.
     """
 
-    z_0: Tensor
-    c_x: Tensor
+    target: Tensor
+    source: Tensor
     mask: Tensor
+    objects: Tensor
     tokens: Tensor
     t: Tensor
     noise: Tensor
-    told: Tensor
+    has_text: Tensor
+    has_video: Tensor
+    broken: tuple[str, ...] = ()
+
+    @property
+    def is_encoded(self) -> bool:
+        return self.target.is_floating_point()
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+        tensors = {
+            f.name: value.to(device)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(self, **tensors)
 
 
-class BatchMaker:
-    """Draws batches. Batch number n is the same whenever and wherever it is made."""
+class Batches(Dataset[Batch]):
+    """The run's batches, `gradient_accumulation` of them per step, for one of several processes."""
 
     def __init__(
-        self,
-        cache: LatentCache,
-        tokenizer: CLIPTokenizer,
-        data: DataConfig,
-        loss: LossConfig,
-        seed: int,
+        self, config: TrainConfig, tokenizer: CLIPTokenizer, rank: int = 0, processes: int = 1
     ) -> None:
-        self.cache = cache
+        self.config = config
+        self.data = config.data
         self.tokenizer = tokenizer
-        self.data = data
-        self.loss = loss
-        self.seed = seed
+        self.parts = config.gradient_accumulation
+        self.rank, self.processes = rank, processes
         self.known: dict[str, list[int]] = {}
+        joint = config.ablation.image_joint_training
+        self.share = config.data.video_share if joint else 1.0
+        self.video_from = round(config.data.video_from * config.max_steps)
+        longest = max(self.data.video_frames)
+        sizes = {self.data.batch_images} if self.share < 1 or self.video_from else set()
+        if self.share > 0:
+            sizes |= {self._clips(frames) for frames in self.data.video_frames}
+        for size in sizes:
+            if size % (self.parts * processes):
+                raise LGVIError(
+                    f"a step of {size} samples cannot be shared evenly by {processes} processes "
+                    f"of {self.parts} parts: change batch_images or batch_videos (at {longest} "
+                    "frames)"
+                )
 
-    def make(self, number: int, progress: float, rank: int = 0) -> Batch:
-        """Batch `number` of process `rank`; `progress` in 0..1 decides between images and clips."""
-        rng = np.random.default_rng([self.seed, number, rank])
-        videos = self.cache.groups("video")
-        images = self.cache.groups("image")
-        if not images:
-            raise FileNotFoundError(f"no latent shards in {self.cache.folder}: run latent_cache")
-        late = progress >= self.data.video_from
-        if late and videos and rng.random() < self.data.video_share:
-            group = _choose_group(rng, videos)
-            frames = int(rng.choice(self.data.video_frames))
-            count = max(1, self.data.batch_videos * VIDEO_FRAMES // frames)
-            return self._assemble(rng, group, count, frames)
-        # Frames of clips are single frames too: more backgrounds and places for the same encoding.
-        group = _choose_group(rng, images + videos)
-        return self._assemble(rng, group, self.data.batch_images, frames=1)
+    def __len__(self) -> int:
+        return self.config.max_steps * self.parts
 
-    def tokenize(self, sentences: list[str]) -> Tensor:
-        """CLIP's token ids [b, 77], padded with the end token."""
-        for sentence in set(sentences) - self.known.keys():
+    def videos_before(self, step: int) -> int:
+        """How many of the steps before `step` had clips."""
+        return int(max(0, step - self.video_from) * self.share + 1e-9)
+
+    def __getitem__(self, number: int) -> Batch:
+        step, part = divmod(number, self.parts)
+        is_video = self.videos_before(step + 1) > self.videos_before(step)
+        rng = np.random.default_rng([self.config.seed, step])
+        frames = int(rng.choice(self.data.video_frames)) if is_video else 1
+        size = self._clips(frames) if is_video else self.data.batch_images
+        own = size // (self.parts * self.processes)
+        first = part * (size // self.parts) + self.rank * own
+        return self._load(step, is_video, frames, size, range(first, first + own), rng)
+
+    def _clips(self, frames: int) -> int:
+        return max(1, self.data.batch_videos * max(self.data.video_frames) // frames)
+
+    def _load(
+        self,
+        step: int,
+        is_video: bool,
+        frames: int,
+        size: int,
+        own: range,
+        rng: np.random.Generator,
+    ) -> Batch:
+        raise NotImplementedError
+
+    def _sample_rng(self, step: int, place: int) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, step, place])
+
+    def _tokenize(self, sentence: str) -> list[int]:
+        """CLIP's 77 token ids, padded with the end token."""
+        if sentence not in self.known:
             self.known[sentence] = self.tokenizer(
                 sentence, padding="max_length", max_length=77, truncation=True
             ).input_ids
-        return torch.tensor([self.known[sentence] for sentence in sentences])
+        return self.known[sentence]
 
-    def _assemble(
-        self, rng: np.random.Generator, group: list[LatentScene], count: int, frames: int
+    def _draw(
+        self, rng: np.random.Generator, sentence: str, shape: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """Timestep, noise of `shape`, and which conditions one sample sees."""
+        loss: LossConfig = self.config.loss
+        high = rng.random() < loss.high_noise_share
+        t = int(rng.integers(loss.high_noise_from if high else 0, TIMESTEPS))
+        draw = rng.random()
+        both = draw >= 1 - loss.drop_both
+        no_text = both or draw < loss.drop_text
+        no_video = both or loss.drop_text <= draw < loss.drop_text + loss.drop_video
+        return {
+            "t": t,
+            "tokens": self._tokenize("" if no_text else sentence),
+            "has_text": not no_text,
+            "has_video": not no_video,
+            "noise": torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)),
+        }
+
+
+class CachedBatches(Batches):
+    """Batches of latents that were encoded before, of generated scenes."""
+
+    def __init__(self, config: TrainConfig, tokenizer: CLIPTokenizer, *place: int) -> None:
+        super().__init__(config, tokenizer, *place)
+        assert config.data.cache is not None
+        self.cache = LatentCache(config.data.cache)
+        if not self.cache.refresh():
+            raise LGVIError(f"no latent shards in {config.data.cache}: run train.latent_cache")
+        if self.share > 0 and not self.cache.groups("video"):
+            raise LGVIError(f"no shards of clips in {config.data.cache}, and video_share is not 0")
+
+    def _load(
+        self,
+        step: int,
+        is_video: bool,
+        frames: int,
+        size: int,
+        own: range,
+        rng: np.random.Generator,
     ) -> Batch:
-        z_0, c_x, masks, sentences = [], [], [], []
-        for index in rng.integers(len(group), size=count):
-            item = group[index]
-            chosen = np.sort(rng.choice(item.masks.shape[1], frames, replace=False))
-            objects = select_frames(item.scene, chosen).objects
-            present, removed = sample_pair(rng, len(objects))
-            request = describe_removal(rng, objects, present, removed)
-            kept = [i for i in present if i not in request.removed]
-            c_x.append(item.latents[_code(present), chosen])
-            z_0.append(item.latents[_code(kept), chosen])
-            mask = torch.zeros_like(item.masks[0, chosen])
-            for i in request.removed:
-                mask = torch.maximum(mask, item.masks[i, chosen])
-            masks.append(mask)
-            sentences.append(request.sentence)
+        groups = self.cache.groups("video")
+        if not is_video:
+            # Frames of clips are single frames too: more backgrounds for the same encoding.
+            groups = self.cache.groups("image") + groups
+        sizes = np.array([len(group) for group in groups], np.float64)
+        group = groups[rng.choice(len(groups), p=sizes / sizes.sum())]
+        return collate([self._sample(group, self._sample_rng(step, i), frames) for i in own])
 
-        draw = torch.from_numpy(rng.random(count))
-        no_text, no_video = self.loss.drop_text, self.loss.drop_video
-        no_text_here = (draw < no_text) | (draw >= 1 - self.loss.drop_both)
-        no_video_here = ((draw >= no_text) & (draw < no_text + no_video)) | (
-            draw >= 1 - self.loss.drop_both
+    def _sample(
+        self, group: list[LatentScene], rng: np.random.Generator, frames: int
+    ) -> dict[str, Any]:
+        item = group[rng.integers(len(group))]
+        chosen = np.sort(rng.choice(item.masks.shape[1], frames, replace=False))
+        objects = select_frames(item.scene, chosen).objects
+        present, removed = sample_pair(rng, len(objects))
+        request = describe_removal(rng, objects, present, removed)
+        kept = [i for i in present if i not in request.removed]
+        mask = torch.zeros_like(item.masks[0, chosen])
+        for i in request.removed:
+            mask = torch.maximum(mask, item.masks[i, chosen])
+        source = item.latents[_code(present), chosen].float().movedim(1, 0)
+        return {
+            "source": source,
+            "target": item.latents[_code(kept), chosen].float().movedim(1, 0),
+            "mask": mask[None].float() / 255,
+            "objects": item.masks[list(present)][:, chosen].amax(0)[None].float() / 255,
+            **self._draw(rng, request.sentence, tuple(source.shape)),
+        }
+
+
+class ReaderBatches(Batches):
+    """Batches of frames from data sets, cut to the configured size; epochs in a new order each."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        tokenizer: CLIPTokenizer,
+        videos: Sequence[Reader],
+        images: Sequence[Reader],
+        *place: int,
+    ) -> None:
+        super().__init__(config, tokenizer, *place)
+        self.readers = {True: list(videos), False: list(images)}
+        self.orders: dict[bool, tuple[int, np.ndarray]] = {}
+
+    def _load(
+        self,
+        step: int,
+        is_video: bool,
+        frames: int,
+        size: int,
+        own: range,
+        rng: np.random.Generator,
+    ) -> Batch:
+        videos = self.videos_before(step)
+        before = videos if is_video else step - videos
+        samples, broken = [], []
+        for place in own:
+            number = before * size + place
+            rng = self._sample_rng(step, place)
+            for _ in range(ATTEMPTS):
+                try:
+                    sample = self._read(is_video, number, frames, rng)
+                    break
+                except BrokenSample as error:
+                    broken.append(str(error))
+                    number = int(rng.integers(self.count(is_video)))
+            else:
+                raise LGVIError(f"{ATTEMPTS} broken samples in a row, the last: {broken[-1]}")
+            samples.append(self._prepare(sample, rng))
+        return replace(collate(samples), broken=tuple(broken))
+
+    def count(self, is_video: bool) -> int:
+        """The number of samples of a kind."""
+        return sum(len(reader) for reader in self.readers[is_video])
+
+    def _read(self, is_video: bool, number: int, frames: int, rng: np.random.Generator) -> Sample:
+        epoch, at = divmod(number, self.count(is_video))
+        if is_video not in self.orders or self.orders[is_video][0] != epoch:
+            order_rng = np.random.default_rng([self.config.seed, int(is_video), epoch])
+            order = merged_order(self.readers[is_video], order_rng)
+            self.orders[is_video] = (epoch, order)
+        reader, index = self.orders[is_video][1][at]
+        return self.readers[is_video][reader].read(int(index), frames, rng)
+
+    def _prepare(self, sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
+        height, width = self.data.size
+        small = (height // PIXELS, width // PIXELS)
+        source = fit_frames(sample.source, (height, width))
+        known = sample.mask if sample.object_masks is None else sample.object_masks.max(0)
+        mask, objects = (
+            np.stack(
+                [
+                    cv2.resize(frame, small[::-1], interpolation=cv2.INTER_AREA)
+                    for frame in fit_frames(masks, (height, width))
+                ]
+            )
+            for masks in (sample.mask, known)
         )
-        target = torch.stack(z_0).float().movedim(2, 1)
-        source = torch.stack(c_x).float().movedim(2, 1)
-        source[no_video_here] = 0
-        high = rng.random(count) < self.loss.high_noise_share
-        t = np.where(high, rng.integers(self.loss.high_noise_from, 1000, count), rng.integers(0, 1000, count))
-        noise = torch.from_numpy(rng.standard_normal(target.shape, dtype=np.float32))
-        texts = ["" if n else s for n, s in zip(no_text_here.tolist(), sentences, strict=True)]
-        return Batch(
-            z_0=target,
-            c_x=source,
-            mask=torch.stack(masks)[:, None].float() / 255,
-            tokens=self.tokenize(texts),
-            t=torch.from_numpy(t),
-            noise=noise,
-            told=~(no_text_here | no_video_here),
-        )
+        return {
+            "source": torch.from_numpy(source),
+            "target": torch.from_numpy(fit_frames(sample.target, (height, width))),
+            "mask": torch.from_numpy(mask)[None].float() / 255,
+            "objects": torch.from_numpy(objects)[None].float() / 255,
+            **self._draw(rng, sample.sentence, (4, len(source), *small)),
+        }
+
+
+def merged_order(readers: Sequence[Reader], rng: np.random.Generator) -> np.ndarray:
+    """[n, 2]: (reader, index) of every sample once, each reader in the order that it likes."""
+    lengths = [len(reader) for reader in readers]
+    labels = rng.permutation(np.repeat(np.arange(len(readers)), lengths))
+    order = np.empty((len(labels), 2), np.int64)
+    order[:, 0] = labels
+    for i, reader in enumerate(readers):
+        order[labels == i, 1] = reader.order(rng)
+    return order
+
+
+def fit_frames(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Frames [f, h, w] or [f, h, w, 3] scaled to cover `size` (height, width), middle cut out."""
+    height, width = frames.shape[1:3]
+    scale = max(size[0] / height, size[1] / width)
+    if (height, width) == tuple(size):
+        return frames
+    large = (max(size[0], round(height * scale)), max(size[1], round(width * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    top, left = (large[0] - size[0]) // 2, (large[1] - size[1]) // 2
+    return np.stack(
+        [
+            cv2.resize(np.ascontiguousarray(frame), large[::-1], interpolation=method)[
+                top : top + size[0], left : left + size[1]
+            ]
+            for frame in frames
+        ]
+    )
+
+
+def collate(samples: list[dict[str, Any]]) -> Batch:
+    """A batch of samples that all have the same shapes."""
+    columns = {name: [sample[name] for sample in samples] for name in samples[0]}
+    return Batch(
+        **{
+            name: torch.stack(values) if isinstance(values[0], Tensor) else torch.tensor(values)
+            for name, values in columns.items()
+        }
+    )
 
 
 def _code(objects: tuple[int, ...] | list[int]) -> int:
     """The position of a subset among `latent_cache.subsets`."""
     return sum(1 << i for i in objects)
-
-
-def _choose_group(rng: np.random.Generator, groups: list[list[LatentScene]]) -> list[LatentScene]:
-    sizes = np.array([len(group) for group in groups], np.float64)
-    return groups[rng.choice(len(groups), p=sizes / sizes.sum())]

@@ -1,31 +1,40 @@
-"""Export a training run as a diffusers folder that Load LGVI opens.
+"""Export a training run as a model that Load LGVI opens, or as a LoRA for ComfyUI's loaders.
 
     python -m train.export --run .runs/lgvi-mini --output lgvi_core/weights/lgvi-mini
+    python -m train.export --run .runs/lgvi-mini --output lgvi-mini.safetensors --check
 
-Weights are the averaged ones of the last checkpoint, in fp16.
+An output that ends in .safetensors becomes one file, any other a diffusers folder; a LoRA run
+always becomes one file. The metadata holds the configuration, the licence and how it was trained.
 """
 
 import argparse
 import json
 import logging
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig
 
-from lgvi_core.checkpoint import load_checkpoint
-from lgvi_core.unet import UNetConfig
+from lgvi_core.checkpoint import CONFIG_KEY, Part, load_checkpoint, read_part, save_single_file
+from lgvi_core.errors import LGVIError
+from lgvi_core.parts import TEXT_PREFIX
+from lgvi_core.pipeline import LGVIPipeline
+from lgvi_core.unet import InflatedUNet
+from lgvi_core.weights_io import read_metadata
 
+from . import checkpoints
 from .config import TrainConfig
+from .model import build_model, build_noise_scheduler
 
 logger = logging.getLogger(__name__)
 
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 MODEL_INDEX = {
     "_class_name": "LGVIPipeline",
     "_diffusers_version": diffusers.__version__,
@@ -33,57 +42,144 @@ MODEL_INDEX = {
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizer"],
     "unet": ["lgvi_core", "InflatedUNet"],
-    "vae": ["diffusers", "AutoencoderTiny"],
 }
-TEXT_PREFIX = "text_model."
+TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 
 
-def export(run: Path, output: Path) -> None:
-    """Writes the folder `output` from the run's config and `checkpoint/ema.pt`."""
+def export(run: Path, output: Path, licence: str, dtype: torch.dtype = torch.float16) -> None:
+    """Writes `output` from the run's newest intact checkpoint.
+
+    Raises LGVIError where there is none, or where a LoRA is asked for as a folder.
+    """
     config = TrainConfig.model_validate_json((run / "config.json").read_text())
-    state = torch.load(run / "checkpoint" / "ema.pt", map_location="cpu", weights_only=True)
+    checkpoint = checkpoints.newest(run / "checkpoints")
+    if checkpoint is None:
+        raise LGVIError(f"{run}: no intact checkpoint to export")
+    weights = load_file(checkpoint / checkpoints.WEIGHTS)
+    step = int(checkpoint.name.removeprefix("step-"))
+    metadata = training_facts(config, step, licence)
+    if config.lora is not None:
+        if output.suffix != ".safetensors":
+            raise LGVIError(f"{output}: a LoRA is one file, give a name ending in .safetensors")
+        _save(output, _cast(weights, dtype), metadata)
+        return
+    parts = export_parts(config, weights, dtype)
+    scheduler = _scheduler_config(config)
+    if output.suffix == ".safetensors":
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_single_file(output, parts, scheduler, metadata)
+    else:
+        _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata)
 
-    unet_config = UNetConfig(**config.unet).model_dump(exclude_defaults=True)
-    unet_config = {"_class_name": "InflatedUNet", **unet_config, "in_channels": 4}
-    _write_json(output / "unet" / "config.json", unet_config)
-    _write_tensors(
-        output / "unet" / "diffusion_pytorch_model.safetensors",
-        _strip(state, "unet."),
-    )
 
-    text_config = {
-        "architectures": ["CLIPTextModel"],
-        "model_type": "clip_text_model",
-        **CLIPTextConfig(**config.text_encoder).to_diff_dict(),
-        **config.text_encoder,
+def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, str]:
+    """What a file says of how it was made; without the paths of the machine that made it."""
+    facts = config.model_dump(mode="json", exclude={"output", "vae", "tokenizer", "samples"})
+    for key in ("cache", "videos", "images"):
+        facts["data"].pop(key)
+    if facts["start_from"] is not None:
+        facts["start_from"] = Path(facts["start_from"]).name
+    return {"license": licence, "steps": str(step), "training": json.dumps(facts)}
+
+
+def export_parts(
+    config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype
+) -> dict[str, Part]:
+    """U-Net, text encoder and VAE with the names of the released layout."""
+    unet: InflatedUNet = build_model(config.model_copy(update={"compile": False})).unet
+    unet_config = {"_class_name": "InflatedUNet", **unet.config.model_dump(exclude_defaults=True)}
+    parts = {
+        "unet": Part({**unet_config, "in_channels": 4}, _cast(_strip(weights, "unet."), dtype))
     }
-    text_config.pop("transformers_version", None)
-    _write_json(output / "text_encoder" / "config.json", text_config)
-    _write_tensors(
-        output / "text_encoder" / "model.safetensors",
+    text = {
         # Stable Diffusion 1.5's names, which newer versions of transformers have shortened.
-        {
-            TEXT_PREFIX + name.removeprefix(TEXT_PREFIX): value
-            for name, value in _strip(state, "text_encoder.").items()
-        },
-    )
+        TEXT_PREFIX + name.removeprefix(TEXT_PREFIX): value
+        for name, value in _strip(weights, "text_encoder.").items()
+    }
+    if config.start_from is not None:
+        text_config = read_part(config.start_from, "text_encoder").config
+    else:
+        text_config = {
+            "architectures": ["CLIPTextModel"],
+            "model_type": "clip_text_model",
+            **CLIPTextConfig(**config.text_encoder).to_diff_dict(),
+            **config.text_encoder,
+        }
+        text_config.pop("transformers_version", None)
+    parts["text_encoder"] = Part(text_config, _cast(text, dtype))
+    vae_folder = config.vae or (config.start_from or Path()) / "vae"
+    vae = read_part(vae_folder.parent, vae_folder.name)
+    traces = ("_name_or_path", "block_out_channels") if _is_tiny(vae) else ("_name_or_path",)
+    vae_config = {key: value for key, value in vae.config.items() if key not in traces}
+    metadata = {k: v for k, v in vae.metadata.items() if k != "format"}
+    parts["vae"] = Part(vae_config, _cast(vae.state, dtype), metadata)
+    return parts
 
-    vae_config = json.loads((config.vae / "config.json").read_text())
-    for key in ("_name_or_path", "block_out_channels"):  # traces of how it was made
-        vae_config.pop(key, None)
-    _write_json(output / "vae" / "config.json", vae_config)
-    _copy(config.vae, output / "vae", ["diffusion_pytorch_model.safetensors"])
-    names = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"]
-    _copy(config.tokenizer, output / "tokenizer", names)
-    DDIMScheduler(**config.scheduler).save_pretrained(output / "scheduler")
-    _write_json(output / "model_index.json", MODEL_INDEX)
-    load_checkpoint(output)
-    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
-    logger.info("%s: %.1f MB", output, size / 1e6)
+
+def check(output: Path) -> str:
+    """Opens the export as the nodes do, and runs one step; returns what it found.
+
+    Raises CheckpointError or LGVIError where the file would not work.
+    """
+    if output.suffix == ".safetensors" and CONFIG_KEY not in read_metadata(output):
+        layers = len(load_file(output)) // 3
+        return f"{output}: a LoRA of {layers} layers"
+    pipeline = LGVIPipeline.from_checkpoint(output)
+    result = pipeline(torch.rand(2, 32, 32, 3), "remove the ball", steps=1)
+    if not torch.isfinite(result.frames).all():
+        raise LGVIError(f"{output}: a step gives NaN or infinite values")
+    count = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6
+    mask = "with" if result.mask is not None else "without"
+    return f"{output}: opens and runs, U-Net of {count:.1f} M parameters {mask} mask decoder"
+
+
+def _write_folder(
+    folder: Path,
+    parts: dict[str, Part],
+    scheduler: dict[str, Any],
+    tokenizer: Path,
+    metadata: dict[str, str],
+) -> None:
+    """A diffusers folder; each file is whole before it takes its place."""
+    for name, part in parts.items():
+        stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
+        _write_json(folder / name / "config.json", part.config)
+        extra = {**part.metadata, **(metadata if name == "unet" else {})}
+        _save(folder / name / f"{stem}.safetensors", part.state, extra)
+    _write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
+    target = folder / "tokenizer"
+    target.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        source = tokenizer / name
+        if source.is_file() and source.resolve() != (target / name).resolve():
+            shutil.copyfile(source, target / name)
+    vae_class = parts["vae"].config.get("_class_name", "AutoencoderKL")
+    _write_json(folder / "model_index.json", {**MODEL_INDEX, "vae": ["diffusers", vae_class]})
+    load_checkpoint(folder)
+
+
+def _scheduler_config(config: TrainConfig) -> dict[str, Any]:
+    values = dict(build_noise_scheduler(config).config)
+    return {"_class_name": "DDIMScheduler", **{k: v for k, v in values.items() if k[0] != "_"}}
+
+
+def _tokenizer_folder(config: TrainConfig) -> Path:
+    return config.tokenizer or (config.start_from or Path()) / "tokenizer"
+
+
+def _is_tiny(vae: Part) -> bool:
+    return vae.config.get("_class_name") == "AutoencoderTiny"
 
 
 def _strip(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _cast(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {
+        name: value.to(dtype).contiguous() if value.is_floating_point() else value
+        for name, value in state.items()
+    }
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
@@ -91,29 +187,31 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n")
 
 
-def _write_tensors(path: Path, state: dict[str, Tensor]) -> None:
+def _save(path: Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = {
-        name: value.half().contiguous() if value.is_floating_point() else value
-        for name, value in state.items()
-    }
-    save_file(half, path, {"format": "pt"})
-
-
-def _copy(source: Path, target: Path, names: list[str]) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        if (source / name).resolve() != (target / name).resolve():
-            shutil.copyfile(source / name, target / name)
+    partial = path.with_suffix(".partial")
+    save_file(state, partial, {"format": "pt", **metadata})
+    partial.replace(path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="output folder of train_lgvi")
-    parser.add_argument("--output", type=Path, required=True, help="diffusers folder to write")
+    parser.add_argument("--output", type=Path, required=True, help="folder, or .safetensors file")
+    parser.add_argument("--dtype", choices=DTYPES, default="fp16", help="of the weights")
+    parser.add_argument("--license", default="unspecified", help="SPDX name for the metadata")
+    parser.add_argument("--check", action="store_true", help="open the export and run a step")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    export(args.run, args.output)
+    try:
+        export(args.run, args.output, args.license, DTYPES[args.dtype])
+        if args.check:
+            logger.info("%s", check(args.output))
+    except LGVIError as error:
+        sys.exit(str(error))
+    files = args.output.rglob("*") if args.output.is_dir() else [args.output]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    logger.info("%s: %.1f MB", args.output, size / 1e6)
 
 
 if __name__ == "__main__":

@@ -1,243 +1,373 @@
-"""Train the inflated U-Net, its mask decoder and a CLIP text model together (paper Sec. 4.1).
+"""Train LGVI: the inflated U-Net, its mask decoder and, if wanted, the text model (Sec. 4.1).
 
-    python -m train.train_autoencoder --output .runs/autoencoder
-    python -m train.latent_cache --vae .runs/autoencoder --output .runs/latents
-    python -m train.train_lgvi --config train/configs/lgvi_mini.yaml
-    python -m train.export --run .runs/lgvi-mini --output lgvi_core/weights/lgvi-mini
+    accelerate launch -m train.train_lgvi --config train/configs/lgvi_paper.yaml
 
-Several processes: `torchrun --nproc-per-node 2 -m train.train_lgvi --config ...`. A run that was
-stopped goes on from its last checkpoint when it is started again.
+On one process also ``python -m train.train_lgvi --config ...``. Devices, DDP, FSDP and DeepSpeed
+are accelerate's own configuration. A run that was stopped goes on from its last checkpoint when it
+is started again, and ends with the weights of an uninterrupted one.
 """
 
 import argparse
-import json
 import logging
+import math
 import os
-import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, set_seed
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from accelerate.utils import DistributedType, set_seed
 from diffusers.training_utils import EMAModel
-from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+from transformers import CLIPTokenizer
 
-from lgvi_core.attention import matmul_attention, scaled_dot_product_attention
-from lgvi_core.unet import InflatedUNet, UNetConfig
+from lgvi_core.errors import LGVIError
+from lgvi_core.pipeline import LGVIPipeline
 
-from .batches import Batch, BatchMaker
-from .config import LossConfig, OptimizerConfig, TrainConfig, read_config
-from .latent_cache import LatentCache
+from . import checkpoints
+from .batches import Batch, Batches, CachedBatches, ReaderBatches, fit_frames
+from .config import OptimizerConfig, SampleConfig, TrainConfig, read_config
+from .data.readers import open_reader
+from .lora import comfyui_state
+from .model import (
+    LGVI,
+    build_frozen_vae,
+    build_model,
+    build_noise_scheduler,
+    build_optimizer,
+    build_tokenizer,
+)
+from .objective import encode, frames_as_samples, losses
+from .pictures import Row, contact_sheet
 
 logger = logging.getLogger(__name__)
 
-
-class LGVI(nn.Module):
-    """U-Net and text encoder as one module: one forward pass, one set of gradients."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        super().__init__()
-        attention = matmul_attention if config.matmul_attention else scaled_dot_product_attention
-        self.unet = InflatedUNet(UNetConfig(**config.unet), attention=attention)
-        self.unet.initialise_new_parts()
-        text_config = CLIPTextConfig(**config.text_encoder)
-        if config.matmul_attention:
-            text_config._attn_implementation = "eager"
-        self.text_encoder = CLIPTextModel(text_config)
-
-    def forward(
-        self, z_t: Tensor, t: Tensor, tokens: Tensor, c_x: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Prediction [b, 4, f, h, w] and mask logits [b, 1, f, h, w] or None."""
-        text = self.text_encoder(tokens).last_hidden_state
-        output = self.unet(z_t, t, text, c_x)
-        return output.noise_pred, output.mask_logits
+BROKEN_SHARE = 0.01  # training stops when more of the samples than this are broken
 
 
-def make_optimizer(model: LGVI, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """AdamW; the mask decoder has its own learning rate, vectors and embeddings no decay."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        decays = parameter.ndim > 1 and "embedding" not in name
-        groups.setdefault(("mask_decoder" in name, decays), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": parameters,
-                "lr": config.mask_learning_rate if of_mask else config.learning_rate,
-                "weight_decay": config.weight_decay if decays else 0.0,
-            }
-            for (of_mask, decays), parameters in groups.items()
-        ],
-        betas=config.betas,
-        fused=True,  # on a CPU the default takes a fifth of a step
-    )
-
-
-def learning_rate_factor(config: OptimizerConfig, step: int, progress: float) -> float:
-    """Linear warm-up, a plateau, and a linear fall to zero at `progress` 1."""
+def rate_factor(schedule: str, config: OptimizerConfig, step: int, max_steps: int) -> float:
+    """The share of the peak learning rate at `step`: warm-up, plateau, fall to 0."""
     warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    return warmup * min(1.0, max(0.0, 1 - progress) / (1 - config.decay_from))
-
-
-def losses(
-    model: nn.Module, scheduler: DDIMScheduler, batch: Batch, config: LossConfig
-) -> dict[str, Tensor]:
-    """Eq. 3: "diffusion", "mask", and their weighted sum "loss".
-
-    The removed area, widened by one latent pixel, counts `object_weight` times in both: it is a
-    few percent of the frame, and everything else is a copy of the source.
-    """
-    t: Any = batch.t
-    z_t = scheduler.add_noise(batch.z_0, batch.noise, t)
-    if scheduler.config["prediction_type"] == "v_prediction":
-        target = scheduler.get_velocity(batch.z_0, batch.noise, t)
-    else:
-        target = batch.noise
-    prediction, mask_logits = model(z_t, t, batch.tokens, batch.c_x)
-
-    widened = F.max_pool3d(batch.mask, (1, 3, 3), stride=1, padding=(0, 1, 1))
-    weight = 1 + (config.object_weight - 1) * widened
-    error = (prediction.float() - target).square().mean(1, keepdim=True)
-    parts = {"diffusion": (weight * error).sum() / weight.sum()}
-    parts["loss"] = parts["diffusion"]
-    if mask_logits is not None:
-        entropy = F.binary_cross_entropy_with_logits(
-            mask_logits.float(), batch.mask, reduction="none"
-        )
-        weight = weight * batch.told[:, None, None, None, None]
-        parts["mask"] = (weight * entropy).sum() / weight.sum().clamp(min=1)
-        parts["loss"] = parts["loss"] + config.mask_weight * parts["mask"]
-    return parts
+    fall = max(0.0, step / max_steps - config.decay_from) / (1 - config.decay_from)
+    if schedule == "linear":
+        return warmup * (1 - fall)
+    if schedule == "cosine":
+        return warmup * 0.5 * (1 + math.cos(math.pi * fall))
+    return warmup
 
 
 class Progress:
-    """How far the run is. It is counted in time or steps, and is part of a checkpoint."""
+    """How far the run is; part of every checkpoint."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
+    def __init__(self) -> None:
         self.step = 0
-        self.samples = 0
         self.seconds = 0.0
-        self._since = time.monotonic()
-
-    def tick(self, samples: int) -> None:
-        """One more step is done."""
-        now = time.monotonic()
-        elapsed = torch.tensor(self.seconds + now - self._since, dtype=torch.float64)
-        # All processes go by the first one's clock, so that they stop at the same step.
-        self.seconds, self._since = float(broadcast(elapsed)), now
-        self.step, self.samples = self.step + 1, self.samples + samples
-
-    @property
-    def done(self) -> float:
-        """Share of the run that is over, 0 to 1."""
-        if self.config.max_steps is not None:
-            return min(1.0, self.step / self.config.max_steps)
-        assert self.config.minutes is not None
-        return min(1.0, self.seconds / (60 * self.config.minutes))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step, "samples": self.samples, "seconds": self.seconds}
+        return {"step": self.step, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step, self.samples = state["step"], state["samples"]
-        self.seconds, self._since = state["seconds"], time.monotonic()
+        self.step, self.seconds = state["step"], state["seconds"]
 
 
-def save_checkpoint(accelerator: Accelerator, ema: EMAModel, model: LGVI, folder: Path) -> None:
-    """Writes the whole state, and the averaged weights by themselves, replacing the last ones.
+class BrokenSamples:
+    """Counts the distinct samples that were skipped, and stops at too many."""
 
-    The new checkpoint is complete before the old one goes, so that one always exists.
-    """
-    partial, old = folder.with_name("checkpoint.partial"), folder.with_name("checkpoint.old")
-    accelerator.save_state(str(partial), safe_serialization=False)
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        ema.store(model.parameters())
-        ema.copy_to(model.parameters())
-        torch.save(model.state_dict(), partial / "ema.pt")
-        ema.restore(model.parameters())
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.names: set[str] = set()
+
+    def add(self, names: tuple[str, ...]) -> None:
+        """Raises LGVIError when more than BROKEN_SHARE of the `total` samples are broken."""
+        for name in names:
+            if name not in self.names:
+                self.names.add(name)
+                logger.warning("skipped sample %d: %s", len(self.names), name)
+        if len(self.names) > BROKEN_SHARE * self.total:
+            raise LGVIError(
+                f"{len(self.names)} of {self.total} samples are broken, more than "
+                f"{BROKEN_SHARE:.0%}; the last: {names[-1]}. `python -m train.data.check` lists "
+                "them all."
+            )
+
+
+class Trainer:
+    """Everything that one process of a run holds."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        self.config = config
+        self.accelerator = Accelerator(
+            mixed_precision=config.mixed_precision,
+            gradient_accumulation_steps=config.gradient_accumulation,
+            cpu=config.cpu,
+            log_with="tensorboard",
+            project_dir=str(config.output),
+        )
+        set_seed(config.seed)
+        self.is_sharded = self.accelerator.distributed_type in (
+            DistributedType.FSDP,
+            DistributedType.DEEPSPEED,
+        )
+        if self.is_sharded and (config.optimizer.ema_decay is not None or config.samples):
+            raise LGVIError(
+                "FSDP and DeepSpeed cut the weights among processes: set optimizer.ema_decay to "
+                "null and leave `samples` out"
+            )
+        self.scheduler = build_noise_scheduler(config)
+        self.tokenizer = build_tokenizer(config)
+        self.batches, self.broken = open_batches(config, self.tokenizer, self.accelerator)
+        needs_vae = config.data.cache is None or config.samples is not None
+        self.vae = build_frozen_vae(config).to(self.accelerator.device) if needs_vae else None
+        model = build_model(config)
+        optimizer = build_optimizer(model, config.optimizer)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.plain: LGVI = self.accelerator.unwrap_model(self.model)
+        self.progress = Progress()
+        self.accelerator.register_for_checkpointing(self.progress)
+        self.ema: EMAModel | None = None
+        if config.optimizer.ema_decay is not None:
+            self.ema = EMAModel(self.trained(), decay=config.optimizer.ema_decay, foreach=True)
+            self.ema.to(self.accelerator.device)
+            self.accelerator.register_for_checkpointing(self.ema)
+
+    def trained(self) -> list[torch.nn.Parameter]:
+        """The parameters that move."""
+        return [p for p in self.plain.parameters() if p.requires_grad]
+
+    def run(self) -> None:
+        """The training, or the rest of it."""
+        config, accelerator = self.config, self.accelerator
+        config.output.mkdir(parents=True, exist_ok=True)
+        if accelerator.is_main_process:
+            (config.output / "config.json").write_text(config.model_dump_json(indent=2))
+        accelerator.init_trackers("tensorboard")
+        folder = config.output / "checkpoints"
+        if checkpoint := checkpoints.load(accelerator, folder):
+            logger.info("goes on from %s", checkpoint)
+        first = self.progress.step
+        loader = DataLoader(
+            self.batches,
+            batch_size=None,
+            sampler=range(first * config.gradient_accumulation, len(self.batches)),
+            num_workers=config.data.workers,
+        )
+        bar = tqdm(total=config.max_steps, initial=first, disable=not accelerator.is_main_process)
+        log = Log(self, bar)
+        written = True
+        for batch in loader:
+            parts = self.train_part(batch)
+            log.add(batch, parts)
+            if not accelerator.sync_gradients:
+                continue
+            step = self.progress.step
+            bar.update()
+            if step % config.log_every == 0:
+                log.write()
+            if step % config.checkpoint_every == 0 and step < config.max_steps:
+                self.save(folder)
+            if config.samples is not None and step % config.samples.every == 0:
+                self.draw_samples(config.samples)
+        bar.close()
+        if first < config.max_steps:
+            written = self.save(folder)
+        accelerator.end_training()
+        if not written:
+            raise LGVIError(
+                f"the last checkpoint could not be written to {folder}: make room "
+                "there and start again; training goes on from the one before"
+            )
+        logger.info("done: %d steps", self.progress.step)
+
+    def train_part(self, batch: Batch) -> dict[str, Tensor]:
+        """Forward and backward of one part of a step; at the last part the weights move."""
+        self.broken.add(batch.broken)
+        config = self.config
+        step = self.progress.step
+        for group in self.optimizer.param_groups:
+            rate = getattr(config.optimizer, group["name"])
+            group["lr"] = rate.peak * rate_factor(
+                rate.schedule, config.optimizer, step, config.max_steps
+            )
+        batch = self.to_latents(batch.to(self.accelerator.device))
+        with self.accelerator.accumulate(self.model):
+            parts = losses(self.model, self.scheduler, batch, config.loss)
+            self.accelerator.backward(parts["loss"])
+            if self.accelerator.sync_gradients:
+                self.accelerator.clip_grad_norm_(
+                    self.model.parameters(), config.optimizer.max_grad_norm
+                )
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        if self.accelerator.sync_gradients:
+            self.progress.step += 1
+            if self.ema is not None:
+                self.ema.step(self.trained())
+        return {name: value.detach() for name, value in parts.items()}
+
+    def to_latents(self, batch: Batch) -> Batch:
+        """The batch with its frames encoded; without inflation, with frames one by one."""
+        tensors = {name: getattr(batch, name) for name in ("target", "source")}
+        if not batch.is_encoded:
+            tensors = {name: encode(self.vae, frames) for name, frames in tensors.items()}
+        if not self.config.ablation.video_inflation:
+            frames = batch.mask.shape[2]
+            tensors |= {n: getattr(batch, n) for n in ("mask", "objects", "noise")}
+            tensors = {name: frames_as_samples(value) for name, value in tensors.items()}
+            for name in ("tokens", "t", "has_text", "has_video"):
+                tensors[name] = getattr(batch, name).repeat_interleave(frames, dim=0)
+        return Batch(**{**vars(batch), **tensors})
+
+    def save(self, folder: Path) -> bool:
+        """Writes a checkpoint; False where the disk would not take it."""
+        return checkpoints.save(
+            self.accelerator,
+            folder,
+            self.progress.step,
+            self.weights(),
+            self.config.keep_checkpoints,
+        )
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is exported: averaged weights, or a LoRA's additions, on the CPU."""
+        if self.is_sharded:
+            return dict(self.accelerator.get_state_dict(self.model))
+        with Averaged(self):
+            lora = self.config.lora
+            state = comfyui_state(self.plain.unet, lora) if lora else self.plain.state_dict()
+            return {name: value.cpu().clone() for name, value in state.items()}
+
+    def draw_samples(self, config: SampleConfig) -> None:
+        """Writes a picture of source, result, target and mask, and shows it in TensorBoard."""
+        if self.accelerator.is_main_process:
+            with Averaged(self):
+                picture = self.sample_picture(config)
+            path = self.config.output / "samples" / f"step-{self.progress.step:08d}.png"
+            picture.save(path)
+            writer = self.accelerator.get_tracker("tensorboard", unwrap=True)
+            writer.add_image(
+                "samples", np.asarray(picture.image), self.progress.step, dataformats="HWC"
+            )
+        self.accelerator.wait_for_everyone()
+
+    def sample_picture(self, config: SampleConfig) -> Any:
+        reader = open_reader(config.source)
+        pipeline = LGVIPipeline(
+            self.plain.unet, self.vae, self.plain.text_encoder, self.tokenizer, self.scheduler
+        )
+        self.plain.eval()
+        rows = []
+        for index in range(min(config.count, len(reader))):
+            sample = reader.read(index, config.frames, np.random.default_rng(index))
+            source, target = sample.source, sample.target
+            if self.config.data.cache is None:
+                source, target = (fit_frames(x, self.config.data.size) for x in (source, target))
+            output = pipeline(
+                torch.from_numpy(source).float() / 255,
+                sample.sentence,
+                steps=config.steps,
+                text_scale=config.text_scale,
+                video_scale=config.video_scale,
+                seed=self.config.seed,
+            )
+            result = np.round(output.frames.numpy() * 255).astype(np.uint8)
+            mask = None if output.mask is None else output.mask.numpy()
+            rows.append(Row(sample.sentence, source, result, target, mask))
+        self.plain.train()
+        return contact_sheet(rows)
+
+
+class Averaged:
+    """Inside it the model has the averaged weights, where there is an average."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def __enter__(self) -> None:
+        if self.trainer.ema is not None:
+            self.trainer.ema.store(self.trainer.trained())
+            self.trainer.ema.copy_to(self.trainer.trained())
+
+    def __exit__(self, *_: object) -> None:
+        if self.trainer.ema is not None:
+            self.trainer.ema.restore(self.trainer.trained())
+
+
+class Log:
+    """Means since the last entry, to TensorBoard and the progress bar."""
+
+    def __init__(self, trainer: Trainer, bar: Any) -> None:
+        self.trainer, self.bar = trainer, bar
+        self.parts: list[dict[str, Tensor]] = []
+        self.samples, self.frames = 0, 0
+        self.since = time.monotonic()
+
+    def add(self, batch: Batch, parts: dict[str, Tensor]) -> None:
+        self.parts.append(parts)
+        self.samples += len(batch.t)
+        self.frames += len(batch.t) * batch.noise.shape[2]
+
+    def write(self) -> None:
+        """One entry; losses are means over all processes."""
+        accelerator, progress = self.trainer.accelerator, self.trainer.progress
+        names = sorted(self.parts[0])
+        means = torch.stack([torch.stack([p[n].float() for p in self.parts]).mean() for n in names])
+        means = accelerator.reduce(means, reduction="mean")
+        now = time.monotonic()
+        progress.seconds += now - self.since
+        many = accelerator.num_processes / (now - self.since)
+        values = {f"loss/{n}": float(v) for n, v in zip(names, means, strict=True)}
+        values |= {
+            f"rate/{group['name']}": group["lr"] for group in self.trainer.optimizer.param_groups
+        }
+        values |= {
+            "speed/samples_per_second": self.samples * many,
+            "speed/frames_per_second": self.frames * many,
+            "memory/gigabytes": memory_gigabytes(accelerator.device),
+        }
+        accelerator.log(values, step=progress.step)
+        self.bar.set_postfix(
+            loss=f"{values['loss/loss']:.4f}",
+            samples_per_s=f"{values['speed/samples_per_second']:.1f}",
+            GB=f"{values['memory/gigabytes']:.1f}",
+        )
+        if not sys.stderr.isatty():
+            logger.info("step %d: %s", progress.step, {k: round(v, 5) for k, v in values.items()})
+        self.parts, self.samples, self.frames, self.since = [], 0, 0, now
+
+
+def memory_gigabytes(device: torch.device) -> float:
+    """The GPU's peak, or on a CPU what the process holds."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    return psutil.Process().memory_info().rss / 1e9
+
+
+def open_batches(
+    config: TrainConfig, tokenizer: CLIPTokenizer, accelerator: Accelerator
+) -> tuple[Batches, BrokenSamples]:
+    """The run's batches for this process, and the count of broken samples."""
+    place = (accelerator.process_index, accelerator.num_processes)
+    if config.data.cache is not None:
+        return CachedBatches(config, tokenizer, *place), BrokenSamples(0)
+    videos = [open_reader(source) for source in config.data.videos]
+    images = [open_reader(source) for source in config.data.images]
+    batches = ReaderBatches(config, tokenizer, videos, images, *place)
+    return batches, BrokenSamples(sum(map(len, videos)) + sum(map(len, images)))
 
 
 def train(config: TrainConfig) -> None:
     """Runs the training, or the rest of it."""
-    torch.set_num_threads(config.threads)
-    accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=config.cpu)
-    set_seed(config.seed)
-    config.output.mkdir(parents=True, exist_ok=True)
-    (config.output / "config.json").write_text(config.model_dump_json(indent=2))
-
-    scheduler = DDIMScheduler(**config.scheduler)
-    model = LGVI(config)
-    ema = EMAModel(model.parameters(), decay=config.optimizer.ema_decay, foreach=True)
-    ema.to(accelerator.device)
-    optimizer = make_optimizer(model, config.optimizer)
-    peaks = [group["lr"] for group in optimizer.param_groups]
-    model, optimizer = accelerator.prepare(model, optimizer)
-    plain = accelerator.unwrap_model(model)
-    progress = Progress(config)
-    accelerator.register_for_checkpointing(progress, ema)
-
-    cache = LatentCache(config.data.cache)
-    logger.info("%d cached scenes", cache.refresh())
-    tokenizer = CLIPTokenizer.from_pretrained(config.tokenizer)
-    maker = BatchMaker(cache, tokenizer, config.data, config.loss, config.seed)
-
-    folder = config.output / "checkpoint"
-    if not folder.exists() and (old := folder.with_name("checkpoint.old")).exists():
-        folder = old  # killed between the two renames of save_checkpoint
-    if folder.exists():
-        accelerator.load_state(str(folder))
-        logger.info("resumed at step %d", progress.step)
-    folder = config.output / "checkpoint"
-    saved, recent, frames = progress.seconds, [], 0
-    logged = time.monotonic()
-
-    while (done := progress.done) < 1:
-        factor = learning_rate_factor(config.optimizer, progress.step, done)
-        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * factor
-        batch = maker.make(progress.step, done, accelerator.process_index)
-        parts = losses(model, scheduler, batch.to(accelerator.device), config.loss)
-        accelerator.backward(parts["loss"])
-        accelerator.clip_grad_norm_(model.parameters(), config.optimizer.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        ema.step(plain.parameters())
-
-        progress.tick(len(batch.z_0) * accelerator.num_processes)
-        recent.append({name: float(value.detach()) for name, value in parts.items()})
-        frames += len(batch.z_0) * batch.z_0.shape[2]
-        if progress.step % config.log_every == 0:
-            now = time.monotonic()
-            means = {k: round(sum(r[k] for r in recent) / len(recent), 4) for k in recent[0]}
-            record = {
-                "step": progress.step,
-                "samples": progress.samples,
-                "minutes": round(progress.seconds / 60, 1),
-                "lr_factor": round(factor, 3),
-                "frames_per_second": round(frames * accelerator.num_processes / (now - logged), 1),
-                **means,
-            }
-            logger.info("%s", json.dumps(record))
-            recent, frames, logged = [], 0, now
-        if progress.seconds - saved > 60 * config.checkpoint_minutes:
-            save_checkpoint(accelerator, ema, plain, folder)
-            saved = progress.seconds
-            logger.info("checkpoint; %d cached scenes", cache.refresh())
-    save_checkpoint(accelerator, ema, plain, folder)
-    logger.info("done: %d steps, %d samples", progress.step, progress.samples)
+    with logging_redirect_tqdm():
+        Trainer(config).run()
 
 
 def main() -> None:
@@ -249,7 +379,10 @@ def main() -> None:
         level=logging.INFO if first else logging.WARNING, format="%(asctime)s %(message)s"
     )
     logging.getLogger("accelerate").setLevel(logging.WARNING)
-    train(read_config(args.config))
+    try:
+        train(read_config(args.config))
+    except LGVIError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

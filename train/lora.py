@@ -1,0 +1,35 @@
+"""Low-rank additions to the U-Net by peft, and their export to ComfyUI's names."""
+
+from typing import Any
+
+from peft import LoraConfig as PeftConfig
+from peft import get_peft_model_state_dict, inject_adapter_in_model
+from torch import Tensor, nn, tensor
+
+from lgvi_core.errors import LGVIError
+
+from .config import LoraConfig
+
+COMFYUI_PREFIX = "diffusion_model."
+
+
+def add_lora(unet: nn.Module, config: LoraConfig) -> None:
+    """Puts trainable additions beside the frozen layers whose names end in `config.targets`."""
+    peft_config = PeftConfig(
+        r=config.rank, lora_alpha=config.alpha, target_modules=list(config.targets)
+    )
+    try:
+        inject_adapter_in_model(peft_config, unet)
+    except ValueError as error:
+        raise LGVIError(f"lora.targets {list(config.targets)}: {error}") from error
+
+
+def comfyui_state(unet: nn.Module, config: LoraConfig) -> dict[str, Tensor]:
+    """The additions by the names that ComfyUI's LoRA loaders know.
+
+    `diffusion_model.<layer>.lora_A.weight`, `.lora_B.weight` and `.alpha` for each layer.
+    """
+    state: dict[str, Any] = get_peft_model_state_dict(unet)
+    named = {COMFYUI_PREFIX + key: value.contiguous() for key, value in state.items()}
+    layers = {key.rsplit(".lora_", 1)[0] for key in named}
+    return named | {f"{layer}.alpha": tensor(float(config.alpha)) for layer in layers}

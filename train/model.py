@@ -1,0 +1,197 @@
+"""What is trained: U-Net and text encoder, built from random weights or from a folder."""
+
+from typing import Any
+
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from lgvi_core.attention import matmul_attention, scaled_dot_product_attention
+from lgvi_core.checkpoint import BUNDLED_MODEL, Checkpoint, load_checkpoint, read_part
+from lgvi_core.config import read_unet_config
+from lgvi_core.errors import LGVIError
+from lgvi_core.inflate import inflate, is_unet_2d
+from lgvi_core.layers import AttentionFunction
+from lgvi_core.parts import build_text_encoder, build_vae
+from lgvi_core.unet import InflatedUNet
+
+from .config import OptimizerConfig, TrainConfig
+
+NEW_PARTS = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
+"""Names of what inflation adds to an image U-Net."""
+
+
+class LGVI(nn.Module):
+    """U-Net and text encoder as one module: one forward pass, one set of gradients."""
+
+    def __init__(self, unet: InflatedUNet, text_encoder: nn.Module) -> None:
+        super().__init__()
+        self.unet = unet
+        self.text_encoder = text_encoder
+        self.compiled: Any = None
+
+    def forward(
+        self, z_t: Tensor, t: Tensor, tokens: Tensor, c_x: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Prediction [b, 4, f, h, w] and mask logits [b, 1, f, h, w] or None."""
+        text = self.text_encoder(tokens).last_hidden_state
+        single = z_t.shape[2] == 1
+        unet = self.compiled if single and self.compiled is not None else self.unet
+        output = unet(z_t, t, text, c_x)
+        return output.noise_pred, output.mask_logits
+
+    def compile_unet(self) -> None:
+        """Compiles the U-Net for single frames: one shape per frame size, minutes each."""
+        self.compiled = torch.compile(self.unet.forward, dynamic=False)
+
+
+def build_model(config: TrainConfig) -> LGVI:
+    """The configured networks, with the weights that the run starts from.
+
+    Raises LGVIError (CheckpointError for files) where they cannot be had.
+    """
+    attention = attention_function(config.attention)
+    if config.start_from is None:
+        unet = InflatedUNet(read_unet_config(_unet_values(config, {}), "unet"), attention=attention)
+        unet.initialise_new_parts()
+        text_config = CLIPTextConfig(**config.text_encoder)
+        if config.attention == "matmul":
+            text_config._attn_implementation = "eager"
+        text_encoder: nn.Module = CLIPTextModel(text_config)
+    else:
+        unet = _unet_from_folder(config, attention)
+        text_encoder = build_text_encoder(read_part(config.start_from, "text_encoder"))
+    model = LGVI(unet, text_encoder)
+    _choose_trained(model, config)
+    if config.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+    if config.compile:
+        model.compile_unet()
+    return model
+
+
+def _unet_values(config: TrainConfig, values: dict[str, Any]) -> dict[str, Any]:
+    """A U-Net config with the run's changes and ablations."""
+    values = {"temp_attn": True, "mask_decoder_type": "MaskDecoder", **values, **config.unet}
+    if not config.ablation.video_inflation:
+        values["temp_attn"] = False
+    if not config.ablation.mask_supervision:
+        values["mask_decoder_type"] = None
+    return values
+
+
+def _unet_from_folder(config: TrainConfig, attention: AttentionFunction) -> InflatedUNet:
+    assert config.start_from is not None
+    part = read_part(config.start_from, "unet")
+    if is_unet_2d(part.config, part.state):
+        changes = _unet_values(config, {})
+        return inflate(part.config, part.state, attention, **changes)
+    checkpoint = load_checkpoint(config.start_from)
+    values = _unet_values(config, checkpoint.unet_config.model_dump())
+    unet = InflatedUNet(read_unet_config(values, str(config.start_from)), attention=attention)
+    unet.initialise_new_parts()
+    result = unet.load_state_dict(checkpoint.unet, strict=False)
+    strange = [k for k in result.missing_keys if not any(part in k for part in NEW_PARTS)]
+    dropped = [k for k in result.unexpected_keys if not any(part in k for part in NEW_PARTS)]
+    if strange or dropped:
+        raise LGVIError(
+            f"{config.start_from} does not fit the configured U-Net: missing {strange[:5]}, "
+            f"unexpected {dropped[:5]}"
+        )
+    return unet
+
+
+def _choose_trained(model: LGVI, config: TrainConfig) -> None:
+    """Freezes what the configuration does not train, and adds the LoRA layers."""
+    model.text_encoder.requires_grad_(config.optimizer.text_encoder is not None)
+    if not config.ablation.full_fine_tuning:
+        for name, parameter in model.unet.named_parameters():
+            parameter.requires_grad_(any(part in name for part in NEW_PARTS))
+    if config.lora is not None:
+        from .lora import add_lora
+
+        model.unet.requires_grad_(False)
+        add_lora(model.unet, config.lora)
+
+
+def attention_function(name: str) -> AttentionFunction:
+    """The attention that a configuration names."""
+    if name == "matmul":
+        return matmul_attention
+    if name == "xformers":
+        try:
+            from xformers.ops import memory_efficient_attention
+        except ImportError as error:
+            raise LGVIError(
+                "attention: xformers is not installed. Install it (pip install xformers), or "
+                "set attention to sdpa"
+            ) from error
+
+        def attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+            query, key, value = (x.unflatten(-1, (heads, -1)) for x in (query, key, value))
+            return memory_efficient_attention(query, key, value).flatten(-2)
+
+        return attention
+    return scaled_dot_product_attention
+
+
+def build_frozen_vae(config: TrainConfig) -> Any:
+    """The autoencoder that frames are encoded and decoded with; it is never trained here."""
+    folder = config.vae
+    if folder is None:
+        assert config.start_from is not None
+        part = read_part(config.start_from, "vae")
+    else:
+        part = read_part(folder.parent, folder.name)
+    return build_vae(part, folder or "start_from").requires_grad_(False).eval()
+
+
+def build_noise_scheduler(config: TrainConfig) -> DDIMScheduler:
+    """The noise schedule: start_from's, changed by the configuration."""
+    values: dict[str, Any] = {}
+    if config.start_from is not None:
+        checkpoint: Checkpoint = load_checkpoint(config.start_from)
+        values = dict(checkpoint.scheduler)
+    return DDIMScheduler.from_config({**values, **config.scheduler})
+
+
+def build_tokenizer(config: TrainConfig) -> CLIPTokenizer:
+    folder = config.tokenizer
+    if folder is None:
+        assert config.start_from is not None
+        own = config.start_from / "tokenizer"
+        folder = own if own.is_dir() else BUNDLED_MODEL / "tokenizer"
+    return CLIPTokenizer.from_pretrained(folder)
+
+
+def build_optimizer(model: LGVI, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """AdamW over what is trained; each group carries its `rate`, vectors have no decay."""
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        part = "text_encoder" if name.startswith("text_encoder.") else "unet"
+        part = "mask_decoder" if ".mask_decoder." in name else part
+        decays = parameter.ndim > 1 and "embedding" not in name
+        groups.setdefault((part, decays), []).append(parameter)
+    tables = [
+        {
+            "params": parameters,
+            "name": part,
+            "lr": getattr(config, part).peak,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for (part, decays), parameters in groups.items()
+    ]
+    if config.kind == "adamw8bit":
+        try:
+            from bitsandbytes.optim import AdamW8bit
+        except ImportError as error:
+            raise LGVIError(
+                "optimizer.kind: adamw8bit needs bitsandbytes. Install it (pip install "
+                "bitsandbytes), or set kind to adamw"
+            ) from error
+        return AdamW8bit(tables, betas=config.betas)
+    # Fused: on a CPU the default takes a fifth of a small model's step.
+    return torch.optim.AdamW(tables, betas=config.betas, fused=True)
