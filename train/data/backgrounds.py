@@ -1,4 +1,4 @@
-"""Procedural backgrounds that are drawn at any size from a few numbers.
+"""Backgrounds, procedural or photographed, that are drawn at any size from a few numbers.
 
 Everything is defined in units of the frame height, so the same background drawn larger shows
 the same picture with finer edges.
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .photographs import photograph
+
 KINDS = ("clouds", "gradient", "hills", "stripes", "tiles", "dots")
 _WEIGHTS = np.array([0.26, 0.2, 0.22, 0.12, 0.08, 0.12])
 MARGIN = 0.35  # how far, in frame heights, the camera may pan to the right and down
@@ -18,17 +20,20 @@ MARGIN = 0.35  # how far, in frame heights, the camera may pan to the right and 
 class Background:
     """A background and the camera's path over it.
 
-    `colours` [3, 3] RGB in 0..1; `path` [f, 2] offsets (x, y) in 0..MARGIN frame heights.
+    `colours` [3, 3] RGB in 0..1; `path` [f, 2] offsets (x, y) in 0..MARGIN frame heights. A
+    `photograph`, one of `PHOTOGRAPHS`, takes the place of the drawing of that `kind`.
     """
 
     kind: str
     seed: int
     colours: np.ndarray
     path: np.ndarray
+    photograph: str | None = None
 
     def draw(self, height: int, width: int) -> np.ndarray:
         """All frames [f, height, width, 3], float32 in 0..1."""
-        canvas = _paint(self, height, width)
+        paint = _paint if self.photograph is None else _crop_photograph
+        canvas = paint(self, height, width)
         frames = []
         for x, y in self.path * height:
             move = np.array([[1, 0, -x], [0, 1, -y]], np.float32)
@@ -64,10 +69,30 @@ def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cells: float)
     )
 
 
+def _canvas_size(height: int, width: int) -> tuple[int, int]:
+    """(rows, columns) of what the camera may see."""
+    return height + round(MARGIN * height), width + round(MARGIN * height)
+
+
+def _crop_photograph(background: Background, height: int, width: int) -> np.ndarray:
+    """A part of the photograph, at least half as large as fits, maybe mirrored."""
+    rng = np.random.default_rng(background.seed)
+    rows, columns = _canvas_size(height, width)
+    picture = photograph(background.photograph or "")
+    scale = rng.uniform(0.5, 1) * min(picture.shape[0] / rows, picture.shape[1] / columns)
+    size = np.array([rows, columns]) * scale
+    top, left = rng.uniform(0, 1, 2) * (np.array(picture.shape[:2]) - size)
+    part = picture[int(top) : int(top + size[0]), int(left) : int(left + size[1])]
+    if rng.random() < 0.5:
+        part = part[:, ::-1]
+    method = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
+    resized = cv2.resize(np.ascontiguousarray(part), (columns, rows), interpolation=method)
+    return resized.astype(np.float32) / 255
+
+
 def _paint(background: Background, height: int, width: int) -> np.ndarray:
     rng = np.random.default_rng(background.seed)
-    rows = height + round(MARGIN * height)
-    columns = width + round(MARGIN * height)
+    rows, columns = _canvas_size(height, width)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) / height
     first, second, third = background.colours.astype(np.float32)
     angle = rng.uniform(0, np.pi)

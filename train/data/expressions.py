@@ -59,16 +59,17 @@ def describe_removal(
     objects: Sequence[SceneObject],
     present: Sequence[int],
     removed: Sequence[int],
+    nouns: Sequence[str] = NOUNS,
 ) -> Request:
     """A sentence that removes exactly `removed`.
 
     Where no unambiguous description of an object exists, everything is removed instead, and the
-    returned `Request.removed` says so.
+    returned `Request.removed` says so. `nouns` are those of objects that are not there.
     """
     verb = _VERBS[rng.integers(len(_VERBS))]
     ending = "." if rng.random() < 0.15 else ""
     if not removed:
-        phrase, kind = "the " + _absent(rng, [objects[i] for i in present]), "absent"
+        phrase, kind = "the " + _absent(rng, [objects[i] for i in present], nouns), "absent"
     elif len(removed) == len(present) > 1 or (
         len(removed) == 1 == len(present) and rng.random() < 0.15
     ):
@@ -176,13 +177,15 @@ def _motion(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
     return None
 
 
-def _absent(rng: np.random.Generator, objects: Sequence[SceneObject]) -> str:
+def _absent(
+    rng: np.random.Generator, objects: Sequence[SceneObject], all_nouns: Sequence[str]
+) -> str:
     """Words for an object that is not there; half of them differ from one there by one word."""
     nouns = {o.noun for o in objects}
     kinds = {(o.noun, o.colour) for o in objects}
     near = objects[int(rng.integers(len(objects)))]
     while True:
-        noun, colour = str(rng.choice(NOUNS)), str(rng.choice(list(COLOURS)))
+        noun, colour = str(rng.choice(all_nouns)), str(rng.choice(list(COLOURS)))
         draw = rng.random()
         if draw < 0.35:
             noun = near.noun

@@ -4,22 +4,30 @@ Lengths are in frame heights: x runs over 0..aspect, y over 0..1 (downwards).
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from .backgrounds import Background, sample_background
+from .emoji import EMOJI, emoji_sprite
+from .photographs import PHOTOGRAPHS
 from .sprites import COLOURS, NOUNS, sprite
 
 MOVES = 0.06  # from this distance on, over a clip, an object counts as moving
 STILL = 0.005  # up to this distance it counts as still
 TWINS_APART = 0.3  # least distance, along one axis, of two objects that place words tell apart
+PHOTOGRAPH_SHARE = 0.5  # of scenes, where photographs are wanted
+EMOJI_SHARE = 0.5  # of kinds of objects, where emoji are wanted
 SIZE_RATIO = 1.5  # from here on two objects count as a big and a small one
 
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object: name, colour, and its centre in every frame (`path` [f, 2])."""
+    """One object: name, colour, and its centre in every frame (`path` [f, 2]).
+
+    With an `emoji_font` it is a picture of that font instead of a drawing in `rgb`.
+    """
 
     noun: str
     colour: str
@@ -28,6 +36,7 @@ class SceneObject:
     path: np.ndarray
     tilt: np.ndarray  # [f], degrees
     mirrored: bool
+    emoji_font: Path | None = None
 
     @property
     def travel(self) -> float:
@@ -88,6 +97,31 @@ def select_frames(scene: Scene, chosen: slice | np.ndarray) -> Scene:
     background = replace(scene.background, path=scene.background.path[chosen])
     objects = (replace(o, path=o.path[chosen], tilt=o.tilt[chosen]) for o in scene.objects)
     return replace(scene, background=background, objects=tuple(objects))
+
+
+def with_photograph(scene: Scene, rng: np.random.Generator, split: str) -> Scene:
+    """The scene before a photograph of the split, in half of the cases."""
+    if rng.random() >= PHOTOGRAPH_SHARE:
+        return scene
+    name = str(rng.choice(PHOTOGRAPHS[split]))
+    return replace(scene, background=replace(scene.background, photograph=name))
+
+
+def with_emoji(scene: Scene, rng: np.random.Generator, font: Path) -> Scene:
+    """The scene with emoji in place of about half of its drawings.
+
+    Objects alike in name and colour stay alike, so that sentences stay as clear as they were.
+    """
+    kinds = sorted({(o.noun, o.colour) for o in scene.objects})
+    nouns = rng.permutation(list(EMOJI))[: len(kinds)]
+    swaps = {k: str(n) for k, n in zip(kinds, nouns, strict=True) if rng.random() < EMOJI_SHARE}
+    objects = []
+    for thing in scene.objects:
+        noun = swaps.get((thing.noun, thing.colour))
+        if noun is not None:
+            thing = replace(thing, noun=noun, colour=EMOJI[noun][1], emoji_font=font)
+        objects.append(thing)
+    return replace(scene, objects=tuple(objects))
 
 
 def draw_scene(scene: Scene, height: int, width: int) -> Layers:
@@ -155,7 +189,9 @@ def _draw_object(thing: SceneObject, height: int, width: int) -> np.ndarray:
     """Premultiplied RGBA frames [f, height, width, 4], float32 in 0..1."""
     target = thing.diameter * height
     size = max(8, round(2 * target))  # twice the shown size: linear sampling then stays smooth
-    picture = sprite(thing.noun).coloured(thing.rgb, size)
+    font = thing.emoji_font
+    drawing = sprite(thing.noun) if font is None else emoji_sprite(thing.noun, font)
+    picture = drawing.coloured(thing.rgb, size)
     if thing.mirrored:
         picture = np.ascontiguousarray(picture[:, ::-1])
     frames = []

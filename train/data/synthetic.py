@@ -6,33 +6,74 @@ The same split and number always give the same clip. Training and held-out numbe
 streams, so no clip of one is in the other.
 """
 
+from pathlib import Path
+
 import numpy as np
 
+from .emoji import EMOJI
 from .expressions import describe_removal, sample_pair
 from .sample import Sample
-from .scenes import Scene, draw_scene, sample_scene, select_frames
+from .scenes import (
+    Scene,
+    draw_scene,
+    sample_scene,
+    select_frames,
+    with_emoji,
+    with_photograph,
+)
+from .sprites import NOUNS
 
 SPLITS = {"train": 0, "held-out": 1}
 FRAME_SIZES = ((128, 128), (96, 160))  # (height, width) of the two buckets
 
 
-def scene_of(split: str, number: int, frames: int, aspect: float, stride: int = 1) -> Scene:
+def scene_of(
+    split: str,
+    number: int,
+    frames: int,
+    aspect: float,
+    stride: int = 1,
+    *,
+    photographs: bool = False,
+    emoji_font: Path | None = None,
+) -> Scene:
     """The scene behind a number; `split` is "train" or "held-out".
 
-    With a `stride` above 1 it has every `stride`-th frame of a longer clip.
+    With a `stride` above 1 it has every `stride`-th frame of a longer clip. `photographs` puts
+    about half of the scenes before one, `emoji_font` swaps about half of the drawings for emoji;
+    objects stay where they are. Both raise LGVIError where what they need is not installed.
     """
     rng = np.random.default_rng([SPLITS[split], number])
     scene = sample_scene(rng, (frames - 1) * stride + 1, aspect)
+    # Streams of their own: what is switched off changes nothing for the rest.
+    if photographs:
+        scene = with_photograph(scene, np.random.default_rng([SPLITS[split], number, 2]), split)
+    if emoji_font is not None:
+        scene = with_emoji(scene, np.random.default_rng([SPLITS[split], number, 3]), emoji_font)
     return select_frames(scene, slice(None, None, stride))
 
 
-def make_sample(split: str, number: int, frames: int, height: int, width: int) -> Sample:
-    """Draws clip `number` of a split together with a sentence for it."""
-    scene = scene_of(split, number, frames, width / height)
+def make_sample(
+    split: str,
+    number: int,
+    frames: int,
+    height: int,
+    width: int,
+    *,
+    photographs: bool = False,
+    emoji_font: Path | None = None,
+) -> Sample:
+    """Draws clip `number` of a split together with a sentence for it.
+
+    `photographs` and `emoji_font` are those of `scene_of`; by default all is drawn.
+    """
+    aspect = width / height
+    scene = scene_of(split, number, frames, aspect, photographs=photographs, emoji_font=emoji_font)
     layers = draw_scene(scene, height, width)
     rng = np.random.default_rng([SPLITS[split], number, 1])
     present, removed = sample_pair(rng, len(scene.objects), all_present=True)
-    request = describe_removal(rng, scene.objects, present, removed)
+    nouns = NOUNS if emoji_font is None else (*NOUNS, *EMOJI)
+    request = describe_removal(rng, scene.objects, present, removed, nouns)
     kept = tuple(i for i in present if i not in request.removed)
     coverage = np.round(layers.masks() * 255).astype(np.uint8)
     mask = np.zeros_like(coverage[0])

@@ -1,0 +1,100 @@
+"""Picture files of a data set: reading them with errors that name the file, and picking frames."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from .sample import BrokenSample
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_ASPECT_TOLERANCE = 0.02
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder in sorted order. Raises BrokenSample where there are none."""
+    if not folder.is_dir():
+        raise BrokenSample(f"{folder}: this folder is missing")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise BrokenSample(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    return found
+
+
+def read_rgb(file: Path | bytes, name: str = "") -> np.ndarray:
+    """A picture as uint8 RGB [h, w, 3]; `name` stands in errors for a picture given as bytes."""
+    return np.asarray(_open(file, name, "RGB"))
+
+
+def read_grey(file: Path | bytes, name: str = "") -> np.ndarray:
+    """A picture as uint8 [h, w]."""
+    return np.asarray(_open(file, name, "L"))
+
+
+def read_indices(file: Path) -> np.ndarray:
+    """The palette indices of an indexed PNG, integers [h, w]; grey values count as indices."""
+    image = _open(file, "", None)
+    if image.mode not in ("P", "L", "1", "I", "I;16"):
+        raise BrokenSample(f"{file}: is a {image.mode} picture, not an indexed one")
+    return np.asarray(image).astype(np.int64)
+
+
+def same_size(*stacks: np.ndarray) -> list[np.ndarray]:
+    """Frames [f, h, w, ...] of one clip, all brought to the smallest height and width among them.
+
+    RGB is averaged, masks keep their values. Raises ValueError where the shapes of the pictures
+    differ by more than rounding.
+    """
+    height, width = min(stack.shape[1:3] for stack in stacks)
+    fitted = []
+    for stack in stacks:
+        rows, columns = stack.shape[1:3]
+        if abs(columns / rows - width / height) > _ASPECT_TOLERANCE * width / height:
+            raise ValueError(f"pictures of {columns}x{rows} and of {width}x{height} do not match")
+        if (rows, columns) != (height, width):
+            method = cv2.INTER_AREA if stack.ndim == 4 else cv2.INTER_NEAREST
+            stack = np.stack([cv2.resize(f, (width, height), interpolation=method) for f in stack])
+        fitted.append(stack)
+    return fitted
+
+
+def choose_frames(
+    rng: np.random.Generator, available: int, frames: int, stride: int, name: str
+) -> list[int]:
+    """Indices of `frames` frames at a stride, from a random start.
+
+    A clip too short for the stride gets the largest that fits; one with fewer frames than asked
+    raises BrokenSample.
+    """
+    if available < frames:
+        raise BrokenSample(f"{name}: has {available} frames, {frames} are asked for")
+    if frames > 1:
+        stride = max(1, min(stride, (available - 1) // (frames - 1)))
+    span = (frames - 1) * stride + 1
+    first = int(rng.integers(available - span + 1))
+    return list(range(first, first + span, stride))
+
+
+def stack_frames(pictures: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Frames of one size stacked; raises BrokenSample where sizes differ."""
+    sizes = {picture.shape[:2] for picture in pictures}
+    if len(sizes) > 1:
+        listed = ", ".join(f"{width}x{height}" for height, width in sorted(sizes))
+        raise BrokenSample(f"{name}: frames of different sizes: {listed}")
+    return np.stack(pictures)
+
+
+def _open(file: Path | bytes, name: str, mode: str | None) -> Image.Image:
+    place = name if isinstance(file, bytes) else str(file)
+    try:
+        with Image.open(BytesIO(file) if isinstance(file, bytes) else file) as image:
+            image.load()
+            return image.convert(mode) if mode else image.copy()
+    except Exception as error:  # a decoder fed with damaged data raises all sorts of errors
+        reason = (
+            "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+        )
+        raise BrokenSample(f"{place}: {reason}") from error

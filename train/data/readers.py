@@ -1,0 +1,111 @@
+"""Data sets as a configuration names them, and the one function that opens any of them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .emoji import FONT
+from .generated import GeneratedReader
+from .gqa_inpaint import GqaInpaintReader, GqaLayout
+from .rovi import MAX_AREA, RoviFields, RoviReader
+from .sample import Reader
+from .shards import ShardReader
+
+
+class _Source(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RoviSource(_Source):
+    """Clips of ROVI; the layout is described in `train.data.rovi`."""
+
+    kind: Literal["rovi"]
+    root: Path = Field(description="folder with JPEGImages, Annotations and InpaintImages")
+    split_file: str = Field(
+        default="train.json", description="file in root that names what is used"
+    )
+    fields: RoviFields = Field(default=RoviFields(), description="names inside that file")
+    stride: int = Field(
+        default=5, gt=0, description="frames of the film from one used frame to the next"
+    )
+    max_area: float = Field(
+        default=MAX_AREA,
+        gt=0,
+        le=1,
+        description="share of the frame beyond which an object is dropped",
+    )
+
+
+class GqaInpaintSource(_Source):
+    """Pictures of GQA-Inpaint; the layout is described in `train.data.gqa_inpaint`."""
+
+    kind: Literal["gqa_inpaint"]
+    root: Path = Field(description="folder with images, images_inpainted and masks")
+    layout: GqaLayout = Field(default=GqaLayout(), description="names of folders and files in root")
+    absent_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of sentences about something that is not there"
+    )
+
+
+class ShardSource(_Source):
+    """WebDataset shards; the layout is described in `train.data.shards`."""
+
+    kind: Literal["shards"]
+    index: str = Field(description="path or URL of the index, or the folder that holds it")
+    cache_dir: Path | None = Field(
+        default=None, description="folder that remote shards are kept in"
+    )
+    stride: int = Field(
+        default=1, gt=0, description="stored frames from one used frame to the next"
+    )
+
+
+class GeneratedSource(_Source):
+    """Clips drawn when they are asked for; see `train.data.synthetic`."""
+
+    kind: Literal["generated"]
+    split: Literal["train", "held-out"] = Field(default="train", description="they share nothing")
+    size: tuple[int, int] = Field(default=(128, 128), description="height and width in pixels")
+    count: int = Field(default=100_000, gt=0, description="how many different clips")
+    first: int = Field(default=0, ge=0, description="number of the first clip")
+    frames: int | None = Field(
+        default=None,
+        gt=0,
+        description="frames of every sample, 1 for pictures; null: as many as asked",
+    )
+    photographs: bool = Field(
+        default=False, description="half of the backgrounds are scikit-image's"
+    )
+    emoji: bool = Field(
+        default=False, description="half of the objects are pictures of an emoji font"
+    )
+    emoji_font: Path = Field(default=FONT, description="the font file of Noto Color Emoji")
+
+
+DataSource = Annotated[
+    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource, Field(discriminator="kind")
+]
+
+
+def open_reader(source: DataSource) -> Reader:
+    """The reader of a data set. Raises LGVIError where its files or packages are not there."""
+    match source:
+        case RoviSource():
+            return RoviReader(
+                source.root, source.split_file, source.fields, source.stride, source.max_area
+            )
+        case GqaInpaintSource():
+            return GqaInpaintReader(source.root, source.layout, source.absent_share)
+        case ShardSource():
+            return ShardReader(source.index, source.cache_dir, source.stride)
+        case GeneratedSource():
+            return GeneratedReader(
+                source.split,
+                source.size,
+                source.count,
+                source.first,
+                source.frames,
+                source.photographs,
+                source.emoji_font if source.emoji else None,
+            )
