@@ -2,13 +2,16 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lgvi_core.errors import LGVIError
 
-from ..data.sample import Sample
+from ..batches import fit_frames
+from ..data.readers import open_reader
+from ..data.sample import Reader, Sample
 from ..data.synthetic import make_sample
 from .config import GeneratedConfig, ReaderConfig
 
@@ -20,24 +23,39 @@ def open_clips(config: GeneratedConfig | ReaderConfig) -> tuple[range, ReadClip]
     if isinstance(config, GeneratedConfig):
         numbers = range(config.first, config.first + config.clips)
         return numbers, lambda number: _generate(config, number)
-    from pydantic import TypeAdapter
-
-    from ..data.readers import DataSource, open_reader
-
-    source = TypeAdapter(DataSource).validate_python(config.source)
-    reader = open_reader(source)
+    reader = open_reader(config.source)
     stop = len(reader) if config.clips is None else min(len(reader), config.first + config.clips)
     if stop <= config.first:
         raise LGVIError(f"clip {config.first} is asked for, the data holds {len(reader)}")
-    seed = config.seed
-    return range(config.first, stop), lambda number: reader.read(
-        number, config.frames, np.random.default_rng([seed, number])
-    )
+    return range(config.first, stop), lambda number: _read(config, reader, number)
 
 
 def _generate(config: GeneratedConfig, number: int) -> Sample:
     height, width = config.sizes[number % len(config.sizes)]
-    return make_sample("held-out", number, config.frames, height, width)
+    return make_sample(
+        "held-out",
+        number,
+        config.frames,
+        height,
+        width,
+        photographs=config.photographs,
+        emoji_font=config.emoji_font,
+    )
+
+
+def _read(config: ReaderConfig, reader: Reader, number: int) -> Sample:
+    sample = reader.read(number, config.frames, np.random.default_rng([config.seed, number]))
+    if config.size is None:
+        return sample
+    size, objects = config.size, sample.object_masks
+    return replace(
+        sample,
+        source=fit_frames(sample.source, size),
+        target=fit_frames(sample.target, size),
+        mask=fit_frames(sample.mask, size),
+        object_masks=None if objects is None else np.stack([fit_frames(m, size) for m in objects]),
+        without={i: fit_frames(frames, size) for i, frames in sample.without.items()},
+    )
 
 
 def digest(sample: Sample) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from lgvi_core.checkpoint import BUNDLED_MODEL
 from lgvi_core.sampling import TEXT_SCALE, VIDEO_SCALE
 
+from ..data.readers import DataSource
 from ..data.synthetic import FRAME_SIZES
 from .names import MEASURES
 
@@ -92,13 +93,20 @@ class GeneratedConfig(Section):
     sizes: tuple[tuple[int, int], ...] = Field(
         FRAME_SIZES, min_length=1, description="(height, width) in pixels, clip by clip in turn"
     )
+    photographs: bool = Field(False, description="half of the backgrounds are scikit-image's")
+    emoji_font: Path | None = Field(
+        None, description="Noto Color Emoji's file: half of the objects are its pictures"
+    )
 
 
 class ReaderConfig(Section):
     """Clips of a data set that train.data.readers opens."""
 
     kind: Literal["reader"]
-    source: dict[str, Any] = Field(description="a DataSource of train.data.readers")
+    source: DataSource = Field(description="the data set, as train.data.readers describes it")
+    size: tuple[int, int] | None = Field(
+        None, description="(height, width) that clips are cut to as in training; null: their own"
+    )
     clips: int | None = Field(None, gt=0, description="how many; all of them by default")
     first: int = Field(0, ge=0, description="number of the first one")
     frames: int = Field(24, gt=0, description="frames per clip")

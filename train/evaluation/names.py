@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measure:
-    """`title` heads its column; `better` is up or down; `digits` after the point."""
+    """`title` heads its column; `better` is up or down; a `share` is a mean of zeros and ones."""
 
     title: str
     better: str
     meaning: str
     digits: int = 3
+    share: bool = False
 
 
 def _frames() -> dict[str, Measure]:
@@ -50,31 +51,37 @@ MEASURES: dict[str, Measure] = {
         "up",
         "share of scenes with something to remove in which the predicted mask covers at least "
         "half of every object to go and at most half of every other",
+        share=True,
     ),
-    "twins": Measure("twins by place", "up", 'right object, on sentences of "name and place"'),
+    "twins": Measure(
+        "twins by place", "up", 'right object, on sentences of "name and place"', share=True
+    ),
     "visible": Measure(
         "visible removal",
         "up",
         "share of objects to go for which ||out - target|| is below .5 of ||source - target||, "
         "on the object's dilated mask",
+        share=True,
     ),
-    "clean": Measure("clean removal", "up", "the same, below .25"),
+    "clean": Measure("clean removal", "up", "the same, below .25", share=True),
     "two_objects": Measure(
-        "two objects gone", "up", 'share of "two objects" scenes with both visibly gone'
+        "two objects gone", "up", 'share of "two objects" scenes with both visibly gone', share=True
     ),
     "absent": Measure(
         "absent left alone",
         "up",
         "share of scenes with nothing to remove in which less than 2 % of the pixels are in the "
         "predicted mask",
+        share=True,
     ),
     "damage": Measure(
         "damage",
         "down",
         "share of scenes with a kept object for which ||out - VAE(target)|| exceeds .5 of "
         "||target without it - target|| for any kept object, on its dilated mask",
+        share=True,
     ),
     "damage_composited": Measure(
-        "damage composited", "down", "the same of ||composited - target||"
+        "damage composited", "down", "the same of ||composited - target||", share=True
     ),
 }

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from .config import BASELINES, EvaluateConfig
@@ -91,8 +90,8 @@ def write_report(config: EvaluateConfig, records: Sequence[Record]) -> str:
         key=lambda r: r.clip,
     )
     if shown:
-        captions = [(f"{r.method}: {r.sentence}  ({r.name})", Path(str(r.row))) for r in shown]
-        write_sheet(captions, config.output / "contact_sheet.png")
+        rows_of_sheet = [config.output / str(r.row) for r in shown]
+        write_sheet(rows_of_sheet, config.output / "contact_sheet.png")
     return text
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from lgvi_core.errors import LGVIError
+
 from ..data.sample import BrokenSample
 from .clips import digest, open_clips
 from .config import AnyMethod, EvaluateConfig
@@ -30,7 +32,11 @@ Job = tuple[int, int]
 
 @dataclass(frozen=True)
 class Record:
-    """One clip by one method. `broken` says why a clip could not be read; it has no values."""
+    """One clip by one method.
+
+    `row` is its strip of the contact sheet, from the output folder. `broken` says why a clip
+    could not be read; it then has no values.
+    """
 
     method: str
     clip: int
@@ -48,15 +54,19 @@ def evaluate(config: EvaluateConfig) -> list[Record]:
 
     Raises LGVIError for methods, clips and files that cannot be used.
     """
+    check_files(config)
     numbers, _ = open_clips(config.data)
-    jobs = [(method, clip) for method in range(len(config.all_methods)) for clip in numbers]
+    methods = config.all_methods
+    # Results made elsewhere come first: what they lack is then found before hours of sampling.
+    order = sorted(range(len(methods)), key=lambda i: methods[i].kind not in ("source", "folder"))
+    jobs = [(method, clip) for method in order for clip in numbers]
     found: dict[Job, Record] = {}
     with tqdm(total=len(jobs), unit="clip", smoothing=0.05) as progress:
         for job, record in _finished(config, jobs):
             found[job] = record
             progress.set_postfix_str(record.method)
             progress.update()
-    return [found[job] for job in jobs]
+    return [found[job] for job in sorted(jobs)]
 
 
 def _finished(config: EvaluateConfig, jobs: list[Job]) -> Iterator[tuple[Job, Record]]:
@@ -112,11 +122,12 @@ class Worker:
         except BrokenSample as error:
             return Record(method.name, clip, broken=str(error))
         stem = f"{clip:06d}-{digest(sample)}"
-        file = self.config.output / "cache" / self.keys[number] / f"{stem}.json"
+        folder = self.config.output / "cache" / self.keys[number]
+        file, picture = folder / f"{stem}.json", folder / f"{stem}.png"
         shown = clip - self.first < self.config.sheet_clips
-        row = file.with_suffix(".png")
-        if file.exists() and (row.exists() or not shown):
-            return Record(**json.loads(file.read_text()) | {"method": method.name})
+        row = picture.relative_to(self.config.output).as_posix() if shown else None
+        if file.exists() and (picture.exists() or not shown):
+            return Record(**json.loads(file.read_text()) | {"row": row})
         result = self._open(number)(sample)
         measured = self._measurer()(sample, result)
         features = measured.features
@@ -128,11 +139,11 @@ class Worker:
             sample.sentence,
             measured.values,
             None if features is None else [vector.tolist() for vector in features],
-            str(row) if shown else None,
+            row,
         )
-        file.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         if shown:
-            write_row(sample, result, row)
+            write_row(sample, result, f"{method.name}: {sample.sentence}", picture)
         write_atomically(file, json.dumps(asdict(record)))
         return record
 
@@ -162,6 +173,21 @@ def _work(job: Job) -> Record:
     return _worker(job)
 
 
+def check_files(config: EvaluateConfig) -> None:
+    """Raises LGVIError for any file or folder of the configuration that is not there."""
+    files = [(method.name, path) for method in config.all_methods for path in files_of(method)]
+    files += [("measures", path) for path in measuring_files(config)]
+    for owner, path in files:
+        if not path.exists():
+            raise LGVIError(f"{owner}: {path} does not exist")
+
+
+def measuring_files(config: EvaluateConfig) -> list[Path]:
+    """The weights that measures need."""
+    named = (config.measures.features, getattr(config.measures.flow, "weights", None))
+    return [path for path in named if path is not None]
+
+
 def pick_device(device: str) -> str:
     """The device that "auto" stands for here."""
     if device != "auto":
@@ -171,13 +197,11 @@ def pick_device(device: str) -> str:
 
 def cache_key(config: EvaluateConfig, method: AnyMethod) -> str:
     """Changes with whatever a method's values depend on besides the clip itself."""
-    features, raft = config.measures.features, getattr(config.measures.flow, "weights", None)
-    measuring = [path for path in (features, raft) if path is not None]
     known = [
         VERSION,
-        method.model_dump(mode="json", exclude={"name"}),
+        method.model_dump(mode="json"),
         config.measures.model_dump(mode="json"),
-        [fingerprint(path) for path in (*files_of(method), *measuring)],
+        [fingerprint(path) for path in (*files_of(method), *measuring_files(config))],
     ]
     return f"{method.kind}-{sha256(json.dumps(known).encode()).hexdigest()[:16]}"
 

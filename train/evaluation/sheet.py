@@ -3,59 +3,43 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from ..data.sample import Sample
+from ..pictures import GAP, Row, contact_sheet
 from .methods import Result
 
-CELL_HEIGHT = 128
-CAPTION = 18  # pixels
-COLUMNS = "source (first, last frame) | result | target | predicted mask"
+CELL_HEIGHT = 128  # pixels; larger frames are shrunk to it
 
 
-def write_row(sample: Sample, result: Result, path: Path) -> None:
+def write_row(sample: Sample, result: Result, caption: str, path: Path) -> None:
     """Source, result, target and mask, first and last frame of each, as a PNG."""
-    mask = np.zeros(sample.mask.shape, np.float32) if result.mask is None else result.mask
-    grey = np.repeat((mask[..., None] * 255).astype(np.uint8), 3, axis=-1)
-    cells = [
-        _cell(frames[i])
-        for frames in (sample.source, result.frames, sample.target, grey)
-        for i in (0, -1)
-    ]
-    part = path.with_name(path.name + ".part.png")
-    cv2.imwrite(str(part), np.hstack(cells)[..., ::-1])
+    clips = (sample.source, result.frames, sample.target)
+    source, frames, target = (_shrink(clip) for clip in clips)
+    mask = None
+    if result.mask is not None:
+        mask = _shrink(np.round(result.mask * 255).astype(np.uint8)) / 255
+    part = path.with_name(f".{path.name}")
+    contact_sheet([Row(caption, source, frames, target, mask)]).save(part)
     part.replace(path)
 
 
-def write_sheet(rows: Sequence[tuple[str, Path]], path: Path) -> None:
-    """The rows below each other, each under its caption, at `path`."""
-    pictures = [(caption, _read(row)) for caption, row in rows]
-    width = max(picture.shape[1] for _, picture in pictures)
-    parts = [_caption(COLUMNS, width)]
-    for caption, picture in pictures:
-        parts.append(_caption(caption, width))
-        parts.append(np.pad(picture, ((0, 0), (0, width - picture.shape[1]), (0, 0))))
-    cv2.imwrite(str(path), np.vstack(parts))
+def write_sheet(rows: Sequence[Path], path: Path) -> None:
+    """The pictures of `rows` below each other, as a PNG at `path`."""
+    pictures = [Image.open(row) for row in rows]
+    height = sum(picture.height + GAP for picture in pictures)
+    sheet = Image.new("RGB", (max(picture.width for picture in pictures), height), "grey")
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, (0, top))
+        top += picture.height + GAP
+    sheet.save(path)
 
 
-def _read(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path))
-    if picture is None:
-        raise OSError(f"{path} cannot be read; remove it to have it made again")
-    return picture
-
-
-def _cell(frame: np.ndarray) -> np.ndarray:
-    height, width = frame.shape[:2]
-    size = round(width * CELL_HEIGHT / height), CELL_HEIGHT
-    shown = (
-        frame if height == CELL_HEIGHT else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    )
-    return np.pad(shown, ((0, 2), (0, 2), (0, 0)))
-
-
-def _caption(text: str, width: int) -> np.ndarray:
-    strip = np.zeros((CAPTION, width, 3), np.uint8)
-    cv2.putText(strip, text, (4, CAPTION - 5), 0, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
-    return strip
+def _shrink(clip: np.ndarray) -> np.ndarray:
+    """First and last frame of uint8 [f, h, w] or [f, h, w, 3], at most CELL_HEIGHT high."""
+    frames = [Image.fromarray(clip[i]) for i in (0, -1)]
+    scale = min(1, CELL_HEIGHT / frames[0].height)
+    size = round(frames[0].width * scale), round(frames[0].height * scale)
+    return np.stack([np.asarray(frame.resize(size)) for frame in frames])

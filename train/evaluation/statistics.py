@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
+from .names import MEASURES
 from .object_measures import Values
 
 RESAMPLES = 1000
@@ -22,17 +23,21 @@ class Statistic:
     clips: int
 
 
-def summarize(clips: Sequence[Sequence[float]]) -> Statistic:
+def summarize(clips: Sequence[Sequence[float]], share: bool = False) -> Statistic:
     """The mean of all values of all clips, each clip with one value or with one per object.
 
     Whole clips are drawn in the bootstrap (percentile intervals): the objects of a clip are not
-    independent of each other. Draws are seeded, so that equal values give equal intervals.
+    independent of each other. Draws are seeded, so that equal values give equal intervals. Where
+    all values of a share are 0, or all 1, draws cannot vary: its interval is then Wilson's.
     """
     sums = np.array([np.sum(values) for values in clips], np.float64)
     counts = np.array([len(values) for values in clips], np.float64)
     mean = float(sums.sum() / counts.sum())
     if len(clips) < 2:
         return Statistic(mean, None, None, len(clips))
+    if share and mean in (0, 1):
+        wilson = binomtest(round(mean * len(clips)), len(clips)).proportion_ci(LEVEL, "wilson")
+        return Statistic(mean, 0.0, (float(wilson.low), float(wilson.high)), len(clips))
     found = bootstrap(
         (sums, counts),
         lambda s, n, axis: s.sum(axis=axis) / n.sum(axis=axis),
@@ -53,4 +58,4 @@ def summarize_measures(clips: Iterable[Values]) -> dict[str, Statistic]:
     for values in clips:
         for name, found in values.items():
             collected.setdefault(name, []).append(found)
-    return {name: summarize(values) for name, values in collected.items()}
+    return {name: summarize(values, MEASURES[name].share) for name, values in collected.items()}

@@ -17,7 +17,8 @@ class FeatureNetwork:
             self.network = torch.jit.load(str(path), map_location=device).eval()
         except (RuntimeError, ValueError) as error:
             raise LGVIError(
-                f"{path} is no TorchScript file; save the network by torch.jit.script or trace"
+                f"{path} cannot be loaded as TorchScript; save the network by torch.jit.script "
+                "or torch.jit.trace"
             ) from error
         self.path, self.device = path, device
 
