@@ -21,7 +21,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
@@ -258,7 +257,7 @@ def _examine_latents(path: Path) -> Finding:
     if kind not in ("image", "video") or not number.isdecimal():
         return Finding(problem=f"{path}: the name is not image-NNNNN or video-NNNNN")
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         return Finding(problem=f"{path}: cannot be read: {error}")
@@ -267,9 +266,9 @@ def _examine_latents(path: Path) -> Finding:
     latents, masks = tensors["latents"], tensors["masks"]
     if latents.ndim != 4 or latents.shape[1] != _LATENT_CHANNELS:
         return Finding(problem=f"{path}: latents of shape {tuple(latents.shape)}")
-    if masks.dtype != torch.uint8 or masks.shape[1:] != latents.shape[2:]:
+    if masks.dtype != np.uint8 or masks.shape[1:] != latents.shape[2:]:
         return Finding(problem=f"{path}: masks {masks.dtype} of shape {tuple(masks.shape)}")
-    if not latents.isfinite().all():
+    if not np.isfinite(latents).all():
         return Finding(problem=f"{path}: latents hold values that are not finite")
     height, width = latents.shape[2:]
     return Finding(path.name, kind=kind, frames=len(latents), size=f"{width}x{height}")

@@ -24,8 +24,8 @@ EMOJI: dict[str, tuple[str, str]] = {
     "apple": ("🍎", "red"),
     "banana": ("🍌", "yellow"),
     "carrot": ("🥕", "orange"),
-    "crab": ("🦀", "orange"),
     "eggplant": ("🍆", "purple"),
+    "drop": ("💧", "blue"),
     "frog": ("🐸", "green"),
     "guitar": ("🎸", "red"),
     "hat": ("🎩", "black"),
@@ -37,8 +37,6 @@ EMOJI: dict[str, tuple[str, str]] = {
     "snowman": ("⛄", "white"),
     "tree": ("🌲", "green"),
     "turtle": ("🐢", "green"),
-    "umbrella": ("☂", "purple"),
-    "whale": ("🐳", "blue"),
 }
 
 

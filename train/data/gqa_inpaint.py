@@ -77,7 +77,7 @@ class GqaInpaintReader:
         self.instructions: dict[str, str] | None = None
         if self.layout.instructions is not None:
             self.instructions = _read_table(self.root / self.layout.instructions)
-        self.entries = [
+        self.entries: list[tuple[str, str]] = [
             (image, key) for image, scene in self.scenes.items() for key in _removable(scene)
         ]
 
@@ -192,14 +192,16 @@ def _removable(scene: dict[str, Any]) -> list[str]:
     objects = scene["objects"]
     counts = Counter(thing["name"] for thing in objects.values())
     places = Counter((thing["name"], _place(scene, key)) for key, thing in objects.items())
+
+    def is_clear(key: str, name: str) -> bool:
+        place = _place(scene, key)
+        apart = counts[name] == 2 and bool(place) and places[name, place] == 1
+        return counts[name] == 1 or apart
+
     return [
         key
         for key, thing in objects.items()
-        if thing.get("bidirected", True)
-        and (
-            counts[thing["name"]] == 1
-            or (counts[thing["name"]] == 2 and places[thing["name"], _place(scene, key)] == 1)
-        )
+        if thing.get("bidirected", True) and is_clear(key, thing["name"])
     ]
 
 

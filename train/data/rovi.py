@@ -204,6 +204,8 @@ def read_entries(file: Path, fields: RoviFields) -> list[RoviEntry]:
             entries.append(RoviEntry(video, "?", (), str(error)))
     if 2 * len(problems) > len(videos):
         raise LGVIError(problems[0])
+    if not entries:
+        raise LGVIError(f"{file.name}: its {len(videos)} videos name no object")
     return entries
 
 

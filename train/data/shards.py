@@ -22,9 +22,6 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import numpy as np
-import webdataset
-from webdataset.cache import FileCache
-from webdataset.tariterators import base_plus_ext
 
 from lgvi_core.errors import LGVIError
 
@@ -134,6 +131,8 @@ class ShardReader:
     def _fetch(self, url: str) -> Path:
         if not _is_remote(url):
             return Path(url)
+        from webdataset.cache import FileCache
+
         cache = FileCache(cache_dir=str(self.cache_dir), url_to_name=_cache_name)
         try:
             return Path(cache.get_file(url))
@@ -191,6 +190,8 @@ def _bytes(path: Path, place: tuple[int, int]) -> bytes:
 
 def _read_contents(path: Path) -> _Contents:
     """Where each sample's files lie in a tar; files of a sample stand together."""
+    from webdataset.tariterators import base_plus_ext
+
     samples: _Contents = []
     last = None
     with tarfile.open(path, "r:") as tar:
@@ -209,7 +210,9 @@ def _read_index(index: str) -> list[dict[str, Any]]:
     """The shards with urls that are whole."""
     try:
         if _is_remote(index):
-            with webdataset.gopen(index) as stream:
+            from webdataset import gopen
+
+            with gopen(index) as stream:
                 table = json.loads(stream.read())
         else:
             table = json.loads(Path(index).read_text(encoding="utf-8"))

@@ -23,11 +23,12 @@ from typing import Literal, cast
 
 import cv2
 import numpy as np
-import webdataset
 import yaml
 from PIL import Image
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
+
+from lgvi_core.errors import LGVIError
 
 from .emoji import FONT
 from .generated import GeneratedReader
@@ -83,6 +84,8 @@ def write_shards(
     workers: int = 1,
 ) -> list[str]:
     """Writes every sample into shards and then their index; returns the reasons of broken ones."""
+    from webdataset import ShardWriter
+
     output.mkdir(parents=True, exist_ok=True)
     shards: list[dict[str, object]] = []
     broken = []
@@ -92,7 +95,7 @@ def write_shards(
         shards.append({**facts, "filesize": Path(name).stat().st_size})
 
     pattern = str(output).replace("%", "%%") + "/clips-%06d.tar"
-    writer = webdataset.ShardWriter(
+    writer = ShardWriter(
         pattern, maxcount=samples_per_shard, post=note, verbose=0, mtime=0, encoder=False
     )
     for index, made in _encoded(reader, frames, partial(_shard_files, picture_format), workers):
@@ -225,8 +228,15 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        _run(args)
+    except (LGVIError, ValidationError) as error:
+        sys.exit(str(error))
+
+
+def _run(args: argparse.Namespace) -> None:
     if args.output.exists() and any(args.output.iterdir()):
-        sys.exit(f"{args.output} is not empty: give a new folder")
+        raise LGVIError(f"{args.output} is not empty: give a new folder")
     if args.source is not None:
         content = yaml.safe_load(args.source.read_text(encoding="utf-8"))
         reader = open_reader(TypeAdapter(DataSource).validate_python(content))
