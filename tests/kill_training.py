@@ -44,21 +44,27 @@ def wait(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
+def last_step(run: Path) -> int:
+    """The step of the newest checkpoint by its name, 0 where there is none."""
+    return max((int(p.name[5:]) for p in run.glob("checkpoints/step-*[0-9]")), default=0)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
-    changes = {"max_steps": 12, "checkpoint_every": 1}
+    changes = {"max_steps": 50, "checkpoint_every": 1}
     configs = {
         name: TrainConfig.model_validate(tiny_values(folder / name, **changes))
         for name in ("peace", "killed")
     }
-    begin = time.monotonic()
     assert wait(start(configs["peace"])) == 0
-    duration = time.monotonic() - begin
     rng, steps = random.Random(0), []
     for _ in range(KILLS):
         process = start(configs["killed"])
-        time.sleep(duration * rng.uniform(0.1, 0.5))
+        target = last_step(folder / "killed") + rng.randint(1, 4)
+        while last_step(folder / "killed") < target:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.3))  # about the time of a step and its checkpoint
         os.kill(process, signal.SIGKILL)
         assert wait(process) == -signal.SIGKILL, "it ended before it was killed"
         found = checkpoints.newest(folder / "killed" / "checkpoints")

@@ -33,9 +33,9 @@ class Batch:
 
     `target` and `source` are latents, float32 [b, 4, f, h, w], or frames still to be encoded,
     uint8 [b, f, 8h, 8w, 3]. `mask` [b, 1, f, h, w] in 0..1, and `objects` likewise: the area of
-    everything that could have been meant, or the mask where that is unknown. `tokens` [b, 77]; `t` [b] timesteps;
-    `noise` [b, 4, f, h, w]; `has_text`, `has_video` [b], False where the condition is withheld.
-    `broken` names samples that were skipped.
+    everything that could have been meant, or the mask where that is unknown. `tokens` [b, 77];
+    `t` [b] timesteps; `noise` [b, 4, f, h, w]; `has_text`, `has_video` [b], False where that
+    condition is withheld. `broken` names samples that were skipped.
     """
 
     target: Tensor
@@ -54,7 +54,7 @@ class Batch:
         return self.target.is_floating_point()
 
     def to(self, device: torch.device) -> "Batch":
-        tensors = {
+        tensors: dict[str, Any] = {
             f.name: value.to(device)
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)
@@ -313,12 +313,11 @@ def fit_frames(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def collate(samples: list[dict[str, Any]]) -> Batch:
     """A batch of samples that all have the same shapes."""
     columns = {name: [sample[name] for sample in samples] for name in samples[0]}
-    return Batch(
-        **{
-            name: torch.stack(values) if isinstance(values[0], Tensor) else torch.tensor(values)
-            for name, values in columns.items()
-        }
-    )
+    tensors: dict[str, Any] = {
+        name: torch.stack(values) if isinstance(values[0], Tensor) else torch.tensor(values)
+        for name, values in columns.items()
+    }
+    return Batch(**tensors)
 
 
 def _code(objects: tuple[int, ...] | list[int]) -> int:

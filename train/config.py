@@ -105,7 +105,7 @@ class LoraConfig(_Section):
     """Train low-rank additions (peft) to a frozen model instead of its weights."""
 
     rank: int = Field(16, gt=0, description="of every addition")
-    alpha: float = Field(16, gt=0, description="the addition is scaled by alpha / rank")
+    alpha: int = Field(16, gt=0, description="the addition is scaled by alpha / rank")
     targets: tuple[str, ...] = Field(
         ("to_q", "to_k", "to_v", "to_out.0"), description="ends of the layers' names"
     )

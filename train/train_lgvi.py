@@ -160,7 +160,8 @@ class Trainer:
             sampler=range(first * config.gradient_accumulation, len(self.batches)),
             num_workers=config.data.workers,
         )
-        bar = tqdm(total=config.max_steps, initial=first, disable=not accelerator.is_main_process)
+        hidden = None if accelerator.is_main_process else True  # None: where it is no terminal
+        bar = tqdm(total=config.max_steps, initial=first, disable=hidden)
         log = Log(self, bar)
         written = True
         for batch in loader:
@@ -339,8 +340,11 @@ class Log:
             samples_per_s=f"{values['speed/samples_per_second']:.1f}",
             GB=f"{values['memory/gigabytes']:.1f}",
         )
-        if not sys.stderr.isatty():
-            logger.info("step %d: %s", progress.step, {k: round(v, 5) for k, v in values.items()})
+        if self.bar.disable:
+            left = (self.trainer.config.max_steps - progress.step) * (now - self.since)
+            left /= len(self.parts) / self.trainer.config.gradient_accumulation
+            shown = {name: round(value, 5) for name, value in values.items()}
+            logger.info("step %d, %.1f minutes left: %s", progress.step, left / 60, shown)
         self.parts, self.samples, self.frames, self.since = [], 0, 0, now
 
 

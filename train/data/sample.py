@@ -1,4 +1,4 @@
-"""What every reader gives: a clip before and after a removal, and the sentence that asked for it."""
+"""What every reader gives: a clip before and after a removal, and the sentence that asks for it."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -45,4 +45,8 @@ class Reader(Protocol):
         `rng` chooses among frames and sentences, so that the same seed reads the same. Raises
         BrokenSample where a file is missing, damaged or does not fit the others.
         """
+        ...
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """An epoch's order: every index once, in the random order that reads fastest."""
         ...
