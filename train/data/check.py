@@ -137,7 +137,10 @@ def _facts(reader: RoviReader | GqaInpaintReader | ShardReader) -> list[str]:
         videos = len({entry.video for entry in reader.entries})
         sentences = [sentence for entry in reader.entries for sentence in entry.sentences]
         named = f"sentences: {len(sentences)}, {len(set(sentences))} different"
-        return [f"videos: {videos}", f"objects: {len(reader.entries)}", named]
+        folders = {path.name for path in (reader.root / FRAMES_FOLDER).iterdir()}
+        unused = len(folders - {entry.video for entry in reader.entries})
+        facts = [f"videos: {videos}", f"objects: {len(reader.entries)}", named]
+        return facts + [f"videos that the split file does not name: {unused}"] * (unused > 0)
     if isinstance(reader, GqaInpaintReader):
         return [f"pictures: {len(reader.scenes)}", f"objects: {len(reader)}"]
     return [f"shards: {len(reader.shards)}"]

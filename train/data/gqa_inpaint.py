@@ -73,13 +73,15 @@ class GqaInpaintReader:
                 f"{root} is not a GQA-Inpaint folder: {', '.join(missing)} missing; "
                 f"found: {', '.join(found[:12]) or 'nothing'}"
             )
-        self.scenes = _read_scenes(self.root / self.layout.scenes)
+        scenes = _read_scenes(self.root / self.layout.scenes)
         self.instructions: dict[str, str] | None = None
         if self.layout.instructions is not None:
             self.instructions = _read_table(self.root / self.layout.instructions)
         self.entries: list[tuple[str, str]] = [
-            (image, key) for image, scene in self.scenes.items() for key in _removable(scene)
+            (image, key) for image, scene in scenes.items() for key in _removable(scene)
         ]
+        # As text: a seventh of the memory, and loading processes share it.
+        self.scenes = {image: _pack(scene) for image, scene in scenes.items()}
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -126,9 +128,13 @@ class GqaInpaintReader:
             raise BrokenSample(f"{mask_file}: the mask is empty")
         return source, target, mask
 
+    def _scene(self, image: str) -> dict[str, Any]:
+        scene: dict[str, Any] = json.loads(self.scenes[image])
+        return scene
+
     def _sentence(self, image: str, key: str, rng: np.random.Generator) -> str:
         if self.instructions is None:
-            return describe(self.scenes[image], key, rng)
+            return describe(self._scene(image), key, rng)
         name = f"i{image}-o{key}"
         if name not in self.instructions:
             raise BrokenSample(f"{self.layout.instructions}: has no sentence for {name}")
@@ -136,12 +142,23 @@ class GqaInpaintReader:
 
     def _absent_sentence(self, image: str, rng: np.random.Generator) -> str | None:
         """A sentence of another picture about a thing of which this one has none."""
-        here = {thing["name"] for thing in self.scenes[image]["objects"].values()}
+        here = {thing["name"] for thing in self._scene(image)["objects"].values()}
         for _ in range(_TRIES):
             other, key = self.entries[int(rng.integers(len(self.entries)))]
-            if self.scenes[other]["objects"][key]["name"] not in here:
+            if self._scene(other)["objects"][key]["name"] not in here:
                 return self._sentence(other, key, rng)
         return None
+
+
+def _pack(scene: dict[str, Any]) -> bytes:
+    """What sentences need of a scene graph, as JSON."""
+    used = ("name", "attributes", "relations")
+    objects = {
+        key: {name: thing[name] for name in used if name in thing}
+        for key, thing in scene["objects"].items()
+    }
+    places = scene.get("image_relative_positions", {})
+    return json.dumps({"objects": objects, "image_relative_positions": places}).encode()
 
 
 def describe(scene: dict[str, Any], key: str, rng: np.random.Generator) -> str:
