@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import diffusers
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -16,7 +17,7 @@ from conftest import ROOT
 from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from train_run import SOURCE, tiny_values, write_config
+from train_run import OWN_PARTS, SOURCE, tiny_values, write_config
 
 from lgvi_core.checkpoint import BUNDLED_MODEL
 from lgvi_core.errors import LGVIError
@@ -213,9 +214,8 @@ def test_mixed_precision_learns(tmp_path):
 
 
 def test_from_a_folder_only_what_is_configured_changes(tiny_folder, tmp_path):
-    plain = {"unet": ..., "text_encoder": ..., "scheduler": ..., "vae": ..., "tokenizer": ...}
     rates = {"unet": {"peak": 1e-3}, "text_encoder": None}
-    config = config_of(tmp_path, start_from=str(tiny_folder), **plain, optimizer=rates)
+    config = config_of(tmp_path, start_from=str(tiny_folder), **OWN_PARTS, optimizer=rates)
     before = {k: v.clone() for k, v in build_model(config).state_dict().items()}
     train(config)
     changed = {
@@ -358,6 +358,43 @@ def test_uneven_sharing_is_refused(tmp_path):
 
 
 def test_the_bundled_weights_can_be_trained_on(tmp_path):
-    plain = {"unet": ..., "text_encoder": ..., "scheduler": ..., "vae": ..., "tokenizer": ...}
-    train(config_of(tmp_path, start_from=str(BUNDLED_MODEL), **plain, max_steps=2))
+    train(config_of(tmp_path, start_from=str(BUNDLED_MODEL), **OWN_PARTS, max_steps=2))
     assert curve(tmp_path)[0] < 0.5
+
+
+def write_image_model(folder: Path, tiny_folder: Path) -> Path:
+    """An InstructPix2Pix folder with a small random U-Net."""
+    shutil.copytree(tiny_folder, folder)
+    shutil.rmtree(folder / "unet")
+    diffusers.UNet2DConditionModel(
+        in_channels=8,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"],
+        up_block_types=["UpBlock2D", "CrossAttnUpBlock2D"],
+        layers_per_block=1,
+        cross_attention_dim=24,
+        attention_head_dim=2,
+        norm_num_groups=8,
+    ).save_pretrained(folder / "unet")
+    return folder
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_an_image_model_is_inflated_and_trained(tiny_folder, tmp_path, full):
+    """Table 4's first row keeps the image model's own weights as they were."""
+    folder = write_image_model(tmp_path / "image", tiny_folder)
+    config = config_of(
+        tmp_path / "run",
+        start_from=str(folder),
+        max_steps=3,
+        optimizer={"unet": {"peak": 1e-3}, "text_encoder": None},
+        ablation={"full_fine_tuning": full},
+        **OWN_PARTS,
+    )
+    before = {k: v.clone() for k, v in build_model(config).state_dict().items()}
+    train(config)
+    changed = {k for k, v in weights(tmp_path / "run").items() if not torch.equal(v, before[k])}
+    assert any("attn_temp" in name for name in changed)
+    assert any("mask_decoder" in name for name in changed)
+    assert any(".attn1." in name for name in changed) == full

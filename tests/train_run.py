@@ -8,6 +8,10 @@ import yaml
 from lgvi_core.checkpoint import BUNDLED_MODEL
 
 WEIGHTS = BUNDLED_MODEL
+OWN_PARTS: dict[str, Any] = dict.fromkeys(
+    ("unet", "text_encoder", "scheduler", "vae", "tokenizer"), ...
+)
+"""Changes that leave out what a run takes from `start_from`."""
 SOURCE = {"kind": "generated", "split": "train", "size": [32, 48], "count": 64}
 
 

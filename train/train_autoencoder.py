@@ -81,7 +81,7 @@ def standardise(vae: AutoencoderTiny, frames: list[np.ndarray]) -> None:
 
     The decoder undoes it but for the bend of its tanh at the entry, which training then mends.
     """
-    latents = [vae.encode(_image(frame)).latents.flatten(2)[0] for frame in frames]
+    latents = [vae.encode(_image(frame, vae)).latents.flatten(2)[0] for frame in frames]
     values = torch.cat(latents, 1)
     mean, std = values.mean(1), values.std(1)
     last, first = _convolution(vae.encoder, -1), _convolution(vae.decoder, 0)
@@ -132,9 +132,10 @@ def losses(vae: AutoencoderTiny, images: Tensor) -> tuple[Tensor, Tensor]:
     return reconstruction, mean.square().mean() + (std - 1).square().mean()
 
 
-def _image(frame: np.ndarray) -> Tensor:
-    """uint8 [h, w, 3] to [1, 3, h, w] in -1 to 1."""
-    return torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
+def _image(frame: np.ndarray, vae: AutoencoderTiny) -> Tensor:
+    """uint8 [h, w, 3] to [1, 3, h, w] in -1 to 1, where `vae` is."""
+    image = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return image.to(vae.device)
 
 
 @torch.no_grad()
@@ -142,7 +143,7 @@ def psnr(vae: AutoencoderTiny, frames: list[np.ndarray]) -> float:
     """Mean PSNR in dB of the round trip of whole ``frames``."""
     values = []
     for frame in frames:
-        image = _image(frame)
+        image = _image(frame, vae)
         output = vae(image).sample.clamp(-1, 1)
         values.append(10 * math.log10(4 / max(float(F.mse_loss(output, image)), 1e-10)))
     return float(np.mean(values))
@@ -153,9 +154,9 @@ def preview_factors(vae: AutoencoderTiny, frames: list[np.ndarray]) -> dict[str,
     """Least squares from latents to the colour under them, -1 to 1, as ComfyUI's preview has it."""
     latents, colours = [], []
     for frame in frames:
-        image = _image(frame)
-        latents.append(vae.encode(image).latents.flatten(2)[0].T)
-        colours.append(F.avg_pool2d(image, 8).flatten(2)[0].T)
+        image = _image(frame, vae)
+        latents.append(vae.encode(image).latents.flatten(2)[0].T.cpu())
+        colours.append(F.avg_pool2d(image, 8).flatten(2)[0].T.cpu())
     x, y = torch.cat(latents), torch.cat(colours)
     solution = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution
     rounded = [[round(float(v), 4) for v in row] for row in solution]
@@ -189,7 +190,8 @@ def train(
     initialise(vae)
     if start_from is not None:
         vae = AutoencoderTiny.from_pretrained(start_from, torch_dtype=torch.float32)
-    vae.train().to(memory_format=torch.channels_last)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    vae.train().to(device, memory_format=torch.channels_last)
     pool, held_out = render_frames("train", frames), render_frames("held-out", 32)
     standardised = False
     optimizer = torch.optim.AdamW(vae.parameters(), learning_rate, betas=(0.9, 0.98))
@@ -201,8 +203,8 @@ def train(
         warmup = min(1.0, (step + 1) / 50)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * share))
-        images = random_crops(pool, rng, batch).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        images = random_crops(pool, rng, batch).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device, torch.bfloat16):
             reconstruction, moments = losses(vae, images)
         optimizer.zero_grad()
         (reconstruction + MOMENT_WEIGHT * moments).backward()
