@@ -282,12 +282,34 @@ def test_mask_on_everything_is_not_right():
     assert found["visible"] == [1.0]
 
 
-def test_faint_remains_are_visible_removal_but_not_clean():
+@pytest.mark.parametrize(
+    ("left", "visible", "clean"), [(0.22, 1, 1), (0.28, 1, 0), (0.47, 1, 0), (0.53, 0, 0)]
+)
+def test_how_much_may_be_left(left, visible, clean):
     sample = scene()
     frames = sample.target.copy()
-    frames[FIRST] = np.round(0.35 * sample.source[FIRST] + 0.65 * sample.target[FIRST])
+    frames[FIRST] = np.round(left * sample.source[FIRST] + (1 - left) * sample.target[FIRST])
     found = measures(sample, frames)
-    assert (found["visible"], found["clean"]) == ([1.0], [0.0])
+    assert (found["visible"], found["clean"]) == ([visible], [clean])
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(0.47, 0.0), (0.53, 1.0)])
+def test_how_much_a_kept_object_may_suffer(lost, expected):
+    sample = scene()
+    frames = sample.target.copy()
+    frames[SECOND] = np.round((1 - lost) * sample.target[SECOND] + lost * 100.0)
+    assert measures(sample, frames)["damage"] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("of_removed", "of_kept", "expected"), [(8, 8, 1.0), (7, 0, 0.0), (16, 9, 0.0)]
+)
+def test_half_of_each_object_decides(of_removed, of_kept, expected):
+    sample = scene()
+    mask = np.zeros(sample.mask.shape, np.float32)
+    mask[:, 16 : 16 + of_removed, 8:24] = 1
+    mask[:, 16 : 16 + of_kept, 40:56] = 1
+    assert measures(sample, sample.target, mask)["right"] == [expected]
 
 
 def test_compositing_undoes_harm_outside_the_mask():
@@ -315,10 +337,12 @@ def test_two_objects_count_only_together(gone, expected):
     assert found["visible"] == [1.0, expected]
 
 
-@pytest.mark.parametrize(("marked", "expected"), [((), 1.0), ((0,), 0.0)])
-def test_absent_object_left_alone(marked, expected):
+@pytest.mark.parametrize(("pixels", "expected"), [(0, 1.0), (61, 1.0), (62, 0.0)])
+def test_absent_object_left_alone(pixels, expected):
     sample = scene(removed=(), kind="absent")
-    found = measures(sample, sample.source, area(sample, *marked))
+    mask = np.zeros((FRAMES, HEIGHT * WIDTH), np.float32)  # 2 % of a frame is 61.4 pixels
+    mask[:, :pixels] = 0.5
+    found = measures(sample, sample.source, mask.reshape(sample.mask.shape))
     assert found["absent"] == [expected]
     assert not {"right", "visible", "iou", "psnr_inside"} & set(found)
     assert found["psnr_gain"] == [0.0]

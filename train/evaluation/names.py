@@ -14,11 +14,17 @@ class Measure:
     share: bool = False
 
 
+_EWARP = (
+    "mean squared difference of each frame and the next one warped to it by the target's optical "
+    "flow, where nothing is occluded (Lai et al. 2018)"
+)
+
+
 def _frames() -> dict[str, Measure]:
     kinds = {
         "psnr": ("PSNR", "up", "dB, mean of the frames, at most 60 each", 2),
         "ssim": ("SSIM", "up", "Gaussian window of 11 pixels, as Wang et al. 2004", 3),
-        "ewarp": ("E_warp x10^-2", "down", "warping error, as Lai et al. 2018", 3),
+        "ewarp": ("E_warp x10^-2", "down", _EWARP, 3),
     }
     found = {}
     for variant, words in (("", ""), ("_composited", " composited")):
@@ -42,7 +48,11 @@ MEASURES: dict[str, Measure] = {
         "dB that the composited result is nearer to the target than the unchanged source",
         2,
     ),
-    "vfid": Measure("VFID", "down", "Frechet distance of the clips' features to the targets'"),
+    "vfid": Measure(
+        "VFID",
+        "down",
+        "Frechet distance of all clips' features to the targets', hence without error",
+    ),
     "iou": Measure(
         "mask IoU", "up", "predicted mask from .5 on; clips in which something is to go"
     ),

@@ -7,8 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cv2
@@ -164,7 +165,15 @@ _worker: Worker | None = None
 
 def _start_worker(config: EvaluateConfig) -> None:
     global _worker
+    Thread(target=_end_with_parent, daemon=True).start()
     _worker = Worker(config)
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot tell its processes; without this they would wait for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(job: Job) -> Record:

@@ -11,6 +11,7 @@ from ..pictures import GAP, Row, contact_sheet
 from .methods import Result
 
 CELL_HEIGHT = 128  # pixels; larger frames are shrunk to it
+CAPTION_HEIGHT = 18  # pixels
 
 
 def write_row(sample: Sample, result: Result, caption: str, path: Path) -> None:
@@ -38,8 +39,12 @@ def write_sheet(rows: Sequence[Path], path: Path) -> None:
 
 
 def _shrink(clip: np.ndarray) -> np.ndarray:
-    """First and last frame of uint8 [f, h, w] or [f, h, w, 3], at most CELL_HEIGHT high."""
+    """First and last frame of uint8 [f, h, w] or [f, h, w, 3], at most CELL_HEIGHT high.
+
+    Below them is room for the caption.
+    """
     frames = [Image.fromarray(clip[i]) for i in (0, -1)]
     scale = min(1, CELL_HEIGHT / frames[0].height)
     size = round(frames[0].width * scale), round(frames[0].height * scale)
-    return np.stack([np.asarray(frame.resize(size)) for frame in frames])
+    shown = np.stack([np.asarray(frame.resize(size)) for frame in frames])
+    return np.pad(shown, [(0, 0), (0, CAPTION_HEIGHT)] + [(0, 0)] * (shown.ndim - 2))
