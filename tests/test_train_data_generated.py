@@ -155,3 +155,19 @@ def test_every_emoji_has_the_colour_that_its_sentence_says() -> None:
         else:
             assert np.median(saturation) < 0.2, noun
             assert (np.median(value) > 0.8) == (colour == "white"), noun
+
+
+def test_emphasis_makes_a_kind_more_frequent_and_changes_nothing_else() -> None:
+    def kinds(emphasis: dict[str, float]) -> list[str]:
+        found = []
+        for number in range(300):
+            objects = scene_of("train", number, 1, 1.0).objects
+            draw = rng(number)
+            pair = sample_pair(draw, len(objects), emphasis=emphasis)
+            found.append(describe_removal(draw, objects, *pair, emphasis=emphasis).kind)
+        return found
+
+    plain = kinds({})
+    assert plain == kinds({"absent": 1.0})
+    assert kinds({"absent": 3.0}).count("absent") > 2 * plain.count("absent") > 20
+    assert kinds({"name": 8.0}).count("name") > 1.5 * plain.count("name") > 20

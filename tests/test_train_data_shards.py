@@ -1,11 +1,13 @@
 """WebDataset shards: written, read in any order, downloaded, damaged."""
 
+import contextlib
 import functools
 import http.server
 import json
 import pickle
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -82,21 +84,43 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="webdataset downloads with curl")
-def test_remote_shards_are_downloaded_once(shards: Path, tmp_path: Path) -> None:
-    handler = type("Handler", (_Quiet,), {"requests": []})
-    serve = functools.partial(handler, directory=str(shards))
+needs_curl = pytest.mark.skipif(
+    shutil.which("curl") is None, reason="webdataset downloads with curl"
+)
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """The url of a folder's index, and the paths that are asked for."""
+    requests: list[str] = []
+    handler = type("Handler", (_Quiet,), {"requests": requests})
+    serve = functools.partial(handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/index.json"
+        yield f"http://127.0.0.1:{server.server_address[1]}/index.json", requests
+        server.shutdown()
+
+
+@needs_curl
+def test_remote_shards_are_downloaded_once(shards: Path, tmp_path: Path) -> None:
+    with served(shards) as (url, requests):
         with pytest.raises(LGVIError, match="set cache_dir"):
             ShardReader(url)
         for _ in range(2):
             found = ShardReader(url, tmp_path).read(5, FRAMES, rng())
-        server.shutdown()
     assert found.sentence == generated().read(5, FRAMES, rng()).sentence
-    assert handler.requests.count("/clips-000001.tar") == 1
-    assert "/clips-000000.tar" not in handler.requests
+    assert requests.count("/clips-000001.tar") == 1
+    assert "/clips-000000.tar" not in requests
+
+
+@needs_curl
+def test_a_small_cache_keeps_the_newest_shards(shards: Path, tmp_path: Path) -> None:
+    with served(shards) as (url, requests):
+        reader = ShardReader(url, tmp_path, cache_gigabytes=1e-6)
+        sentences = [reader.read(index, FRAMES, rng()).sentence for index in (0, 5, 0)]
+    assert sentences[0] == sentences[2] != sentences[1]
+    assert requests.count("/clips-000000.tar") == 2
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_torn_missing_and_miscounted_shards_are_broken_samples(

@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 from parity import recipe
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from train_run import OWN_PARTS, tiny_values, write_config
+from train_run import tiny_values, write_config
 
 from lgvi_core.checkpoint import load_checkpoint
 from lgvi_core.errors import LGVIError

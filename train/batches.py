@@ -186,8 +186,9 @@ class CachedBatches(Batches):
         item = group[rng.integers(len(group))]
         chosen = np.sort(rng.choice(item.masks.shape[1], frames, replace=False))
         objects = select_frames(item.scene, chosen).objects
-        present, removed = sample_pair(rng, len(objects))
-        request = describe_removal(rng, objects, present, removed)
+        emphasis = self.data.emphasis
+        present, removed = sample_pair(rng, len(objects), emphasis=emphasis)
+        request = describe_removal(rng, objects, present, removed, emphasis=emphasis)
         kept = [i for i in present if i not in request.removed]
         mask = torch.zeros_like(item.masks[0, chosen])
         for i in request.removed:

@@ -29,6 +29,9 @@ class DataConfig(_Section):
     videos: tuple[DataSource, ...] = Field((), description="data sets of clips")
     images: tuple[DataSource, ...] = Field((), description="data sets of single pictures")
     size: tuple[int, int] = Field((320, 512), description="(height, width) frames are cut to")
+    emphasis: dict[str, float] = Field(
+        {}, description="with a cache: kinds of expression, how many times as often they come"
+    )
     workers: int = Field(0, ge=0, description="loading processes per training process")
     batch_images: int = Field(768, gt=0, description="single frames in a step")
     batch_videos: int = Field(32, gt=0, description="clips in a step")

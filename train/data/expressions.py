@@ -4,13 +4,17 @@ A sentence never leaves open what is meant: a description is used only when exac
 objects fit it among those present.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from .scenes import MOVES, SIZE_RATIO, STILL, TWINS_APART, SceneObject
 from .sprites import COLOURS, NOUNS
+
+Emphasis = Mapping[str, float]
+"""How many times as often a kind of expression is used as it would be, 1 where it is left out."""
 
 _VERBS = ("remove", "remove", "remove", "delete", "erase", "take away")
 _ANY = ("object", "thing")
@@ -37,16 +41,20 @@ def plural(noun: str) -> str:
 
 
 def sample_pair(
-    rng: np.random.Generator, count: int, all_present: bool = False
+    rng: np.random.Generator,
+    count: int,
+    all_present: bool = False,
+    emphasis: Emphasis = MappingProxyType({}),
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Which of `count` objects the source shows, and which of those are to go (maybe none)."""
     present = list(range(count))
     if not all_present and count > 1 and rng.random() < 0.25:
         present.remove(int(rng.integers(count)))
     draw = rng.random()
-    if draw < 0.1:
+    nothing = 0.1 * emphasis.get("absent", 1)
+    if draw < nothing:
         removed: list[int] = []
-    elif draw < 0.27 and len(present) > 1:
+    elif draw < nothing + 0.17 and len(present) > 1:
         size = 2 if rng.random() < 0.75 else len(present)
         removed = [int(i) for i in rng.permutation(present)[:size]]
     else:
@@ -60,6 +68,7 @@ def describe_removal(
     present: Sequence[int],
     removed: Sequence[int],
     nouns: Sequence[str] = NOUNS,
+    emphasis: Emphasis = MappingProxyType({}),
 ) -> Request:
     """A sentence that removes exactly `removed`.
 
@@ -75,7 +84,7 @@ def describe_removal(
     ):
         phrase, kind = _whole(rng, [objects[i] for i in present])
     else:
-        parts = [_describe(rng, objects, present, i) for i in rng.permutation(removed)]
+        parts = [_describe(rng, objects, present, i, emphasis) for i in rng.permutation(removed)]
         if any(part is None for part in parts):
             phrase, kind = "everything", "everything"
             removed = present
@@ -115,7 +124,11 @@ def _pair(
 
 
 def _describe(
-    rng: np.random.Generator, objects: Sequence[SceneObject], present: Sequence[int], index: int
+    rng: np.random.Generator,
+    objects: Sequence[SceneObject],
+    present: Sequence[int],
+    index: int,
+    emphasis: Emphasis,
 ) -> tuple[str, str] | None:
     """Words that fit only object `index` among those present, and their kind."""
     thing = objects[index]
@@ -145,7 +158,7 @@ def _describe(
                 choices.append((f"{motion} {words}", "motion", weight))
     if not choices:
         return None
-    weights = np.array([weight for *_, weight in choices])
+    weights = np.array([weight * emphasis.get(kind, 1) for _, kind, weight in choices])
     words, kind, _ = choices[rng.choice(len(choices), p=weights / weights.sum())]
     return words, kind
 

@@ -56,6 +56,9 @@ class ShardSource(_Source):
     cache_dir: Path | None = Field(
         default=None, description="folder that remote shards are kept in"
     )
+    cache_gigabytes: float | None = Field(
+        default=None, gt=0, description="least recent shards beyond this are dropped; null: none"
+    )
     stride: int = Field(
         default=1, gt=0, description="stored frames from one used frame to the next"
     )
@@ -98,7 +101,9 @@ def open_reader(source: DataSource) -> Reader:
         case GqaInpaintSource():
             return GqaInpaintReader(source.root, source.layout, source.absent_share)
         case ShardSource():
-            return ShardReader(source.index, source.cache_dir, source.stride)
+            return ShardReader(
+                source.index, source.cache_dir, source.stride, source.cache_gigabytes
+            )
         case GeneratedSource():
             return GeneratedReader(
                 source.split,

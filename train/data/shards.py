@@ -39,14 +39,22 @@ class ShardReader:
     """Samples of all shards of an index, in the index's order.
 
     `index` is a path or URL of the index, or a folder that holds `index.json`. Raises LGVIError
-    where it cannot be read; a shard that is missing or torn makes its samples broken.
+    where it cannot be read; a shard that is missing or torn makes its samples broken. Of remote
+    shards at most `cache_gigabytes` stay on the disk, the newest ones.
     """
 
-    def __init__(self, index: str | Path, cache_dir: Path | None = None, stride: int = 1) -> None:
+    def __init__(
+        self,
+        index: str | Path,
+        cache_dir: Path | None = None,
+        stride: int = 1,
+        cache_gigabytes: float | None = None,
+    ) -> None:
         self.index = str(index)
         if not _is_remote(self.index) and Path(self.index).is_dir():
             self.index = str(Path(self.index) / INDEX)
         self.cache_dir, self.stride = cache_dir, stride
+        self.cache_bytes = -1 if cache_gigabytes is None else round(cache_gigabytes * 1e9)
         self.shards = _read_index(self.index)
         remote = [shard["url"] for shard in self.shards if _is_remote(shard["url"])]
         if remote and cache_dir is None:
@@ -107,7 +115,8 @@ class ShardReader:
         return path, files, facts, name
 
     def _open(self, shard: int) -> tuple[Path, _Contents]:
-        if shard in self.contents:
+        # Another process may have made room in the cache.
+        if shard in self.contents and self.contents[shard][0].is_file():
             self.contents.move_to_end(shard)
             return self.contents[shard]
         facts = self.shards[shard]
@@ -133,7 +142,9 @@ class ShardReader:
             return Path(url)
         from webdataset.cache import FileCache
 
-        cache = FileCache(cache_dir=str(self.cache_dir), url_to_name=_cache_name)
+        cache = FileCache(
+            cache_dir=str(self.cache_dir), url_to_name=_cache_name, cache_size=self.cache_bytes
+        )
         try:
             return Path(cache.get_file(url))
         except Exception as error:  # whatever the download's tool raises
