@@ -55,13 +55,12 @@ def build_model(config: TrainConfig) -> LGVI:
     if config.start_from is None:
         unet = InflatedUNet(read_unet_config(_unet_values(config, {}), "unet"), attention=attention)
         unet.initialise_new_parts()
-        text_config = CLIPTextConfig(**config.text_encoder)
-        if config.attention == "matmul":
-            text_config._attn_implementation = "eager"
-        text_encoder: nn.Module = CLIPTextModel(text_config)
+        text_encoder: Any = CLIPTextModel(CLIPTextConfig(**config.text_encoder))
     else:
         unet = _unet_from_folder(config, attention)
         text_encoder = build_text_encoder(read_part(config.start_from, "text_encoder"))
+    if config.attention == "matmul":
+        text_encoder.set_attn_implementation("eager")
     model = LGVI(unet, text_encoder)
     _choose_trained(model, config)
     if config.gradient_checkpointing:
