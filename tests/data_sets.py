@@ -10,7 +10,7 @@ from train.data.generated import GeneratedReader
 
 SIZE = (32, 48)
 FRAMES = 4
-ONE_ENTRY = {"v": {"objects": {"1": {"expression": "the cat"}}}}
+ONE_ENTRY = {"v": {"objects": {"1": {"expressions": ["the cat"]}}}}
 SCENES = {
     "10": {
         "width": 48,

@@ -50,7 +50,9 @@ def test_writing_is_the_same_with_several_processes(tmp_path: Path, rovi: Path) 
 
 
 def test_a_mask_is_its_objects_pixels_alone(tmp_path: Path) -> None:
-    table = {"v": {"objects": {"1": {"expression": "the cat"}, "2": {"expression": "the dog"}}}}
+    table = {
+        "v": {"objects": {"1": {"expressions": ["the cat"]}, "2": {"expressions": ["the dog"]}}}
+    }
     reader = RoviReader(handmade_rovi(tmp_path, table, ["a", "b"]), max_area=1)
     cat, dog = (reader.read(i, 2, rng()) for i in (0, 1))
     assert (cat.mask > 0).sum() == 2 * 8 * 12 and (cat.mask[:, :8, :12] == 255).all()
@@ -60,13 +62,15 @@ def test_a_mask_is_its_objects_pixels_alone(tmp_path: Path) -> None:
 
 
 def test_an_object_over_a_quarter_of_the_frame_is_passed_over(tmp_path: Path) -> None:
-    table = {"v": {"objects": {"2": {"expression": "the dog"}, "1": {"expression": "the cat"}}}}
+    table = {
+        "v": {"objects": {"2": {"expressions": ["the dog"]}, "1": {"expressions": ["the cat"]}}}
+    }
     root = handmade_rovi(tmp_path, table, ["a", "b"])
     assert RoviReader(root).read(0, 2, rng()).name == "v/1"
     report = check(str(root))
     assert sum(found.is_dropped for found in report.findings) == 1
     assert "dropped, since they cover too much of a frame: 1" in str(report)
-    (root / "train.json").write_text(json.dumps({"v": {"objects": {"2": {"expression": "it"}}}}))
+    (root / "train.json").write_text(json.dumps({"v": {"objects": {"2": {"expressions": ["it"]}}}}))
     with pytest.raises(BrokenSample, match="v/2: covers 50%"):
         RoviReader(root).read(0, 2, rng())
 
@@ -109,8 +113,8 @@ def test_too_few_frames_are_a_broken_sample(rovi: Path) -> None:
             {"entries": "expressions"},
             r"no 'expressions' \(fields.entries\); found the keys objects",
         ),
-        ({"sentence": "exp"}, r"no 'exp' \(fields.sentence\); found the keys expression"),
-        ({"object": "obj_id"}, r"no 'obj_id' \(fields.object\); found the keys expression"),
+        ({"sentence": "exp"}, r"no 'exp' \(fields.sentence\); found the keys expressions"),
+        ({"object": "obj_id"}, r"no 'obj_id' \(fields.object\); found the keys expressions"),
         ({"videos": "videos"}, r"no 'videos' \(fields.videos\); found the keys 000000"),
         ({"entries": None}, "id is a number in the annotation; found 'objects'"),
     ],

@@ -9,7 +9,7 @@
 Frames of the three folders belong together by sorted order, so their numbers must agree. The
 split file is keyed by video, for instance
 
-    {"<video>": {"objects": {"<object id>": {"expression": "remove the man riding a skateboard"}}}}
+    {"<video>": {"objects": {"<object id>": {"expressions": ["remove the man on the left"]}}}}
 
 Other names inside it are mapped by `RoviFields`. A sentence may be a list; a request drawn from it
 gets "remove" in front where it has no such verb. File names that are numbers say how many frames
@@ -60,7 +60,7 @@ class RoviFields(BaseModel):
         description="key of the table of entries in a video; null: the video itself",
     )
     sentence: str | None = Field(
-        default="expression",
+        default="expressions",
         description="key of a sentence or list of sentences in an entry; null: the entry itself",
     )
     object: str | None = Field(

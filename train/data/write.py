@@ -69,7 +69,11 @@ def write_rovi(
             path = output / name.format(video=video)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        entry = {"expression": sample["sentence"], "kind": sample["kind"], "name": sample["name"]}
+        entry = {
+            "expressions": [sample["sentence"]],
+            "kind": sample["kind"],
+            "name": sample["name"],
+        }
         videos[video] = {"objects": {str(_OBJECT): entry}}
     _write_json(output / split_file, videos)
     return broken
