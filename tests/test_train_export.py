@@ -72,6 +72,20 @@ def test_folder_and_file_are_the_same_model(run, tmp_path):
     assert torch.equal(*results)
 
 
+@pytest.mark.parametrize("name", ["folder", "file.safetensors"])
+def test_load_lgvi_opens_the_export(pack, run, tmp_path, name):
+    """MODEL, CLIP and VAE as the node makes them; the file encodes text and frames."""
+    comfy_checkpoint = importlib.import_module("lgvi_pack.nodes.comfy_checkpoint")
+    core = importlib.import_module("lgvi_pack.lgvi_core.checkpoint")
+    export(run, tmp_path / name, "MIT", torch.float16)
+    checkpoint = core.load_checkpoint(tmp_path / name)
+    model, clip, vae = comfy_checkpoint.create(checkpoint, "fp32")
+    text = clip.encode_from_tokens(clip.tokenize("remove the ball"))
+    assert text.shape == (1, 77, 16)
+    assert vae.encode(torch.rand(2, 32, 48, 3)).shape == (2, 4, 4, 6)
+    assert model.model.diffusion_model is not None
+
+
 def test_the_metadata_says_how_it_was_trained_and_nothing_of_the_machine(run, tmp_path):
     export(run, tmp_path / "file.safetensors", "Apache-2.0")
     with safe_open(tmp_path / "file.safetensors", "pt") as file:
