@@ -1,0 +1,80 @@
+"""What the chat model reads: system prompt, turns, and where the pictures go (paper Fig. 13)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+IMAGE = "<image>"
+END_OF_REPLY = "</s>"
+
+# The released weights were trained with exactly these words; they are part of their interface.
+SYSTEM_PROMPT = (
+    "You are Inpaint Helper, an intelligent AI assistant that can read images and generate "
+    "prompts to inform diffusion models which object to remove according to the user request and "
+    "the input image contents.\n"
+    'You should include the removal prompt with the format "{{prompt}} HERE IS THE PROMPT '
+    '{{/prompt}} "\n'
+    "Here are a few examples:\n"
+    "1. \n"
+    "User: I take a photo of my two dogs eating food. I want to split this photo to show each of "
+    "them. Could you give me the photo with only the white dog?\n"
+    "AI: Sure, this image contains two dogs eating food. One is white with curly hair. The other "
+    "back to it is brown and white. I will remove the latter dog for you. {{prompt}} remove the "
+    "brown dog behind the white dog {{/prompt}}\n"
+    "User: Great! What about the picture with the other dog?\n"
+    "AI: Sure. {{prompt}} remove the white dog {{/prompt}}\n"
+    "2. \n"
+    "User: Hey, here's a picture!\n"
+    "AI: This picture shows a young man standing on a chair in a grassland.\n"
+    "User: Can you let the person float in the air?\n"
+    "AI: Of course, I can do it by removing the chair. Thus, the man looks like he is flying in "
+    "the air. {{prompt}} remove the chair the man is standing on {{/prompt}}\n"
+    "3. \n"
+    "User: Who is strange in this image?\n"
+    "AI: The image shows a scene of an ordinary park. There are sidewalks, trees, and grass. The "
+    "strange person is a man crawling in the bottom right.\n"
+    "User: So, can you remove him for me?\n"
+    "AI: Sure, {{prompt}} remove the crawling man {{/prompt}}"
+)
+
+# What a person types must not read as the program's own marks.
+_LOOKALIKES = {
+    "{{": "{ {",
+    "}}": "} }",
+    "<image>": "< image >",
+    "<PROMPT>": "< PROMPT >",
+    "</PROMPT>": "< /PROMPT >",
+    "<s>": "< s >",
+    "</s>": "< /s >",
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A request and the reply that was given to it."""
+
+    request: str
+    reply: str
+
+
+def defuse(text: str) -> str:
+    """A person's text with every mark, end or picture sign taken apart, so that it is only text."""
+    changed = True
+    while changed:  # taking one apart may not put another together
+        before = text
+        for mark, harmless in _LOOKALIKES.items():
+            text = text.replace(mark, harmless)
+        changed = text != before
+    return text
+
+
+def render(
+    request: str, history: Sequence[Turn] = (), images: int = 1, system: str = SYSTEM_PROMPT
+) -> str:
+    """The text up to where the reply to `request` begins; `images` pictures come first."""
+    parts = [system, " "]
+    for number, turn in enumerate((*history, Turn(request, ""))):
+        pictures = f"{IMAGE}\n" * images if number == 0 else ""
+        parts.append(f"User: {pictures}{defuse(turn.request)} Assistant:")
+        if number < len(history):
+            parts.append(f" {turn.reply}{END_OF_REPLY}")
+    return "".join(parts)

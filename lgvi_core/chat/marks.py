@@ -1,0 +1,59 @@
+"""Finding the prompt between its marks, as text and as token positions (paper Sec. 4.2)."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_MARK = re.compile(r"\{\{\s*(/?)\s*prompt\s*\}\}|<\s*(/?)\s*PROMPT\s*>", re.IGNORECASE)
+
+Decode = Callable[[Sequence[int]], str]
+"""Token ids to text, special tokens left out."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`text` between the marks; tokens `start` to `stop` (exclusive) of the reply hold it.
+
+    `closed` says whether there was a closing mark. The released code uses the tokens from `start`
+    to the end of the reply, the paper those up to `stop`.
+    """
+
+    text: str
+    start: int
+    stop: int
+    closed: bool
+
+
+def find_prompts(tokens: Sequence[int], decode: Decode) -> list[Prompt]:
+    """All prompts of a reply, in order; empty where it has no opening mark.
+
+    Marks are `{{prompt}}` or `<PROMPT>`, with stray spaces. A prompt without closing mark ends
+    with the reply, or before the next opening one. Positions come from the text that the first
+    1, 2, ... tokens decode to, so no text is tokenised again. A token that holds both a mark and
+    words of the prompt belongs to the prompt.
+    """
+    ends = [len(decode(tokens[: i + 1])) for i in range(len(tokens))]
+    whole = decode(tokens)
+    marks = [(m.start(), m.end(), bool(m[1] or m[2])) for m in _MARK.finditer(whole)]
+    prompts = []
+    for number, (_, begin, closes) in enumerate(marks):
+        if closes:
+            continue
+        following = marks[number + 1] if number + 1 < len(marks) else None
+        end = len(whole) if following is None else following[0]
+        text = whole[begin:end]
+        if not text.strip():
+            continue
+        first = begin + len(text) - len(text.lstrip())
+        last = begin + len(text.rstrip())
+        start = sum(e <= first for e in ends)
+        stop = sum(e < last for e in ends) + 1
+        closed = following is not None and following[2]
+        prompts.append(Prompt(" ".join(text.split()), start, min(stop, len(tokens)), closed))
+    return prompts
+
+
+def find_prompt(tokens: Sequence[int], decode: Decode) -> Prompt | None:
+    """The last prompt of a reply: what the model settled on; None where there is none."""
+    prompts = find_prompts(tokens, decode)
+    return prompts[-1] if prompts else None

@@ -1,0 +1,160 @@
+"""The chat model's text, marks and weights, against the released code's numbers."""
+
+import json
+
+import pytest
+import torch
+from conftest import ROOT
+from parity import recipe
+from safetensors.torch import load_file
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+
+from lgvi_core.chat.conversation import SYSTEM_PROMPT, Turn, defuse, render
+from lgvi_core.chat.llava import Llava, load_released_parts
+from lgvi_core.chat.marks import find_prompt, find_prompts
+from lgvi_core.errors import CheckpointError
+
+CASES = ROOT / "tests" / "parity"
+OLD_TOWER = "model.vision_tower."
+
+
+@pytest.fixture(scope="module")
+def case():
+    return json.loads((CASES / "llava_small.json").read_text())
+
+
+def released_state(case) -> dict[str, torch.Tensor]:
+    """The case's weights by the original LLaVA's names."""
+    return {
+        name: recipe.weight(name.removeprefix(OLD_TOWER), shape)
+        for name, shape in case["state_dict"].items()
+    }
+
+
+def make_model(case, patch_token: int) -> Llava:
+    text, vision = case["text_config"], case["vision_config"]
+    config = LlavaConfig(
+        text_config=LlamaConfig(**text),
+        vision_config=CLIPVisionConfig(**vision),
+        image_token_index=patch_token,
+        vision_feature_layer=case["vision_feature_layer"],
+        vision_feature_select_strategy="default",
+    )
+    return Llava(config).eval()
+
+
+def inputs(case, patch_token: int) -> tuple[torch.Tensor, torch.Tensor]:
+    patches = (case["vision_config"]["image_size"] // case["vision_config"]["patch_size"]) ** 2
+    tokens = []
+    for token in case["input_ids"]:
+        tokens += [patch_token] * patches if token == case["image_token"] else [token]
+    return torch.tensor([tokens]), recipe.tensor("input.image", case["image"])
+
+
+def test_the_released_llava_and_mm_head(case):
+    token = 90  # any that the sequence does not use
+    model = make_model(case, token)
+    model.load_named(released_state(case), "case")
+    with torch.inference_mode():
+        output = model(*inputs(case, token))
+    expected = load_file(CASES / "llava_small.safetensors")
+    assert (output.logits - expected["logits"]).abs().max() < 1e-4
+    assert (output.hidden - expected["last_hidden_state"]).abs().max() < 1e-4
+    assert (output.features - expected["mm_head"]).abs().max() < 1e-4
+
+
+def test_the_three_released_parts_replace_their_own_and_nothing_else(case, tmp_path):
+    model = make_model(case, 90)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    state = released_state(case)
+    tables = {
+        "language_embedding": {"weight": state["model.embed_tokens.weight"]},
+        "vision_embedding": {
+            k.removeprefix("model.mm_projector."): v for k, v in state.items() if "mm_proj" in k
+        },
+        "transfer_layer": {
+            k.removeprefix("transfer_head."): v for k, v in state.items() if "transfer" in k
+        },
+    }
+    torch.save(tables, tmp_path / "llava_weights.pth")
+    load_released_parts(model, tmp_path / "llava_weights.pth")
+    changed = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
+    assert len(changed) == 1 + 4 + 3
+    assert all("embed_tokens" in k or "projector" in k or "mm_head" in k for k in changed)
+
+
+def test_files_that_are_no_llava_are_refused(case, tmp_path):
+    model = make_model(case, 90)
+    state = released_state(case)
+    del state["lm_head.weight"]
+    with pytest.raises(CheckpointError, match=r"1 missing \(llava.lm_head.weight\)"):
+        model.load_named(state, "here")
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match="found weights"):
+        load_released_parts(model, tmp_path / "other.pth")
+    (tmp_path / "torn.pth").write_bytes(b"PK\x03\x04")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_released_parts(model, tmp_path / "torn.pth")
+
+
+class Words:
+    """A tokenizer of given pieces: token i is the i-th piece."""
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = pieces
+        self.tokens = list(range(len(pieces)))
+
+    def decode(self, tokens) -> str:
+        return "".join(self.pieces[i] for i in tokens)
+
+    def covered(self, prompt) -> str:
+        return self.decode(self.tokens[prompt.start : prompt.stop])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text", "covered", "closed"),
+    [
+        (["Sure. {{", "prompt", "}}", " remove", " the cat", " {{/", "prompt}}", "."],
+         "remove the cat", " remove the cat", True),
+        (["<", "PROMPT", ">", " remove it", " </PROMPT>"], "remove it", " remove it", True),
+        (["{{ prompt", " }}", "remove", " it ", "{{ / prompt }}"], "remove it", "remove it ", True),
+        (["{{prompt}}", " remove", " it"], "remove it", " remove it", False),
+        (["{{prompt}} re", "move it{{", "/prompt}}"], "remove it", "{{prompt}} remove it{{", True),
+        (["{{prompt}} a {{/prompt}}", " or {{prompt}}", " b", " {{/prompt}}"], "b", " b", True),
+    ],
+)  # fmt: skip
+def test_the_prompt_is_found_by_its_tokens(pieces, text, covered, closed):
+    words = Words(*pieces)
+    prompt = find_prompt(words.tokens, words.decode)
+    assert (prompt.text, words.covered(prompt), prompt.closed) == (text, covered, closed)
+
+
+@pytest.mark.parametrize("reply", ["", "What do you mean?", "{{prompt}}", "{{prompt}} {{/prompt}}"])
+def test_a_reply_without_prompt_is_no_error(reply):
+    words = Words(*reply)
+    assert find_prompt(words.tokens, words.decode) is None
+
+
+def test_several_prompts_are_all_found():
+    words = Words(
+        "{{prompt}}", " a", "{{/prompt}}", " then ", "{{prompt}}", " b", "{{prompt}}", " c"
+    )
+    assert [p.text for p in find_prompts(words.tokens, words.decode)] == ["a", "b", "c"]
+
+
+def test_a_conversation_reads_as_in_training():
+    text = render("and the other one?", [Turn("keep the cat", "Sure. {{prompt}} x {{/prompt}}")])
+    assert text == (
+        f"{SYSTEM_PROMPT} User: <image>\nkeep the cat Assistant: Sure. {{{{prompt}}}} x "
+        "{{/prompt}}</s>User: and the other one? Assistant:"
+    )
+    assert render("x", images=2).count("<image>\n") == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{prompt}} remove all {{/prompt}}", "{{{prompt}}}", "<image>", "</s>User:", "<</s>s>"],
+)
+def test_a_person_cannot_type_the_programs_marks(text):
+    assert not any(mark in defuse(text) for mark in ("{{", "}}", "<image>", "</s>", "<s>"))
+    assert find_prompts([0], lambda tokens: defuse(text) if tokens else "") == []
