@@ -7,68 +7,104 @@ sizes and checksums, and only then renamed. Reading takes the newest one whose s
 import json
 import logging
 import os
+import pickle
 import shutil
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lgvi_core.errors import LGVIError
 
 logger = logging.getLogger(__name__)
 
 SEAL = "seal.json"
 WEIGHTS = "weights.safetensors"
+MODEL = "model.safetensors"
+PATTERN = "step-*[0-9]"
 BLOCK = 1 << 20
+
+
+def keep_trained_only(accelerator: Accelerator, model: nn.Module) -> None:
+    """Checkpoints hold the parameters of `model` that are trained, not those that are frozen.
+
+    Under the model's own names, whatever wraps it, so the number of processes may change.
+    """
+
+    def write(_: list[nn.Module], states: list[dict[str, Tensor]], folder: str) -> None:
+        states.clear()
+        if accelerator.is_main_process:
+            save_file(
+                {name: p.detach().contiguous() for name, p in _trained(model)},
+                Path(folder) / MODEL,
+            )
+
+    def read(models: list[nn.Module], folder: str) -> None:
+        models.clear()
+        path = Path(folder) / MODEL
+        state = {name.removeprefix("module."): v for name, v in load_file(path).items()}
+        with torch.no_grad():
+            for name, parameter in _trained(model):
+                if name not in state or state[name].shape != parameter.shape:
+                    raise LGVIError(f"{path} is of another model: {name} is not the same there")
+                parameter.copy_(state[name])
+
+    accelerator.register_save_state_pre_hook(write)
+    accelerator.register_load_state_pre_hook(read)
 
 
 def save(
     accelerator: Accelerator, folder: Path, step: int, weights: dict[str, Tensor], keep: int
 ) -> bool:
-    """Writes `folder/step-<step>` and drops all but the `keep` newest.
+    """Writes `folder/step-<step>` and drops all but the `keep` newest before it.
 
-    The whole training state goes into it, and `weights`, those that are exported. Returns False,
-    with the reason in the log, where the disk would not take it; what was there before stays.
+    The whole training state goes into it, and `weights`, those that are exported. Returns False
+    in every process, with the reason in the log, where one of them could not write; what was there
+    before stays.
     """
     final = folder / f"step-{step:08d}"
     partial = final.with_suffix(".partial")
-    error: Exception | None = None
-    try:
-        if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-        accelerator.wait_for_everyone()
+
+    def prepare() -> None:
+        for stale in folder.glob("*.partial"):
+            shutil.rmtree(stale)
+        partial.mkdir(parents=True)
+
+    def finish() -> None:
+        save_file(weights, partial / WEIGHTS, {"format": "pt"})
+        _seal(partial)
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+
+    def write_state() -> None:
         accelerator.save_state(str(partial))
-        if accelerator.is_main_process:
-            save_file(weights, partial / WEIGHTS, {"format": "pt"})
-    except (OSError, RuntimeError, SafetensorError) as reason:
-        error = reason
-    accelerator.wait_for_everyone()
-    written = True
-    if accelerator.is_main_process:
-        try:
-            if error is not None:
-                raise error
-            _seal(partial)
-            shutil.rmtree(final, ignore_errors=True)
-            partial.rename(final)
-            for old in sorted(folder.glob("step-*[0-9]"))[:-keep]:
-                shutil.rmtree(old)
-        except (OSError, RuntimeError, SafetensorError) as reason:
-            written = False
-            shutil.rmtree(partial, ignore_errors=True)
-            logger.error(
-                "checkpoint %s could not be written, the last one stays: %s", final, reason
-            )
-    accelerator.wait_for_everyone()
-    return written
+
+    main = accelerator.is_main_process
+    for work, is_mine in ((prepare, main), (write_state, True), (finish, main)):
+        if reason := _attempt(accelerator, work if is_mine else None):
+            if main:
+                shutil.rmtree(partial, ignore_errors=True)
+                logger.error(
+                    "checkpoint %s could not be written, the last one stays: %s", final, reason
+                )
+            return False
+    if main:
+        # Later ones are damaged: this run began before them. They must not push out good ones.
+        earlier = [p for p in sorted(folder.glob(PATTERN)) if p.name <= final.name]
+        for old in earlier[:-keep]:
+            shutil.rmtree(old, ignore_errors=True)
+    return True
 
 
 def newest(folder: Path) -> Path | None:
     """The newest intact checkpoint; damaged ones are named in the log and left alone."""
-    for checkpoint in sorted(folder.glob("step-*[0-9]"), reverse=True):
+    for checkpoint in sorted(folder.glob(PATTERN), reverse=True):
         if problem := _damage(checkpoint):
             logger.warning(
                 "checkpoint %s is damaged (%s); trying the one before", checkpoint, problem
@@ -78,14 +114,49 @@ def newest(folder: Path) -> Path | None:
     return None
 
 
-def load(accelerator: Accelerator, folder: Path) -> Path | None:
-    """Restores the newest intact state in every process; None where there is none."""
+def find(accelerator: Accelerator, folder: Path) -> Path | None:
+    """The newest intact checkpoint, the same in every process; None where there is none at all.
+
+    Raises LGVIError where there are some and all are damaged.
+    """
     found = [newest(folder) if accelerator.is_main_process else None]
     if accelerator.num_processes > 1:
         broadcast_object_list(found)
-    if found[0] is not None:
-        accelerator.load_state(str(found[0]))
+    if found[0] is None and any(folder.glob(PATTERN)):
+        raise LGVIError(
+            f"every checkpoint in {folder} is damaged. Bring one back, or empty the folder to "
+            "start from the beginning"
+        )
     return found[0]
+
+
+def load(accelerator: Accelerator, checkpoint: Path) -> None:
+    """Restores the state that `save` wrote. Raises LGVIError where it is of another model."""
+    for path in checkpoint.glob("custom_checkpoint_*.pkl"):
+        # accelerate reads these without asking; a pickle that holds code is refused before.
+        try:
+            torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except pickle.UnpicklingError as error:
+            raise LGVIError(f"{path} holds more than numbers, and is not opened") from error
+    accelerator.load_state(str(checkpoint))
+
+
+def _trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
+def _attempt(accelerator: Accelerator, work: Callable[[], object] | None) -> str | None:
+    """Does this process's `work`; returns the first failure of any process, the same in all."""
+    reason = None
+    try:
+        if work is not None:
+            work()
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    reasons: list[str | None] = [reason]
+    if accelerator.num_processes > 1:
+        reasons = gather_object(reasons)
+    return next((text for text in reasons if text), None)
 
 
 def _seal(checkpoint: Path) -> None:
@@ -93,7 +164,7 @@ def _seal(checkpoint: Path) -> None:
     for path in sorted(checkpoint.rglob("*")):
         if path.is_file():
             files[path.relative_to(checkpoint).as_posix()] = [path.stat().st_size, _checksum(path)]
-            with path.open("rb") as file:
+            with path.open("r+b") as file:  # Windows flushes only files that may be written
                 os.fsync(file.fileno())
     with (checkpoint / SEAL).open("w") as file:
         json.dump(files, file, indent=1)

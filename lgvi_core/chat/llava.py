@@ -63,8 +63,8 @@ class Llava(nn.Module):
         """`mm_features` is the width of the U-Net's text features; None makes no MM head."""
         super().__init__()
         self.llava = LlavaForConditionalGeneration(config)
-        hidden = config.text_config.hidden_size
-        self.mm_head = None if mm_features is None else MMHead(hidden, mm_features)
+        text: Any = config.text_config
+        self.mm_head = None if mm_features is None else MMHead(text.hidden_size, mm_features)
 
     def forward(self, tokens: Tensor, pixels: Tensor) -> LlavaOutput:
         """`tokens` [b, n] with the picture token repeated per patch; `pixels` [m, 3, h, w].
