@@ -14,7 +14,10 @@ from .scenes import MOVES, SIZE_RATIO, STILL, TWINS_APART, SceneObject
 from .sprites import COLOURS, NOUNS
 
 Emphasis = Mapping[str, float]
-"""How many times as often a kind of expression is used as it would be, 1 where it is left out."""
+"""How many times as often a kind of expression is used as it would be, 1 where it is left out.
+
+"pairs" does so for showing two of three objects, and makes lone objects rarer by as much.
+"""
 
 _VERBS = ("remove", "remove", "remove", "delete", "erase", "take away")
 _ANY = ("object", "thing")
@@ -24,6 +27,7 @@ _PLACES = (
     ("at the top", 1, 1),
     ("at the bottom", 1, -1),
 )
+PLACE_WORDS = tuple(words for words, _, _ in _PLACES)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ def sample_pair(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Which of `count` objects the source shows, and which of those are to go (maybe none)."""
     present = list(range(count))
-    if not all_present and count > 1 and rng.random() < 0.25:
+    pairs = emphasis.get("pairs", 1)
+    drop = 0.25 * (pairs if count > 2 else 1 / pairs)
+    if not all_present and count > 1 and rng.random() < drop:
         present.remove(int(rng.integers(count)))
     draw = rng.random()
     nothing = 0.1 * emphasis.get("absent", 1)
@@ -150,7 +156,7 @@ def _describe(
         (any_noun, others, "place", 0.5),
     ):
         if group:
-            for place in _places(thing, group):
+            for place in place_words(thing, group):
                 choices.append((f"{words} {place}", kind, weight))
             if size := _size(thing, group):
                 choices.append((f"{size} {words}", "size", weight))
@@ -163,7 +169,7 @@ def _describe(
     return words, kind
 
 
-def _places(thing: SceneObject, others: Sequence[SceneObject]) -> list[str]:
+def place_words(thing: SceneObject, others: Sequence[SceneObject]) -> list[str]:
     """Place words that single out `thing`, in every frame and by a clear distance."""
     found = []
     for words, axis, sign in _PLACES:

@@ -1,0 +1,69 @@
+"""Objects' attributes as a training signal: right targets, and a loss that perfect heads end."""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from train.attributes import (
+    CHANNELS,
+    COLOUR_NAMES,
+    NONE,
+    AttributeHeads,
+    attribute_loss,
+    attribute_map,
+    attribute_table,
+)
+from train.data.expressions import PLACE_WORDS
+from train.data.scenes import SceneObject
+from train.data.sprites import NOUNS
+
+
+def thing(noun: str, colour: str, x: float, y: float = 0.5) -> SceneObject:
+    path = np.array([[x, y], [x, y]])
+    return SceneObject(noun, colour, (1.0, 0.0, 0.0), 0.3, path, np.zeros(2), False)
+
+
+def test_places_are_among_objects_of_the_same_noun() -> None:
+    objects = [thing("ball", "red", 0.2), thing("ball", "red", 0.8), thing("star", "blue", 1.4)]
+    table = attribute_table(objects).tolist()
+    assert [row[0] for row in table] == [NOUNS.index(n) for n in ("ball", "ball", "star")]
+    assert [row[1] for row in table] == [COLOUR_NAMES.index(c) for c in ("red", "red", "blue")]
+    places = [{w for w, true in zip(PLACE_WORDS, row[2:], strict=True) if true} for row in table]
+    assert places == [{"on the left"}, {"on the right"}, {"on the right"}]
+
+
+def test_the_map_holds_each_object_where_it_is() -> None:
+    masks = torch.zeros(2, 2, 4, 4, dtype=torch.uint8)
+    masks[0, :, :2], masks[1, :, 1:3] = 255, 200
+    found = attribute_map(masks, [thing("ball", "red", 0.2), thing("cup", "white", 0.8)])
+    assert found.shape == (2 + len(PLACE_WORDS), 2, 4, 4)
+    nouns = found[0, 0, :, 0].tolist()
+    assert nouns == [NOUNS.index("ball"), NOUNS.index("ball"), NOUNS.index("cup"), NONE]
+
+
+def test_the_loss_is_zero_for_perfect_heads_and_blind_to_the_background() -> None:
+    masks = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    masks[0, :, :2], masks[1, :, 3:] = 255, 255
+    objects = [thing("ball", "red", 0.2), thing("cup", "white", 0.8)]
+    target = attribute_map(masks, objects)[None]
+    nouns, colours = (target[:, i, 0].clamp(min=0) for i in (0, 1))
+    perfect = torch.cat(
+        [
+            F.one_hot(nouns, len(NOUNS)).movedim(-1, 1),
+            F.one_hot(colours, len(COLOUR_NAMES)).movedim(-1, 1),
+            target[:, 2:, 0].clamp(min=0),
+        ],
+        dim=1,
+    )
+    logits = 100.0 * (perfect * 2 - 1)
+    assert attribute_loss([logits], target) < 1e-6
+    disturbed = logits.clone()
+    disturbed[:, :, 2] = 50 * torch.randn(CHANNELS, 4)  # a row without objects
+    assert attribute_loss([disturbed], target) < 1e-6
+    assert attribute_loss([-logits], target) > 10
+
+
+def test_heads_answer_at_the_latents_size() -> None:
+    heads = AttributeHeads([8, 4])
+    features = [torch.randn(2, 8, 3, 5), torch.randn(2, 4, 6, 10)]
+    assert [x.shape for x in heads(features, (6, 10))] == [(2, CHANNELS, 6, 10)] * 2
