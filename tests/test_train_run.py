@@ -1,8 +1,8 @@
 """Training from configuration to checkpoint: resuming, many processes, ablations, samples."""
 
+import json
 import logging
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -23,12 +23,13 @@ from lgvi_core.checkpoint import BUNDLED_MODEL
 from lgvi_core.errors import LGVIError
 from train import checkpoints
 from train.batches import ReaderBatches
-from train.config import TrainConfig, read_config
+from train.config import TrainConfig, read_config, read_run_config
 from train.data.readers import open_reader
 from train.data.sample import BrokenSample
 from train.model import build_model, build_tokenizer
 from train.objective import losses
-from train.train_lgvi import BrokenSamples, Trainer, rate_factor, train
+from train.progress import BrokenSamples
+from train.train_lgvi import Trainer, rate_factor, train
 
 
 def config_of(output: Path, **changes) -> TrainConfig:
@@ -74,6 +75,10 @@ def test_a_run_leaves_checkpoints_curves_and_pictures(finished):
             assert len(picture.getcolors(1 << 20)) > 100
     events = EventAccumulator(str(finished / "tensorboard")).Reload()
     assert len(events.Images("samples")) == 2
+    shown = {"loss/diffusion", "loss/mask", "rate/mask_decoder", "rate/text_encoder"}
+    assert shown <= set(events.Tags()["scalars"])
+    for name in ("speed/samples_per_second", "speed/frames_per_second", "memory/gigabytes"):
+        assert min(curve(finished, name)) > 0
 
 
 def test_the_average_is_what_is_kept(finished):
@@ -85,6 +90,7 @@ def test_the_average_is_what_is_kept(finished):
     assert not torch.equal(averaged[name], last[name])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_killed_ten_times_ends_with_the_same_weights(tmp_path):
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "kill_training.py"), str(tmp_path)],
@@ -128,6 +134,123 @@ def test_accumulated_parts_train_as_a_whole(finished, tmp_path):
     assert max(float((a - b).abs().max()) for a, b in pairs) < 1e-4
 
 
+def rewind(run: Path, steps: int) -> None:
+    """As if the run had been killed before its last checkpoint, at `steps`, was written."""
+    shutil.rmtree(run / "checkpoints" / f"step-{steps:08d}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gradient_accumulation": 2},
+        {"data": {"workers": 2}},
+        {"data": {"video_from": 0.5, "video_frames": [1, 2]}},
+        {"mixed_precision": "fp16"},
+        {"gradient_checkpointing": True, "lora": {"rank": 2}},
+    ],
+    ids=str,
+)
+def test_resuming_is_exact(tmp_path, tiny_folder, changes):
+    if "lora" in changes:
+        rates = {"unet": {"peak": 1e-3}, "text_encoder": None}
+        changes |= {"start_from": str(tiny_folder), "optimizer": rates, **OWN_PARTS}
+    run = tmp_path / "run"
+    train(config_of(run, **changes))
+    whole = weights(run)
+    rewind(run, 6)
+    train(config_of(run, **changes))
+    assert len(curve(run)) == 6, "steps that were logged twice count once"
+    resumed = weights(run)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_what_is_frozen_is_not_in_checkpoints(tmp_path, tiny_folder):
+    rates = {"unet": {"peak": 1e-3}, "text_encoder": None}
+    values = {"start_from": str(tiny_folder), "optimizer": rates, **OWN_PARTS, "max_steps": 2}
+    train(config_of(tmp_path, **values, lora={"rank": 2}))
+    state = load_file(checkpoints.newest(tmp_path / "checkpoints") / checkpoints.MODEL)
+    assert state
+    assert all(".lora_" in name for name in state)
+
+
+def test_a_changed_configuration_is_named(finished, tmp_path, caplog):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    train(config_of(run, log_every=2, threads=2))
+    assert "changed configuration" not in caplog.text
+    train(config_of(run, loss={"mask_weight": 0.5}))
+    assert "loss.mask_weight: 0.001 -> 0.5" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"unet": {"mask_decoder_channels": 8}}, "unet.mask_decoder_channels: 16 -> 8"),
+        ({"ablation": {"mask_supervision": False}}, "mask_supervision: True -> False"),
+        ({"optimizer": {"ema_decay": None}}, "optimizer.ema_decay: 0.9 -> None"),
+    ],
+)
+def test_a_run_of_another_model_is_not_mixed(finished, tmp_path, changes, text):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    with pytest.raises(LGVIError, match="another model") as caught:
+        train(config_of(run, **changes))
+    assert text in str(caught.value)
+    assert read_run_config(run) == read_run_config(finished), "what it was is still noted"
+
+
+def test_a_damaged_checkpoint_does_not_push_out_good_ones(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "checkpoints" / "step-00000006" / checkpoints.SEAL).unlink()
+    trainer = Trainer(config_of(run, keep_checkpoints=1))
+    trainer.resume(run / "checkpoints")
+    trainer.progress.step = 5
+    (run / "checkpoints" / "step-00000003.partial").mkdir()
+    assert trainer.save(run / "checkpoints")
+    assert checkpoints.newest(run / "checkpoints").name == "step-00000005"
+    names = sorted(path.name for path in (run / "checkpoints").iterdir())
+    assert names == ["step-00000005", "step-00000006"]
+
+
+def test_only_damaged_checkpoints_stop_the_run(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    for seal in run.glob(f"checkpoints/*/{checkpoints.SEAL}"):
+        seal.unlink()
+    with pytest.raises(LGVIError, match=r"every checkpoint in .* is damaged"):
+        train(config_of(run))
+
+
+class Code:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+def test_a_checkpoint_that_holds_code_is_not_opened(finished, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    last = checkpoints.newest(run / "checkpoints")
+    torch.save({"step": Code()}, last / "custom_checkpoint_0.pkl")
+    (last / checkpoints.SEAL).write_text("{}")
+    with pytest.raises(LGVIError, match="holds more than numbers"):
+        train(config_of(run))
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path):
+    rates = {"unet": {"peak": 1e30}, "warmup_steps": 0, "max_grad_norm": 1e30}
+    with pytest.raises(LGVIError, match=r"the loss is .* at step \d"):
+        train(config_of(tmp_path, optimizer=rates))
+
+
+def test_wrong_progress_pictures_are_named_before_the_first_step(tmp_path):
+    source = {"kind": "rovi", "root": str(tmp_path / "nowhere")}
+    with pytest.raises(LGVIError, match="is not a ROVI folder"):
+        Trainer(config_of(tmp_path, samples={"source": source}))
+
+
 @pytest.mark.parametrize("damage", ["torn", "missing", "unsealed"])
 def test_a_damaged_checkpoint_leaves_the_one_before(finished, tmp_path, damage, caplog):
     run = tmp_path / "run"
@@ -148,11 +271,14 @@ def test_a_damaged_checkpoint_leaves_the_one_before(finished, tmp_path, damage, 
     assert all(torch.equal(value, after[name]) for name, value in weights(finished).items())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on the size of files")
 def test_a_full_disk_keeps_the_last_checkpoint(finished, tmp_path, caplog):
+    import resource
+
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     trainer = Trainer(config_of(run))
-    checkpoints.load(trainer.accelerator, run / "checkpoints")
+    trainer.resume(run / "checkpoints")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
@@ -281,11 +407,12 @@ def test_broken_samples_are_skipped_counted_and_too_many_stop_the_run(tmp_path, 
     names = [name for number in range(6) for name in batches[number].broken]
     assert names
     assert all("torn" in name for name in names)
-    count = BrokenSamples(total=200)
-    count.add(("a", "b", "a"))
+    count = BrokenSamples({"clips": 200, "pictures": 9000})
+    count.add("clips", ("a", "b", "a"))
     assert caplog.text.count("skipped sample") == 2
-    with pytest.raises(LGVIError, match=r"3 of 200 samples are broken.*the last: c"):
-        count.add(("c",))
+    count.add("pictures", ("c", "d"))
+    with pytest.raises(LGVIError, match=r"3 of 200 clips are broken.*one of them: c"):
+        count.add("clips", ("c",))
 
 
 @pytest.mark.parametrize(
@@ -298,6 +425,7 @@ def test_broken_samples_are_skipped_counted_and_too_many_stop_the_run(tmp_path, 
         ({"gradient_accumulation": 3}, "multiple of gradient_accumulation"),
         ({"data": {"cache": "x"}}, "either `cache`, or"),
         ({"lora": {"rank": 2}}, "set start_from"),
+        ({"lora": {"rank": 2}, "start_from": "x", **OWN_PARTS}, "the U-Net alone"),
     ],
 )
 def test_wrong_configurations_say_what_is_wrong(tmp_path, changes, text):
@@ -378,6 +506,38 @@ def write_image_model(folder: Path, tiny_folder: Path) -> Path:
         norm_num_groups=8,
     ).save_pretrained(folder / "unet")
     return folder
+
+
+def test_inflation_keeps_the_image_models_function(tiny_folder, tmp_path):
+    """Which sees the source's latents without the VAE's scale, as InstructPix2Pix does."""
+    folder = write_image_model(tmp_path / "image", tiny_folder)
+    rates = {"unet": {"peak": 1e-3}, "text_encoder": None}
+    config = config_of(tmp_path, start_from=str(folder), optimizer=rates, **OWN_PARTS)
+    image_model = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet")
+    scale = 0.25
+    vae = folder / "vae" / "config.json"
+    vae.write_text(json.dumps({**json.loads(vae.read_text()), "scaling_factor": scale}))
+    generator = torch.Generator().manual_seed(0)
+    z_t, source = torch.randn(2, 1, 4, 8, 8, generator=generator)
+    text, t = torch.randn(1, 77, 24, generator=generator), torch.tensor([500])
+    with torch.no_grad():
+        expected = image_model(torch.cat([z_t, source], 1), t, text).sample
+        unet = build_model(config).unet.eval()
+        found = unet(z_t[:, :, None], t, text, source[:, :, None] * scale).noise_pred[:, :, 0]
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_lora_of_an_image_model_is_refused(tiny_folder, tmp_path):
+    folder = write_image_model(tmp_path / "image", tiny_folder)
+    rates = {"unet": {"peak": 1e-3}, "text_encoder": None}
+    values = {"start_from": str(folder), "optimizer": rates, "lora": {"rank": 2}, **OWN_PARTS}
+    with pytest.raises(LGVIError, match="is an image model"):
+        build_model(config_of(tmp_path, **values))
+
+
+def test_a_tokenizer_is_never_looked_for_elsewhere(tmp_path):
+    with pytest.raises(LGVIError, match="nowhere is no folder"):
+        build_tokenizer(config_of(tmp_path, tokenizer=str(tmp_path / "nowhere")))
 
 
 @pytest.mark.parametrize("full", [True, False])

@@ -3,7 +3,7 @@
 That makes resuming exact, and the samples of a step the same on one process as on many.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -20,11 +20,14 @@ from .config import LossConfig, TrainConfig
 from .data.expressions import describe_removal, sample_pair
 from .data.sample import BrokenSample, Reader, Sample
 from .data.scenes import select_frames
-from .latent_cache import LatentCache, LatentScene
+from .latent_cache import VIDEO_FRAMES, LatentCache, LatentScene
 
 ATTEMPTS = 20  # samples tried for one place in a batch before training gives up
 PIXELS = 8  # per latent pixel
 TIMESTEPS = 1000
+KNOWN_SENTENCES = 10_000  # kept with their tokens
+CLIPS, PICTURES = "clips", "pictures"
+"""The kinds of batches."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Batch:
     uint8 [b, f, 8h, 8w, 3]. `mask` [b, 1, f, h, w] in 0..1, and `objects` likewise: the area of
     everything that could have been meant, or the mask where that is unknown. `tokens` [b, 77];
     `t` [b] timesteps; `noise` [b, 4, f, h, w]; `has_text`, `has_video` [b], False where that
-    condition is withheld. `broken` names samples that were skipped.
+    condition is withheld. `broken` names samples that were skipped; `kind` is CLIPS or PICTURES.
     """
 
     target: Tensor
@@ -48,14 +51,23 @@ class Batch:
     has_text: Tensor
     has_video: Tensor
     broken: tuple[str, ...] = ()
+    kind: str = CLIPS
 
     @property
     def is_encoded(self) -> bool:
         return self.target.is_floating_point()
 
     def to(self, device: torch.device) -> "Batch":
+        """On a device; pinned memory is copied while the CPU goes on."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """What a DataLoader asks for."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         tensors: dict[str, Any] = {
-            f.name: value.to(device)
+            f.name: function(value)
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)
         }
@@ -73,7 +85,7 @@ class Batches(Dataset[Batch]):
         self.tokenizer = tokenizer
         self.parts = config.gradient_accumulation
         self.rank, self.processes = rank, processes
-        self.known: dict[str, list[int]] = {}
+        self.known: dict[str, Tensor] = {}
         joint = config.ablation.image_joint_training
         self.share = config.data.video_share if joint else 1.0
         self.video_from = round(config.data.video_from * config.max_steps)
@@ -123,12 +135,15 @@ class Batches(Dataset[Batch]):
     def _sample_rng(self, step: int, place: int) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, step, place])
 
-    def _tokenize(self, sentence: str) -> list[int]:
+    def _tokenize(self, sentence: str) -> Tensor:
         """CLIP's 77 token ids, padded with the end token."""
         if sentence not in self.known:
-            self.known[sentence] = self.tokenizer(
+            if len(self.known) >= KNOWN_SENTENCES:
+                self.known.clear()
+            ids = self.tokenizer(
                 sentence, padding="max_length", max_length=77, truncation=True
             ).input_ids
+            self.known[sentence] = torch.tensor(ids)
         return self.known[sentence]
 
     def _draw(
@@ -162,6 +177,11 @@ class CachedBatches(Batches):
             raise LGVIError(f"no latent shards in {config.data.cache}: run train.latent_cache")
         if self.share > 0 and not self.cache.groups("video"):
             raise LGVIError(f"no shards of clips in {config.data.cache}, and video_share is not 0")
+        longest = max(self.data.video_frames)
+        if self.share > 0 and longest > VIDEO_FRAMES:
+            raise LGVIError(
+                f"cached clips have {VIDEO_FRAMES} frames, video_frames asks for {longest}"
+            )
 
     def _load(
         self,
@@ -229,9 +249,12 @@ class ReaderBatches(Batches):
     ) -> Batch:
         videos = self.videos_before(step)
         before = videos if is_video else step - videos
+        # Steps of longer clips leave out places, so that all steps walk through the same epoch.
+        places = self._clips(min(self.data.video_frames)) if is_video else size
+        count = self.count(is_video)
         samples, broken = [], []
         for place in own:
-            number = before * size + place
+            number = before * places + place
             rng = self._sample_rng(step, place)
             for _ in range(ATTEMPTS):
                 try:
@@ -239,11 +262,12 @@ class ReaderBatches(Batches):
                     break
                 except BrokenSample as error:
                     broken.append(str(error))
-                    number = int(rng.integers(self.count(is_video)))
+                    number += int(rng.integers(count)) - number % count
             else:
                 raise LGVIError(f"{ATTEMPTS} broken samples in a row, the last: {broken[-1]}")
             samples.append(self._prepare(sample, rng))
-        return replace(collate(samples), broken=tuple(broken))
+        kind = CLIPS if is_video else PICTURES
+        return replace(collate(samples), broken=tuple(broken), kind=kind)
 
     def count(self, is_video: bool) -> int:
         """The number of samples of a kind."""

@@ -3,6 +3,8 @@
 `configs/lgvi_paper.yaml` is the paper's run, `configs/lgvi_mini.yaml` the bundled model's.
 """
 
+import json
+import logging
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,6 +14,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lgvi_core.errors import LGVIError
 
 from .data.readers import DataSource
+
+logger = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.json"
+WITHOUT_EFFECT = (
+    "output",
+    "threads",
+    "cpu",
+    "log_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "gradient_checkpointing",
+    "samples",
+    "data.workers",
+)
+"""Keys that may change when a run goes on."""
+OTHER_MODEL = ("unet", "text_encoder", "lora", "ablation", "start_from", "optimizer.kind")
+"""Keys that may not: the weights or the optimizer's state would not fit."""
 
 
 class _Section(BaseModel):
@@ -32,7 +52,9 @@ class DataConfig(_Section):
     emphasis: dict[str, float] = Field(
         {}, description="with a cache: kinds of expression, how many times as often they come"
     )
-    workers: int = Field(0, ge=0, description="loading processes per training process")
+    workers: int = Field(
+        0, ge=0, description="loading processes per training process; a cache needs none"
+    )
     batch_images: int = Field(768, gt=0, description="single frames in a step")
     batch_videos: int = Field(32, gt=0, description="clips in a step")
     video_frames: tuple[int, ...] = Field(
@@ -172,6 +194,8 @@ class TrainConfig(_Section):
                 raise ValueError("a random text encoder must be trained: set its learning rate")
         elif self.text_encoder:
             raise ValueError("text_encoder is start_from's own; leave it out")
+        if self.lora is not None and self.optimizer.text_encoder is not None:
+            raise ValueError("lora trains the U-Net alone: set optimizer.text_encoder to null")
         for name in ("batch_images", "batch_videos"):
             if getattr(self.data, name) % self.gradient_accumulation:
                 raise ValueError(f"{name} must be a multiple of gradient_accumulation")
@@ -192,5 +216,62 @@ def read_config(path: Path) -> TrainConfig:
             f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()
         ]
         raise LGVIError(f"{path} is not a training configuration:\n" + "\n".join(lines)) from None
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LGVIError(f"{path} cannot be read: {error}") from None
+
+
+def write_config(config: TrainConfig) -> None:
+    """Notes the configuration in the run's folder, for the export and for `check_changes`."""
+    config.output.mkdir(parents=True, exist_ok=True)
+    partial = config.output / f"{CONFIG_FILE}.partial"
+    partial.write_text(config.model_dump_json(indent=2), encoding="utf-8")
+    partial.replace(config.output / CONFIG_FILE)
+
+
+def read_run_config(run: Path) -> TrainConfig:
+    """The configuration that a run was last started with. Raises LGVIError where there is none."""
+    path = run / CONFIG_FILE
+    try:
+        return TrainConfig.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise LGVIError(
+            f"{run} is not the output folder of a training: {CONFIG_FILE}: {error}"
+        ) from None
+
+
+def check_changes(config: TrainConfig) -> None:
+    """Compares a run that goes on with what it was started with.
+
+    Names in the log what has changed; raises LGVIError where the checkpoint does not fit it.
+    """
+    before = _flat(read_run_config(config.output).model_dump(mode="json"))
+    now = _flat(config.model_dump(mode="json"))
+    changed = [
+        key
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and not _is_in(key, WITHOUT_EFFECT)
+    ]
+    lines = [f"  {key}: {before.get(key)} -> {now.get(key)}" for key in changed]
+    averages = {values.get("optimizer.ema_decay") is None for values in (before, now)}
+    text_encoders = {values.get("optimizer.text_encoder.peak") is None for values in (before, now)}
+    strange = [key for key in changed if _is_in(key, OTHER_MODEL)]
+    if strange or len(averages) > 1 or len(text_encoders) > 1:
+        raise LGVIError(
+            f"{config.output} holds a run of another model: choose another `output`, or take back\n"
+            + "\n".join(lines)
+        )
+    if lines:
+        logger.warning("the run goes on with a changed configuration:\n%s", "\n".join(lines))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with keys such as "optimizer.unet.peak"."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flat
+
+
+def _is_in(key: str, sections: tuple[str, ...]) -> bool:
+    return any(key == section or key.startswith(f"{section}.") for section in sections)

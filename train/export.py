@@ -29,7 +29,7 @@ from lgvi_core.unet import InflatedUNet
 from lgvi_core.weights_io import read_metadata
 
 from . import checkpoints
-from .config import TrainConfig
+from .config import TrainConfig, read_run_config
 from .model import build_model, build_noise_scheduler
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def export(run: Path, output: Path, licence: str, dtype: torch.dtype = torch.flo
 
     Raises LGVIError where there is none, or where a LoRA is asked for as a folder.
     """
-    config = TrainConfig.model_validate_json((run / "config.json").read_text())
+    config = read_run_config(run)
     checkpoint = checkpoints.newest(run / "checkpoints")
     if checkpoint is None:
         raise LGVIError(f"{run}: no intact checkpoint to export")

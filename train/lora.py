@@ -24,12 +24,17 @@ def add_lora(unet: nn.Module, config: LoraConfig) -> None:
         raise LGVIError(f"lora.targets {list(config.targets)}: {error}") from error
 
 
-def comfyui_state(unet: nn.Module, config: LoraConfig) -> dict[str, Tensor]:
+def comfyui_state(
+    unet: nn.Module, config: LoraConfig, whole: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """The additions by the names that ComfyUI's LoRA loaders know.
 
     `diffusion_model.<layer>.lora_A.weight`, `.lora_B.weight` and `.alpha` for each layer.
+    `whole` is the state of the model where the U-Net's own parameters are only a part of them.
     """
-    state: dict[str, Any] = get_peft_model_state_dict(unet)
+    if whole is not None:
+        whole = {k.removeprefix("unet."): v for k, v in whole.items() if k.startswith("unet.")}
+    state: dict[str, Any] = get_peft_model_state_dict(unet, whole)
     named = {COMFYUI_PREFIX + key: value.contiguous() for key, value in state.items()}
     layers = {key.rsplit(".lora_", 1)[0] for key in named}
     return named | {f"{layer}.alpha": tensor(float(config.alpha)) for layer in layers}

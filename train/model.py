@@ -20,6 +20,7 @@ from .config import OptimizerConfig, TrainConfig
 
 NEW_PARTS = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
 """Names of what inflation adds to an image U-Net."""
+SD_LATENT_SCALE = 0.18215
 
 
 class LGVI(nn.Module):
@@ -35,6 +36,9 @@ class LGVI(nn.Module):
         self, z_t: Tensor, t: Tensor, tokens: Tensor, c_x: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Prediction [b, 4, f, h, w] and mask logits [b, 1, f, h, w] or None."""
+        # DeepSpeed keeps the weights in half precision and leaves the inputs as they are.
+        dtype = next(self.unet.parameters()).dtype
+        z_t, c_x = z_t.to(dtype), c_x.to(dtype)
         text = self.text_encoder(tokens).last_hidden_state
         single = z_t.shape[2] == 1
         unet = self.compiled if single and self.compiled is not None else self.unet
@@ -84,8 +88,14 @@ def _unet_from_folder(config: TrainConfig, attention: AttentionFunction) -> Infl
     assert config.start_from is not None
     part = read_part(config.start_from, "unet")
     if is_unet_2d(part.config, part.state):
-        changes = _unet_values(config, {})
-        return inflate(part.config, part.state, attention, **changes)
+        if config.lora is not None:
+            raise LGVIError(
+                f"lora needs an LGVI to add to; {config.start_from} is an image model. Train it "
+                "whole first"
+            )
+        unet = inflate(part.config, part.state, attention, **_unet_values(config, {}))
+        _expect_scaled_condition(unet, config)
+        return unet
     checkpoint = load_checkpoint(config.start_from)
     values = _unet_values(config, checkpoint.unet_config.model_dump())
     unet = InflatedUNet(read_unet_config(values, str(config.start_from)), attention=attention)
@@ -99,6 +109,15 @@ def _unet_from_folder(config: TrainConfig, attention: AttentionFunction) -> Infl
             f"unexpected {dropped[:5]}"
         )
     return unet
+
+
+@torch.no_grad()
+def _expect_scaled_condition(unet: InflatedUNet, config: TrainConfig) -> None:
+    """InstructPix2Pix was trained on condition latents without the scale that LGVI's have."""
+    weight: Any = unet.condition_conv_in.weight if unet.condition_conv_in else None
+    if weight is not None and config.start_from is not None:
+        vae = read_part(config.start_from, "vae").config
+        weight /= vae.get("scaling_factor", SD_LATENT_SCALE)
 
 
 def _choose_trained(model: LGVI, config: TrainConfig) -> None:
@@ -161,7 +180,9 @@ def build_tokenizer(config: TrainConfig) -> CLIPTokenizer:
         assert config.start_from is not None
         own = config.start_from / "tokenizer"
         folder = own if own.is_dir() else BUNDLED_MODEL / "tokenizer"
-    return CLIPTokenizer.from_pretrained(folder)
+    if not folder.is_dir():
+        raise LGVIError(f"tokenizer: {folder} is no folder")
+    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def build_optimizer(model: LGVI, config: OptimizerConfig) -> torch.optim.Optimizer:

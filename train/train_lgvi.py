@@ -12,15 +12,19 @@ import logging
 import math
 import os
 import sys
-import time
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
-import psutil
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, set_seed
+from accelerate.utils import (
+    DistributedType,
+    GradientAccumulationPlugin,
+    InitProcessGroupKwargs,
+    set_seed,
+)
 from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -32,8 +36,8 @@ from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
 from . import checkpoints
-from .batches import Batch, Batches, CachedBatches, ReaderBatches, fit_frames
-from .config import OptimizerConfig, SampleConfig, TrainConfig, read_config
+from .batches import CLIPS, PICTURES, Batch, Batches, CachedBatches, ReaderBatches
+from .config import OptimizerConfig, TrainConfig, check_changes, read_config, write_config
 from .data.readers import open_reader
 from .lora import comfyui_state
 from .model import (
@@ -45,11 +49,14 @@ from .model import (
     build_tokenizer,
 )
 from .objective import encode, frames_as_samples, losses
-from .pictures import Row, contact_sheet
+from .pictures import Picture
+from .progress import BrokenSamples, Log, Progress
+from .samples import ProgressPictures
 
 logger = logging.getLogger(__name__)
 
-BROKEN_SHARE = 0.01  # training stops when more of the samples than this are broken
+PATIENCE = timedelta(hours=2)
+"""How long processes wait for one that draws pictures or writes and checks a checkpoint."""
 
 
 def rate_factor(schedule: str, config: OptimizerConfig, step: int, max_steps: int) -> float:
@@ -63,41 +70,6 @@ def rate_factor(schedule: str, config: OptimizerConfig, step: int, max_steps: in
     return warmup
 
 
-class Progress:
-    """How far the run is; part of every checkpoint."""
-
-    def __init__(self) -> None:
-        self.step = 0
-        self.seconds = 0.0
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step, "seconds": self.seconds}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step, self.seconds = state["step"], state["seconds"]
-
-
-class BrokenSamples:
-    """Counts the distinct samples that were skipped, and stops at too many."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.names: set[str] = set()
-
-    def add(self, names: tuple[str, ...]) -> None:
-        """Raises LGVIError when more than BROKEN_SHARE of the `total` samples are broken."""
-        for name in names:
-            if name not in self.names:
-                self.names.add(name)
-                logger.warning("skipped sample %d: %s", len(self.names), name)
-        if len(self.names) > BROKEN_SHARE * self.total:
-            raise LGVIError(
-                f"{len(self.names)} of {self.total} samples are broken, more than "
-                f"{BROKEN_SHARE:.0%}; the last: {names[-1]}. `python -m train.data.check` lists "
-                "them all."
-            )
-
-
 class Trainer:
     """Everything that one process of a run holds."""
 
@@ -105,13 +77,7 @@ class Trainer:
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         self.config = config
-        self.accelerator = Accelerator(
-            mixed_precision=config.mixed_precision,
-            gradient_accumulation_steps=config.gradient_accumulation,
-            cpu=config.cpu,
-            log_with="tensorboard",
-            project_dir=str(config.output),
-        )
+        self.accelerator = build_accelerator(config)
         set_seed(config.seed)
         self.is_sharded = self.accelerator.distributed_type in (
             DistributedType.FSDP,
@@ -125,12 +91,18 @@ class Trainer:
         self.scheduler = build_noise_scheduler(config)
         self.tokenizer = build_tokenizer(config)
         self.batches, self.broken = open_batches(config, self.tokenizer, self.accelerator)
+        self.pictures: ProgressPictures | None = None
+        if config.samples is not None and self.accelerator.is_main_process:
+            size = config.data.size if config.data.cache is None else None
+            self.pictures = ProgressPictures(config.samples, size, config.seed)
         needs_vae = config.data.cache is None or config.samples is not None
         self.vae = build_frozen_vae(config).to(self.accelerator.device) if needs_vae else None
         model = build_model(config)
         optimizer = build_optimizer(model, config.optimizer)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.plain: LGVI = self.accelerator.unwrap_model(self.model)
+        if not self.is_sharded:
+            checkpoints.keep_trained_only(self.accelerator, self.plain)
         self.progress = Progress()
         self.accelerator.register_for_checkpointing(self.progress)
         self.ema: EMAModel | None = None
@@ -146,23 +118,28 @@ class Trainer:
     def run(self) -> None:
         """The training, or the rest of it."""
         config, accelerator = self.config, self.accelerator
-        config.output.mkdir(parents=True, exist_ok=True)
-        if accelerator.is_main_process:
-            (config.output / "config.json").write_text(config.model_dump_json(indent=2))
-        accelerator.init_trackers("tensorboard")
         folder = config.output / "checkpoints"
-        if checkpoint := checkpoints.load(accelerator, folder):
-            logger.info("goes on from %s", checkpoint)
+        self.resume(folder)
         first = self.progress.step
+        accelerator.init_trackers(
+            "tensorboard",
+            # What a killed run logged beyond its checkpoint is logged again.
+            init_kwargs={"tensorboard": {"purge_step": first + 1}} if first else {},
+        )
+        workers = config.data.workers if config.data.cache is None else 0
         loader = DataLoader(
             self.batches,
             batch_size=None,
             sampler=range(first * config.gradient_accumulation, len(self.batches)),
-            num_workers=config.data.workers,
+            num_workers=workers,
+            worker_init_fn=one_thread,
+            # A fork of this process stops for good where a library's threads were running.
+            multiprocessing_context="spawn" if workers else None,
+            pin_memory=accelerator.device.type == "cuda",
         )
         hidden = None if accelerator.is_main_process else True  # None: where it is no terminal
         bar = tqdm(total=config.max_steps, initial=first, disable=hidden)
-        log = Log(self, bar)
+        log = Log(accelerator, self.optimizer, self.progress, config, bar)
         written = True
         for batch in loader:
             parts = self.train_part(batch)
@@ -172,11 +149,12 @@ class Trainer:
             step = self.progress.step
             bar.update()
             if step % config.log_every == 0:
+                self.broken.share(accelerator)
                 log.write()
             if step % config.checkpoint_every == 0 and step < config.max_steps:
                 self.save(folder)
             if config.samples is not None and step % config.samples.every == 0:
-                self.draw_samples(config.samples)
+                self.draw_samples()
         bar.close()
         if first < config.max_steps:
             written = self.save(folder)
@@ -188,9 +166,25 @@ class Trainer:
             )
         logger.info("done: %d steps", self.progress.step)
 
+    def resume(self, folder: Path) -> None:
+        """Goes on from the newest checkpoint, if any, and notes the configuration for the export.
+
+        Raises LGVIError where the checkpoint is of a run that this one cannot go on with.
+        """
+        config, accelerator = self.config, self.accelerator
+        if checkpoint := checkpoints.find(accelerator, folder):
+            check_changes(config)
+            checkpoints.load(accelerator, checkpoint)
+            if self.ema is not None:
+                self.ema.to(accelerator.device)  # accelerate has loaded it to the CPU
+            logger.info("goes on from %s", checkpoint)
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            write_config(config)
+
     def train_part(self, batch: Batch) -> dict[str, Tensor]:
         """Forward and backward of one part of a step; at the last part the weights move."""
-        self.broken.add(batch.broken)
+        self.broken.add(batch.kind, batch.broken)
         config = self.config
         step = self.progress.step
         for group in self.optimizer.param_groups:
@@ -218,7 +212,8 @@ class Trainer:
         """The batch with its frames encoded; without inflation, with frames one by one."""
         tensors = {name: getattr(batch, name) for name in ("target", "source")}
         if not batch.is_encoded:
-            tensors = {name: encode(self.vae, frames) for name, frames in tensors.items()}
+            with self.accelerator.autocast():
+                tensors = {name: encode(self.vae, frames) for name, frames in tensors.items()}
         if not self.config.ablation.video_inflation:
             frames = batch.mask.shape[2]
             tensors |= {n: getattr(batch, n) for n in ("mask", "objects", "noise")}
@@ -238,52 +233,47 @@ class Trainer:
         )
 
     def weights(self) -> dict[str, Tensor]:
-        """What is exported: averaged weights, or a LoRA's additions, on the CPU."""
+        """What is exported: averaged weights, or a LoRA's additions, on the CPU.
+
+        Empty in all processes but the main one.
+        """
+        lora = self.config.lora
         if self.is_sharded:
-            return dict(self.accelerator.get_state_dict(self.model))
+            state = self.accelerator.get_state_dict(self.model)
+            if not self.accelerator.is_main_process:
+                return {}
+            return comfyui_state(self.plain.unet, lora, state) if lora else dict(state)
+        if not self.accelerator.is_main_process:
+            return {}
         with Averaged(self):
-            lora = self.config.lora
             state = comfyui_state(self.plain.unet, lora) if lora else self.plain.state_dict()
             return {name: value.cpu().clone() for name, value in state.items()}
 
-    def draw_samples(self, config: SampleConfig) -> None:
+    def draw_samples(self) -> None:
         """Writes a picture of source, result, target and mask, and shows it in TensorBoard."""
-        if self.accelerator.is_main_process:
-            with Averaged(self):
-                picture = self.sample_picture(config)
-            path = self.config.output / "samples" / f"step-{self.progress.step:08d}.png"
-            picture.save(path)
-            writer = self.accelerator.get_tracker("tensorboard", unwrap=True)
-            writer.add_image(
-                "samples", np.asarray(picture.image), self.progress.step, dataformats="HWC"
+        if self.pictures is not None:
+            pipeline = LGVIPipeline(
+                self.plain.unet, self.vae, self.plain.text_encoder, self.tokenizer, self.scheduler
             )
+            self.plain.eval()
+            with Averaged(self), self.accelerator.autocast():
+                picture = self.pictures.draw(pipeline)
+            self.plain.train()
+            if picture is not None:
+                self.show(picture)
         self.accelerator.wait_for_everyone()
 
-    def sample_picture(self, config: SampleConfig) -> Any:
-        reader = open_reader(config.source)
-        pipeline = LGVIPipeline(
-            self.plain.unet, self.vae, self.plain.text_encoder, self.tokenizer, self.scheduler
-        )
-        self.plain.eval()
-        rows = []
-        for index in range(min(config.count, len(reader))):
-            sample = reader.read(index, config.frames, np.random.default_rng(index))
-            source, target = sample.source, sample.target
-            if self.config.data.cache is None:
-                source, target = (fit_frames(x, self.config.data.size) for x in (source, target))
-            output = pipeline(
-                torch.from_numpy(source).float() / 255,
-                sample.sentence,
-                steps=config.steps,
-                text_scale=config.text_scale,
-                video_scale=config.video_scale,
-                seed=self.config.seed,
-            )
-            result = np.round(output.frames.numpy() * 255).astype(np.uint8)
-            mask = None if output.mask is None else output.mask.numpy()
-            rows.append(Row(sample.sentence, source, result, target, mask))
-        self.plain.train()
-        return contact_sheet(rows)
+    def show(self, picture: Picture) -> None:
+        """Into the folder of samples and to TensorBoard; a full disk is no reason to stop."""
+        step = self.progress.step
+        path = self.config.output / "samples" / f"step-{step:08d}.png"
+        try:
+            picture.save(path)
+        except OSError as error:
+            logger.error("%s could not be written: %s", path, error)
+            return
+        writer = self.accelerator.get_tracker("tensorboard", unwrap=True)
+        writer.add_image("samples", np.asarray(picture.image), step, dataformats="HWC")
 
 
 class Averaged:
@@ -302,57 +292,25 @@ class Averaged:
             self.trainer.ema.restore(self.trainer.trained())
 
 
-class Log:
-    """Means since the last entry, to TensorBoard and the progress bar."""
-
-    def __init__(self, trainer: Trainer, bar: Any) -> None:
-        self.trainer, self.bar = trainer, bar
-        self.parts: list[dict[str, Tensor]] = []
-        self.samples, self.frames = 0, 0
-        self.since = time.monotonic()
-
-    def add(self, batch: Batch, parts: dict[str, Tensor]) -> None:
-        self.parts.append(parts)
-        self.samples += len(batch.t)
-        self.frames += len(batch.t) * batch.noise.shape[2]
-
-    def write(self) -> None:
-        """One entry; losses are means over all processes."""
-        accelerator, progress = self.trainer.accelerator, self.trainer.progress
-        names = sorted(self.parts[0])
-        means = torch.stack([torch.stack([p[n].float() for p in self.parts]).mean() for n in names])
-        means = accelerator.reduce(means, reduction="mean")
-        now = time.monotonic()
-        progress.seconds += now - self.since
-        many = accelerator.num_processes / (now - self.since)
-        values = {f"loss/{n}": float(v) for n, v in zip(names, means, strict=True)}
-        values |= {
-            f"rate/{group['name']}": group["lr"] for group in self.trainer.optimizer.param_groups
-        }
-        values |= {
-            "speed/samples_per_second": self.samples * many,
-            "speed/frames_per_second": self.frames * many,
-            "memory/gigabytes": memory_gigabytes(accelerator.device),
-        }
-        accelerator.log(values, step=progress.step)
-        self.bar.set_postfix(
-            loss=f"{values['loss/loss']:.4f}",
-            samples_per_s=f"{values['speed/samples_per_second']:.1f}",
-            GB=f"{values['memory/gigabytes']:.1f}",
+def build_accelerator(config: TrainConfig) -> Accelerator:
+    """accelerate as its own configuration says; what the run's says of the same things counts."""
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        # As a plugin, since a number gives way to the launcher's environment.
+        gradient_accumulation_plugin=GradientAccumulationPlugin(config.gradient_accumulation),
+        cpu=config.cpu,
+        log_with="tensorboard",
+        project_dir=str(config.output),
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+    )
+    if (plugin := accelerator.state.deepspeed_plugin) is not None:
+        plugin.deepspeed_config.update(
+            # No DataLoader is prepared from which accelerate could read it; batches come ready.
+            train_micro_batch_size_per_gpu=1,
+            gradient_accumulation_steps=config.gradient_accumulation,
+            gradient_clipping=config.optimizer.max_grad_norm,
         )
-        if self.bar.disable:
-            left = (self.trainer.config.max_steps - progress.step) * (now - self.since)
-            left /= len(self.parts) / self.trainer.config.gradient_accumulation
-            shown = {name: round(value, 5) for name, value in values.items()}
-            logger.info("step %d, %.1f minutes left: %s", progress.step, left / 60, shown)
-        self.parts, self.samples, self.frames, self.since = [], 0, 0, now
-
-
-def memory_gigabytes(device: torch.device) -> float:
-    """The GPU's peak, or on a CPU what the process holds."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e9
-    return psutil.Process().memory_info().rss / 1e9
+    return accelerator
 
 
 def open_batches(
@@ -361,11 +319,16 @@ def open_batches(
     """The run's batches for this process, and the count of broken samples."""
     place = (accelerator.process_index, accelerator.num_processes)
     if config.data.cache is not None:
-        return CachedBatches(config, tokenizer, *place), BrokenSamples(0)
+        return CachedBatches(config, tokenizer, *place), BrokenSamples({})
     videos = [open_reader(source) for source in config.data.videos]
     images = [open_reader(source) for source in config.data.images]
     batches = ReaderBatches(config, tokenizer, videos, images, *place)
-    return batches, BrokenSamples(sum(map(len, videos)) + sum(map(len, images)))
+    return batches, BrokenSamples({CLIPS: batches.count(True), PICTURES: batches.count(False)})
+
+
+def one_thread(_: int) -> None:
+    """In a loading process: as many threads as processes, whatever OpenCV would take."""
+    cv2.setNumThreads(1)
 
 
 def train(config: TrainConfig) -> None:

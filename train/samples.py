@@ -1,0 +1,54 @@
+"""Pictures of a run's progress: a few clips, before and after, and the predicted mask."""
+
+import logging
+
+import numpy as np
+import torch
+
+from lgvi_core.pipeline import LGVIPipeline
+
+from .batches import fit_frames
+from .config import SampleConfig
+from .data.readers import open_reader
+from .data.sample import BrokenSample, Sample
+from .pictures import Picture, Row, contact_sheet
+
+logger = logging.getLogger(__name__)
+
+
+class ProgressPictures:
+    """The clips of the pictures: opened and read before the first step, so that mistakes show."""
+
+    def __init__(self, config: SampleConfig, size: tuple[int, int] | None, seed: int) -> None:
+        """`size` (h, w) is what frames are cut to, None for their own. Raises LGVIError."""
+        self.config, self.seed = config, seed
+        reader = open_reader(config.source)
+        self.samples: list[Sample] = []
+        for index in range(min(config.count, len(reader))):
+            try:
+                sample = reader.read(index, config.frames, np.random.default_rng(index))
+            except BrokenSample as error:
+                logger.warning("left out of the progress pictures: %s", error)
+                continue
+            self.samples.append(sample)
+        self.size = size
+
+    def draw(self, pipeline: LGVIPipeline) -> Picture | None:
+        """Source, result, target and mask of every clip; None where no clip could be read."""
+        config, rows = self.config, []
+        for sample in self.samples:
+            source, target = sample.source, sample.target
+            if self.size is not None:
+                source, target = (fit_frames(x, self.size) for x in (source, target))
+            output = pipeline(
+                torch.from_numpy(source).float() / 255,
+                sample.sentence,
+                steps=config.steps,
+                text_scale=config.text_scale,
+                video_scale=config.video_scale,
+                seed=self.seed,
+            )
+            result = np.round(output.frames.numpy() * 255).astype(np.uint8)
+            mask = None if output.mask is None else output.mask.numpy()
+            rows.append(Row(sample.sentence, source, result, target, mask))
+        return contact_sheet(rows) if rows else None
