@@ -102,6 +102,11 @@ def test_a_run_without_checkpoint_is_refused(run, tmp_path):
         export(tmp_path, tmp_path / "out", "MIT")
 
 
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(LGVIError, match="is not the output folder of a training"):
+        export(tmp_path, tmp_path / "out", "MIT")
+
+
 def test_check_refuses_weights_that_do_not_work(run, tmp_path):
     output = tmp_path / "folder"
     export(run, output, "MIT", torch.float32)
@@ -166,6 +171,7 @@ def test_unknown_lora_targets_are_refused(tiny_folder, tmp_path):
         tmp_path,
         start_from=str(tiny_folder),
         lora={"targets": ["to_nowhere"]},
+        optimizer={"unet": {"peak": 1e-3}, "text_encoder": None},
         **dict.fromkeys(("unet", "text_encoder", "scheduler", "vae", "tokenizer"), ...),
     )
     with pytest.raises(LGVIError, match="to_nowhere"):

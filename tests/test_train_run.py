@@ -105,27 +105,49 @@ def test_killed_ten_times_ends_with_the_same_weights(tmp_path):
     assert verdict == "equal", killed
 
 
-def launch(config: Path, processes: int) -> None:
+def launch(script: list[str], processes: int, **environment: str) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", str(processes), "-m", "train.train_lgvi"]
     done = subprocess.run(
-        [*command, "--config", str(config)],
+        [*command, "--nproc-per-node", str(processes), *script],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_two_processes_train_as_one(finished, tmp_path):
-    launch(write_config(tmp_path / "two.yaml", tmp_path / "two"), 2)
+    config = write_config(tmp_path / "two.yaml", tmp_path / "two")
+    launch(["-m", "train.train_lgvi", "--config", str(config)], 2)
     one, two = torch.tensor(curve(finished)), torch.tensor(curve(tmp_path / "two"))
     assert len(one) == 6
     assert (one - two).abs().max() < 1e-4
     pairs = [(v, weights(tmp_path / "two")[k]) for k, v in weights(finished).items()]
     assert max(float((a - b).abs().max()) for a, b in pairs) < 1e-4
+
+
+def test_sharded_weights_train_as_whole_ones_and_resume_exactly(finished, tmp_path):
+    run = tmp_path / "run"
+    config = write_config(tmp_path / "sharded.yaml", run, optimizer={"ema_decay": None})
+    environment = {
+        "ACCELERATE_USE_FSDP": "true",
+        "FSDP_VERSION": "2",
+        "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+        "FSDP_AUTO_WRAP_POLICY": "NO_WRAP",
+    }
+    script = [str(ROOT / "tests" / "train_sharded.py"), str(config)]
+    launch(script, 2, **environment)
+    one, sharded = torch.tensor(curve(finished)), torch.tensor(curve(run))
+    assert len(sharded) == 6
+    assert (one - sharded).abs().max() < 1e-4
+    whole = weights(run)
+    rewind(run, 6)
+    launch(script, 2, **environment)
+    resumed = weights(run)
+    assert whole.keys() == weights(finished).keys()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_accumulated_parts_train_as_a_whole(finished, tmp_path):
