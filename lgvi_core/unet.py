@@ -99,6 +99,7 @@ class InflatedUNet(nn.Module):
 
         self.conv_norm_out = layers.group_norm(config.norm_num_groups, widths[0], config.norm_eps)
         self.conv_out = layers.conv2d(widths[0], config.out_channels, 3)
+        self.feature_channels = tuple(feature_channels)
         self.mask_decoder: MaskDecoder | None = None
         if config.mask_decoder_type is not None:
             self.mask_decoder = MaskDecoder(

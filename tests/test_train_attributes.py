@@ -2,7 +2,11 @@
 
 import numpy as np
 import torch
+from accelerate.state import AcceleratorState
+from diffusers import AutoencoderTiny
+from safetensors.torch import load_file
 from torch.nn import functional as F
+from train_run import WEIGHTS, tiny_values
 
 from train.attributes import (
     CHANNELS,
@@ -13,9 +17,14 @@ from train.attributes import (
     attribute_map,
     attribute_table,
 )
+from train.checkpoints import WEIGHTS as WEIGHTS_FILE
+from train.checkpoints import newest
+from train.config import TrainConfig
 from train.data.expressions import PLACE_WORDS
 from train.data.scenes import SceneObject
 from train.data.sprites import NOUNS
+from train.latent_cache import Shard, write_shard
+from train.train_lgvi import Trainer
 
 
 def thing(noun: str, colour: str, x: float, y: float = 0.5) -> SceneObject:
@@ -61,6 +70,33 @@ def test_the_loss_is_zero_for_perfect_heads_and_blind_to_the_background() -> Non
     disturbed[:, :, 2] = 50 * torch.randn(CHANNELS, 4)  # a row without objects
     assert attribute_loss([disturbed], target) < 1e-6
     assert attribute_loss([-logits], target) > 10
+
+
+def test_a_cached_run_learns_attributes_and_exports_without_the_heads(tmp_path) -> None:
+    """Also without inflation, where every frame is a sample."""
+    vae = AutoencoderTiny.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for kind in ("image", "video"):
+        write_shard(vae, Shard(kind, 0), cache)
+    data = {"cache": str(cache), "videos": [], "images": [], "video_frames": [2]}
+    for name, ablation in (("run", {}), ("frames", {"video_inflation": False})):
+        values = tiny_values(
+            tmp_path / name,
+            max_steps=4,
+            data=data,
+            loss={"attribute_weight": 0.1},
+            ablation=ablation,
+            optimizer={"mask_decoder": {"peak": 0.02}},
+        )
+        trainer = Trainer(TrainConfig.model_validate(values))
+        before = trainer.plain.attribute_heads.heads[0].weight.detach().clone()
+        trainer.run()
+        assert not torch.equal(before, trainer.plain.attribute_heads.heads[0].weight)
+        weights = load_file(newest(tmp_path / name / "checkpoints") / WEIGHTS_FILE)
+        assert weights
+        assert not any("attribute" in key for key in weights)
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def test_heads_answer_at_the_latents_size() -> None:

@@ -16,6 +16,7 @@ from transformers import CLIPTokenizer
 
 from lgvi_core.errors import LGVIError
 
+from .attributes import attribute_map
 from .config import LossConfig, TrainConfig
 from .data.expressions import describe_removal, sample_pair
 from .data.sample import BrokenSample, Reader, Sample
@@ -38,7 +39,8 @@ class Batch:
     uint8 [b, f, 8h, 8w, 3]. `mask` [b, 1, f, h, w] in 0..1, and `objects` likewise: the area of
     everything that could have been meant, or the mask where that is unknown. `tokens` [b, 77];
     `t` [b] timesteps; `noise` [b, 4, f, h, w]; `has_text`, `has_video` [b], False where that
-    condition is withheld. `broken` names samples that were skipped; `kind` is CLIPS or PICTURES.
+    condition is withheld. `attributes` is `train.attributes`' map, of generated scenes only.
+    `broken` names samples that were skipped; `kind` is CLIPS or PICTURES.
     """
 
     target: Tensor
@@ -50,6 +52,7 @@ class Batch:
     noise: Tensor
     has_text: Tensor
     has_video: Tensor
+    attributes: Tensor | None = None
     broken: tuple[str, ...] = ()
     kind: str = CLIPS
 
@@ -213,12 +216,14 @@ class CachedBatches(Batches):
         mask = torch.zeros_like(item.masks[0, chosen])
         for i in request.removed:
             mask = torch.maximum(mask, item.masks[i, chosen])
+        masks = item.masks[list(present)][:, chosen]
         source = item.latents[_code(present), chosen].float().movedim(1, 0)
         return {
             "source": source,
             "target": item.latents[_code(kept), chosen].float().movedim(1, 0),
             "mask": mask[None].float() / 255,
-            "objects": item.masks[list(present)][:, chosen].amax(0)[None].float() / 255,
+            "objects": masks.amax(0)[None].float() / 255,
+            "attributes": attribute_map(masks, [objects[i] for i in present]),
             **self._draw(rng, request.sentence, tuple(source.shape)),
         }
 

@@ -109,6 +109,9 @@ class LossConfig(_Section):
 
     mask_weight: float = Field(0.001, ge=0, description="lambda_2, of the mask loss")
     mask_time_weight: bool = Field(True, description="mask loss times 4 t (T - t) / T^2")
+    attribute_weight: float = Field(
+        0, ge=0, description="of train.attributes' loss on the U-Net's features; needs a cache"
+    )
     object_weight: float = Field(1.0, ge=1, description="of objects; the background has 1")
     high_noise_share: float = Field(0, ge=0, le=1, description="of timesteps >= high_noise_from")
     high_noise_from: int = Field(750, ge=0, lt=1000, description="where high noise begins")
@@ -196,6 +199,8 @@ class TrainConfig(_Section):
             raise ValueError("text_encoder is start_from's own; leave it out")
         if self.lora is not None and self.optimizer.text_encoder is not None:
             raise ValueError("lora trains the U-Net alone: set optimizer.text_encoder to null")
+        if self.loss.attribute_weight > 0 and self.data.cache is None:
+            raise ValueError("attribute_weight needs generated scenes: set data.cache")
         for name in ("batch_images", "batch_videos"):
             if getattr(self.data, name) % self.gradient_accumulation:
                 raise ValueError(f"{name} must be a multiple of gradient_accumulation")
@@ -252,10 +257,11 @@ def check_changes(config: TrainConfig) -> None:
         if before.get(key) != now.get(key) and not _is_in(key, WITHOUT_EFFECT)
     ]
     lines = [f"  {key}: {before.get(key)} -> {now.get(key)}" for key in changed]
+    heads = {values["loss.attribute_weight"] > 0 for values in (before, now)}
     averages = {values.get("optimizer.ema_decay") is None for values in (before, now)}
     text_encoders = {values.get("optimizer.text_encoder.peak") is None for values in (before, now)}
     strange = [key for key in changed if _is_in(key, OTHER_MODEL)]
-    if strange or len(averages) > 1 or len(text_encoders) > 1:
+    if strange or len(heads) > 1 or len(averages) > 1 or len(text_encoders) > 1:
         raise LGVIError(
             f"{config.output} holds a run of another model: choose another `output`, or take back\n"
             + "\n".join(lines)

@@ -1,6 +1,6 @@
 """What is trained: U-Net and text encoder, built from random weights or from a folder."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -16,6 +16,7 @@ from lgvi_core.layers import AttentionFunction
 from lgvi_core.parts import build_text_encoder, build_vae
 from lgvi_core.unet import InflatedUNet
 
+from .attributes import AttributeHeads
 from .config import OptimizerConfig, TrainConfig
 
 NEW_PARTS = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
@@ -23,31 +24,52 @@ NEW_PARTS = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
 SD_LATENT_SCALE = 0.18215
 
 
+class Predictions(NamedTuple):
+    """`noise_pred` [b, 4, f, h, w]; `mask_logits` [b, 1, f, h, w], None without mask decoder.
+
+    `attributes`: logits [(b f), CHANNELS, h, w] of each head, None without heads.
+    """
+
+    noise_pred: Tensor
+    mask_logits: Tensor | None
+    attributes: list[Tensor] | None
+
+
 class LGVI(nn.Module):
     """U-Net and text encoder as one module: one forward pass, one set of gradients."""
 
-    def __init__(self, unet: InflatedUNet, text_encoder: nn.Module) -> None:
+    def __init__(
+        self, unet: InflatedUNet, text_encoder: nn.Module, with_attributes: bool = False
+    ) -> None:
+        """`with_attributes` adds heads that say what the objects are; they are not exported."""
         super().__init__()
         self.unet = unet
         self.text_encoder = text_encoder
+        self.attribute_heads: AttributeHeads | None = None
+        if with_attributes:
+            self.attribute_heads = AttributeHeads(unet.feature_channels)
         self.compiled: Any = None
 
-    def forward(
-        self, z_t: Tensor, t: Tensor, tokens: Tensor, c_x: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Prediction [b, 4, f, h, w] and mask logits [b, 1, f, h, w] or None."""
+    def forward(self, z_t: Tensor, t: Tensor, tokens: Tensor, c_x: Tensor) -> Predictions:
+        """Everything that is predicted from noised targets, timesteps, tokens and sources."""
         # DeepSpeed keeps the weights in half precision and leaves the inputs as they are.
         dtype = next(self.unet.parameters()).dtype
         z_t, c_x = z_t.to(dtype), c_x.to(dtype)
         text = self.text_encoder(tokens).last_hidden_state
         single = z_t.shape[2] == 1
-        unet = self.compiled if single and self.compiled is not None else self.unet
-        output = unet(z_t, t, text, c_x)
-        return output.noise_pred, output.mask_logits
+        run = self.compiled if single and self.compiled is not None else self._run
+        return run(z_t, t, text, c_x)
+
+    def _run(self, z_t: Tensor, t: Tensor, text: Tensor, c_x: Tensor) -> Predictions:
+        unet, frames, size = self.unet, z_t.shape[2], (z_t.shape[3], z_t.shape[4])
+        noise_pred, features = unet.denoise(z_t, t, unet.prepare(text, c_x))
+        mask = None if unet.mask_decoder is None else unet.mask_decoder(features, frames)
+        heads = self.attribute_heads
+        return Predictions(noise_pred, mask, None if heads is None else heads(features, size))
 
     def compile_unet(self) -> None:
         """Compiles the U-Net for single frames: one shape per frame size, minutes each."""
-        self.compiled = torch.compile(self.unet.forward, dynamic=False)
+        self.compiled = torch.compile(self._run, dynamic=False)
 
 
 def build_model(config: TrainConfig) -> LGVI:
@@ -65,7 +87,7 @@ def build_model(config: TrainConfig) -> LGVI:
         text_encoder = build_text_encoder(read_part(config.start_from, "text_encoder"))
     if config.attention == "matmul":
         text_encoder.set_attn_implementation("eager")
-    model = LGVI(unet, text_encoder)
+    model = LGVI(unet, text_encoder, with_attributes=config.loss.attribute_weight > 0)
     _choose_trained(model, config)
     if config.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
@@ -192,7 +214,8 @@ def build_optimizer(model: LGVI, config: OptimizerConfig) -> torch.optim.Optimiz
         if not parameter.requires_grad:
             continue
         part = "text_encoder" if name.startswith("text_encoder.") else "unet"
-        part = "mask_decoder" if ".mask_decoder." in name else part
+        # Heads start from nothing, like the mask decoder.
+        part = "mask_decoder" if "mask_decoder." in name or "attribute_heads." in name else part
         decays = parameter.ndim > 1 and "embedding" not in name
         groups.setdefault((part, decays), []).append(parameter)
     tables = [

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from lgvi_core.parts import encode_images
 
+from .attributes import attribute_loss
 from .batches import Batch
 from .config import LossConfig
 
@@ -30,7 +31,7 @@ def frames_as_samples(x: Tensor) -> Tensor:
 def losses(
     model: nn.Module, scheduler: DDIMScheduler, batch: Batch, config: LossConfig
 ) -> dict[str, Tensor]:
-    """Eq. 3 for encoded batches: "diffusion", "mask", and their weighted sum "loss".
+    """Eq. 3 for encoded batches: "diffusion", "mask", "attributes", their weighted sum "loss".
 
     Objects, widened by one latent pixel, count `object_weight` times in both: they are a small
     part of the frame, and everything else is a copy of the source. Those that stay count too:
@@ -45,12 +46,13 @@ def losses(
     else:
         target = batch.noise
     c_x = batch.source * batch.has_video[:, None, None, None, None]
-    prediction, mask_logits = model(z_t, t, batch.tokens, c_x)
+    predictions = model(z_t, t, batch.tokens, c_x)
+    mask_logits = predictions.mask_logits
 
     widened = F.max_pool3d(batch.objects, (1, 3, 3), stride=1, padding=(0, 1, 1))
     weight = 1 + (config.object_weight - 1) * widened
     normaliser = weight.sum((1, 2, 3, 4))
-    error = (prediction.float() - target).square().mean(1, keepdim=True)
+    error = (predictions.noise_pred.float() - target).square().mean(1, keepdim=True)
     parts = {"diffusion": ((weight * error).sum((1, 2, 3, 4)) / normaliser).mean()}
     parts["loss"] = parts["diffusion"]
     if mask_logits is not None:
@@ -64,4 +66,8 @@ def losses(
             per_sample = per_sample * 4 * t * (total - t) / total**2
         parts["mask"] = per_sample.mean()
         parts["loss"] = parts["loss"] + config.mask_weight * parts["mask"]
+    if predictions.attributes is not None:
+        assert batch.attributes is not None
+        parts["attributes"] = attribute_loss(predictions.attributes, batch.attributes)
+        parts["loss"] = parts["loss"] + config.attribute_weight * parts["attributes"]
     return parts

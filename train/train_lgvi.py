@@ -217,6 +217,8 @@ class Trainer:
         if not self.config.ablation.video_inflation:
             frames = batch.mask.shape[2]
             tensors |= {n: getattr(batch, n) for n in ("mask", "objects", "noise")}
+            if batch.attributes is not None:
+                tensors["attributes"] = batch.attributes
             tensors = {name: frames_as_samples(value) for name, value in tensors.items()}
             for name in ("tokens", "t", "has_text", "has_video"):
                 tensors[name] = getattr(batch, name).repeat_interleave(frames, dim=0)
@@ -247,6 +249,7 @@ class Trainer:
             return {}
         with Averaged(self):
             state = comfyui_state(self.plain.unet, lora) if lora else self.plain.state_dict()
+            state = {k: v for k, v in state.items() if not k.startswith("attribute_heads.")}
             return {name: value.cpu().clone() for name, value in state.items()}
 
     def draw_samples(self) -> None:
