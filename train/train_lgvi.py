@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -158,6 +159,11 @@ class Trainer:
         bar.close()
         if first < config.max_steps:
             written = self.save(folder)
+        accelerator.wait_for_everyone()
+        if accelerator.num_processes > 1:
+            # Gloo's threads need the interpreter's lock to let go of the last tensors, and taking
+            # the process group down holds it while it waits for them.
+            time.sleep(1)
         accelerator.end_training()
         if not written:
             raise LGVIError(
