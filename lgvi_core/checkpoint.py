@@ -160,6 +160,12 @@ def read_part(folder: Path, name: str) -> Part:
     return Part(config, read_tensors(file), metadata)
 
 
+def read_scheduler(folder: Path) -> dict[str, Any]:
+    """The scheduler's configuration in a diffusers folder, the released one where it has none."""
+    file = folder / "scheduler" / "scheduler_config.json"
+    return _json_object(read_json(file), file) if file.is_file() else DEFAULT_SCHEDULER
+
+
 def _read_folder(folder: Path) -> tuple[dict[str, Part], dict[str, Any]]:
     if not (folder / "unet").is_dir():
         raise CheckpointError(
@@ -167,10 +173,7 @@ def _read_folder(folder: Path) -> tuple[dict[str, Part], dict[str, Any]]:
             "model_index.json, unet/, vae/ and text_encoder/."
         )
     parts = {name: read_part(folder, name) for name in PARTS if (folder / name).is_dir()}
-    scheduler_file = folder / "scheduler" / "scheduler_config.json"
-    if not scheduler_file.is_file():
-        return parts, DEFAULT_SCHEDULER
-    return parts, _json_object(read_json(scheduler_file), scheduler_file)
+    return parts, read_scheduler(folder)
 
 
 def _read_single_file(path: Path) -> tuple[dict[str, Part], dict[str, Any]]:

@@ -77,6 +77,21 @@ class Batch:
         return replace(self, **tensors)
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one process loads at once: `places` of a step's `size` samples of `frames` frames.
+
+    `rng` is the step's, the same in all its parts.
+    """
+
+    step: int
+    is_video: bool
+    frames: int
+    size: int
+    places: range
+    rng: np.random.Generator
+
+
 class Batches(Dataset[Batch]):
     """The run's batches, `gradient_accumulation` of them per step, for one of several processes."""
 
@@ -112,27 +127,19 @@ class Batches(Dataset[Batch]):
         return int(max(0, step - self.video_from) * self.share + 1e-9)
 
     def __getitem__(self, number: int) -> Batch:
-        step, part = divmod(number, self.parts)
+        step, turn = divmod(number, self.parts)
         is_video = self.videos_before(step + 1) > self.videos_before(step)
         rng = np.random.default_rng([self.config.seed, step])
         frames = int(rng.choice(self.data.video_frames)) if is_video else 1
         size = self._clips(frames) if is_video else self.data.batch_images
         own = size // (self.parts * self.processes)
-        first = part * (size // self.parts) + self.rank * own
-        return self._load(step, is_video, frames, size, range(first, first + own), rng)
+        first = turn * (size // self.parts) + self.rank * own
+        return self._load(Part(step, is_video, frames, size, range(first, first + own), rng))
 
     def _clips(self, frames: int) -> int:
         return max(1, self.data.batch_videos * max(self.data.video_frames) // frames)
 
-    def _load(
-        self,
-        step: int,
-        is_video: bool,
-        frames: int,
-        size: int,
-        own: range,
-        rng: np.random.Generator,
-    ) -> Batch:
+    def _load(self, part: Part) -> Batch:
         raise NotImplementedError
 
     def _sample_rng(self, step: int, place: int) -> np.random.Generator:
@@ -186,22 +193,15 @@ class CachedBatches(Batches):
                 f"cached clips have {VIDEO_FRAMES} frames, video_frames asks for {longest}"
             )
 
-    def _load(
-        self,
-        step: int,
-        is_video: bool,
-        frames: int,
-        size: int,
-        own: range,
-        rng: np.random.Generator,
-    ) -> Batch:
+    def _load(self, part: Part) -> Batch:
         groups = self.cache.groups("video")
-        if not is_video:
+        if not part.is_video:
             # Frames of clips are single frames too: more backgrounds for the same encoding.
             groups = self.cache.groups("image") + groups
         sizes = np.array([len(group) for group in groups], np.float64)
-        group = groups[rng.choice(len(groups), p=sizes / sizes.sum())]
-        return collate([self._sample(group, self._sample_rng(step, i), frames) for i in own])
+        group = groups[part.rng.choice(len(groups), p=sizes / sizes.sum())]
+        rngs = [self._sample_rng(part.step, place) for place in part.places]
+        return collate([self._sample(group, rng, part.frames) for rng in rngs])
 
     def _sample(
         self, group: list[LatentScene], rng: np.random.Generator, frames: int
@@ -243,27 +243,19 @@ class ReaderBatches(Batches):
         self.readers = {True: list(videos), False: list(images)}
         self.orders: dict[bool, tuple[int, np.ndarray]] = {}
 
-    def _load(
-        self,
-        step: int,
-        is_video: bool,
-        frames: int,
-        size: int,
-        own: range,
-        rng: np.random.Generator,
-    ) -> Batch:
-        videos = self.videos_before(step)
-        before = videos if is_video else step - videos
+    def _load(self, part: Part) -> Batch:
+        videos = self.videos_before(part.step)
+        before = videos if part.is_video else part.step - videos
         # Steps of longer clips leave out places, so that all steps walk through the same epoch.
-        places = self._clips(min(self.data.video_frames)) if is_video else size
-        count = self.count(is_video)
+        stride = self._clips(min(self.data.video_frames)) if part.is_video else part.size
+        count = self.count(part.is_video)
         samples, broken = [], []
-        for place in own:
-            number = before * places + place
-            rng = self._sample_rng(step, place)
+        for place in part.places:
+            number = before * stride + place
+            rng = self._sample_rng(part.step, place)
             for _ in range(ATTEMPTS):
                 try:
-                    sample = self._read(is_video, number, frames, rng)
+                    sample = self._read(part.is_video, number, part.frames, rng)
                     break
                 except BrokenSample as error:
                     broken.append(str(error))
@@ -271,7 +263,7 @@ class ReaderBatches(Batches):
             else:
                 raise LGVIError(f"{ATTEMPTS} broken samples in a row, the last: {broken[-1]}")
             samples.append(self._prepare(sample, rng))
-        kind = CLIPS if is_video else PICTURES
+        kind = CLIPS if part.is_video else PICTURES
         return replace(collate(samples), broken=tuple(broken), kind=kind)
 
     def count(self, is_video: bool) -> int:

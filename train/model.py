@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from lgvi_core.attention import matmul_attention, scaled_dot_product_attention
-from lgvi_core.checkpoint import BUNDLED_MODEL, Checkpoint, load_checkpoint, read_part
+from lgvi_core.checkpoint import BUNDLED_MODEL, check_unet, read_part, read_scheduler
 from lgvi_core.config import read_unet_config
 from lgvi_core.errors import LGVIError
 from lgvi_core.inflate import inflate, is_unet_2d
@@ -118,11 +118,11 @@ def _unet_from_folder(config: TrainConfig, attention: AttentionFunction) -> Infl
         unet = inflate(part.config, part.state, attention, **_unet_values(config, {}))
         _expect_scaled_condition(unet, config)
         return unet
-    checkpoint = load_checkpoint(config.start_from)
-    values = _unet_values(config, checkpoint.unet_config.model_dump())
+    own, state = check_unet(part.config, part.state, str(config.start_from))
+    values = _unet_values(config, own.model_dump())
     unet = InflatedUNet(read_unet_config(values, str(config.start_from)), attention=attention)
     unet.initialise_new_parts()
-    result = unet.load_state_dict(checkpoint.unet, strict=False)
+    result = unet.load_state_dict(state, strict=False)
     strange = [k for k in result.missing_keys if not any(part in k for part in NEW_PARTS)]
     dropped = [k for k in result.unexpected_keys if not any(part in k for part in NEW_PARTS)]
     if strange or dropped:
@@ -189,10 +189,7 @@ def build_frozen_vae(config: TrainConfig) -> Any:
 
 def build_noise_scheduler(config: TrainConfig) -> DDIMScheduler:
     """The noise schedule: start_from's, changed by the configuration."""
-    values: dict[str, Any] = {}
-    if config.start_from is not None:
-        checkpoint: Checkpoint = load_checkpoint(config.start_from)
-        values = dict(checkpoint.scheduler)
+    values = {} if config.start_from is None else read_scheduler(config.start_from)
     return DDIMScheduler.from_config({**values, **config.scheduler})
 
 

@@ -250,12 +250,12 @@ class Trainer:
             state = self.accelerator.get_state_dict(self.model)
             if not self.accelerator.is_main_process:
                 return {}
-            return comfyui_state(self.plain.unet, lora, state) if lora else dict(state)
+            return comfyui_state(self.plain.unet, lora, state) if lora else without_heads(state)
         if not self.accelerator.is_main_process:
             return {}
         with Averaged(self):
-            state = comfyui_state(self.plain.unet, lora) if lora else self.plain.state_dict()
-            state = {k: v for k, v in state.items() if not k.startswith("attribute_heads.")}
+            state = self.plain.state_dict()
+            state = comfyui_state(self.plain.unet, lora) if lora else without_heads(state)
             return {name: value.cpu().clone() for name, value in state.items()}
 
     def draw_samples(self) -> None:
@@ -283,6 +283,11 @@ class Trainer:
             return
         writer = self.accelerator.get_tracker("tensorboard", unwrap=True)
         writer.add_image("samples", np.asarray(picture.image), step, dataformats="HWC")
+
+
+def without_heads(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A model's state but for the heads that only its training has."""
+    return {k: v for k, v in state.items() if not k.startswith("attribute_heads.")}
 
 
 class Averaged:
