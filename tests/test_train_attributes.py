@@ -11,6 +11,8 @@ from train_run import WEIGHTS, tiny_values
 from train.attributes import (
     CHANNELS,
     COLOUR_NAMES,
+    FLAG_WORDS,
+    FLAGS,
     NONE,
     AttributeHeads,
     attribute_loss,
@@ -27,9 +29,15 @@ from train.latent_cache import Shard, write_shard
 from train.train_lgvi import Trainer
 
 
-def thing(noun: str, colour: str, x: float, y: float = 0.5) -> SceneObject:
-    path = np.array([[x, y], [x, y]])
-    return SceneObject(noun, colour, (1.0, 0.0, 0.0), 0.3, path, np.zeros(2), False)
+def thing(
+    noun: str, colour: str, x: float, diameter: float = 0.3, frames: int = 2, by: float = 0.0
+) -> SceneObject:
+    path = np.array([[x + by * i, 0.5] for i in range(frames)])
+    return SceneObject(noun, colour, (1.0, 0.0, 0.0), diameter, path, np.zeros(frames), False)
+
+
+def true_words(row: list[int]) -> set[str]:
+    return {word for word, flag in zip(FLAG_WORDS, row[2:], strict=True) if flag == 1}
 
 
 def test_places_are_among_objects_of_the_same_noun() -> None:
@@ -37,15 +45,32 @@ def test_places_are_among_objects_of_the_same_noun() -> None:
     table = attribute_table(objects).tolist()
     assert [row[0] for row in table] == [NOUNS.index(n) for n in ("ball", "ball", "star")]
     assert [row[1] for row in table] == [COLOUR_NAMES.index(c) for c in ("red", "red", "blue")]
-    places = [{w for w, true in zip(PLACE_WORDS, row[2:], strict=True) if true} for row in table]
+    places = [true_words(row) & {*PLACE_WORDS} for row in table]
     assert places == [{"on the left"}, {"on the right"}, {"on the right"}]
+
+
+def test_sizes_are_relative_and_motion_is_of_the_object_itself() -> None:
+    objects = [thing("ball", "red", 0.2, diameter=0.4, by=0.1), thing("ball", "red", 0.8, 0.25)]
+    words = [true_words(row) for row in attribute_table(objects).tolist()]
+    assert words == [{"on the left", "big", "moving"}, {"on the right", "small", "still"}]
+
+
+def test_a_single_frame_says_nothing_of_motion() -> None:
+    (row,) = attribute_table([thing("ball", "red", 0.2, frames=1)]).tolist()
+    assert row[2:] == [0] * (FLAGS - 2) + [NONE] * 2
+    masks = torch.full((1, 1, 2, 2), 255, dtype=torch.uint8)
+    target = attribute_map(masks, [thing("ball", "red", 0.2, frames=1)])[None]
+    logits = torch.zeros(1, CHANNELS, 2, 2)
+    disturbed = logits.clone()
+    disturbed[:, -2:] = 50
+    assert attribute_loss([logits], target) == attribute_loss([disturbed], target)
 
 
 def test_the_map_holds_each_object_where_it_is() -> None:
     masks = torch.zeros(2, 2, 4, 4, dtype=torch.uint8)
     masks[0, :, :2], masks[1, :, 1:3] = 255, 200
     found = attribute_map(masks, [thing("ball", "red", 0.2), thing("cup", "white", 0.8)])
-    assert found.shape == (2 + len(PLACE_WORDS), 2, 4, 4)
+    assert found.shape == (2 + FLAGS, 2, 4, 4)
     nouns = found[0, 0, :, 0].tolist()
     assert nouns == [NOUNS.index("ball"), NOUNS.index("ball"), NOUNS.index("cup"), NONE]
 

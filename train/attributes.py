@@ -1,8 +1,9 @@
 """Supervision of what the objects are, beside the paper's losses, for generated scenes.
 
 A small model that learns from masks alone grounds colours early, but nouns and places very late:
-few sentences depend on them. Here the U-Net's features also have to say of every object what it is
-and where it stands among its like. The heads are not exported.
+few sentences depend on them. Here the U-Net's features also have to say of every object what it
+is, where it stands among its like, whether it is the big or the small one, and whether it moves.
+The heads are not exported.
 """
 
 from collections.abc import Sequence
@@ -12,30 +13,36 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .data.expressions import PLACE_WORDS, place_words
-from .data.scenes import SceneObject
+from .data.expressions import MOTION_WORDS, PLACE_WORDS, SIZE_WORDS, place_words, size_word
+from .data.scenes import MOVES, STILL, SceneObject
 from .data.sprites import COLOURS, NOUNS
 
 COLOUR_NAMES = tuple(COLOURS)
-FLAGS = len(PLACE_WORDS)
+FLAG_WORDS = PLACE_WORDS + SIZE_WORDS + MOTION_WORDS
+FLAGS = len(FLAG_WORDS)
 CHANNELS = len(NOUNS) + len(COLOUR_NAMES) + FLAGS
 NONE = -1
 
 
 def attribute_table(objects: Sequence[SceneObject]) -> Tensor:
-    """[n, 2 + FLAGS]: noun, colour, and for each place word 1 where it singles the object out.
+    """[n, 2 + FLAGS]: noun, colour, and for each of FLAG_WORDS 1 where it is true of the object.
 
-    Among its like, that is objects of the same noun, or among all where it is the only one.
+    Words of place and size are true where they single it out among its like, that is objects of
+    the same noun, or among all where it is the only one; "moving" and "still" by its own path, and
+    NONE in a single frame.
     """
     rows = []
     for i, thing in enumerate(objects):
         others = [o for k, o in enumerate(objects) if k != i]
         like = [o for o in others if o.noun == thing.noun] or others
-        true = place_words(thing, like) if like else []
-        rows.append(
-            [NOUNS.index(thing.noun), COLOUR_NAMES.index(thing.colour)]
-            + [int(words in true) for words in PLACE_WORDS]
-        )
+        true = {*place_words(thing, like), size_word(thing, like)} if like else set()
+        row = [NOUNS.index(thing.noun), COLOUR_NAMES.index(thing.colour)]
+        row += [int(word in true) for word in PLACE_WORDS + SIZE_WORDS]
+        if len(thing.path) > 1:
+            row += [int(thing.travel >= MOVES), int(thing.travel <= STILL)]
+        else:
+            row += [NONE] * len(MOTION_WORDS)
+        rows.append(row)
     return torch.tensor(rows)
 
 
@@ -72,7 +79,7 @@ def attribute_loss(logits: Sequence[Tensor], target: Tensor) -> Tensor:
     """
     there = target[:, 0] != NONE
     normaliser = there.sum((1, 2, 3)).clamp(min=1) * len(logits)
-    flags = target[:, 2:].clamp(min=0).float()
+    flags, known = target[:, 2:].clamp(min=0).float(), target[:, 2:] != NONE
     total = torch.zeros(len(target), device=target.device)
     for values in logits:
         values = rearrange(values.float(), "(b f) c h w -> b c f h w", b=len(target))
@@ -80,6 +87,6 @@ def attribute_loss(logits: Sequence[Tensor], target: Tensor) -> Tensor:
         pixels = F.cross_entropy(noun, target[:, 0], ignore_index=NONE, reduction="none")
         pixels += F.cross_entropy(colour, target[:, 1], ignore_index=NONE, reduction="none")
         entropy = F.binary_cross_entropy_with_logits(flag, flags, reduction="none")
-        pixels = pixels + there * entropy.sum(1)
+        pixels = pixels + (known * entropy).sum(1)
         total = total + pixels.sum((1, 2, 3)) / normaliser
     return total.mean()

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the model")
     parser.add_argument("--processes", type=int, default=2, help="CPU processes, a thread each")
     parser.add_argument("--images", type=int, default=4000, help="cached scenes with one frame")
-    parser.add_argument("--videos", type=int, default=1000, help="cached scenes with a short clip")
+    parser.add_argument("--videos", type=int, default=1600, help="cached scenes with a short clip")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     config_file = CONFIGS / "lgvi_mini.yaml"

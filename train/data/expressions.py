@@ -16,7 +16,8 @@ from .sprites import COLOURS, NOUNS
 Emphasis = Mapping[str, float]
 """How many times as often a kind of expression is used as it would be, 1 where it is left out.
 
-"pairs" does so for showing two of three objects, and makes lone objects rarer by as much.
+"pairs" does so for showing two of three objects, and makes lone objects rarer by as much;
+"two objects" for removing several of three.
 """
 
 _VERBS = ("remove", "remove", "remove", "delete", "erase", "take away")
@@ -28,6 +29,8 @@ _PLACES = (
     ("at the bottom", 1, -1),
 )
 PLACE_WORDS = tuple(words for words, _, _ in _PLACES)
+SIZE_WORDS = ("big", "small")
+MOTION_WORDS = ("moving", "still")
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,10 @@ def sample_pair(
         present.remove(int(rng.integers(count)))
     draw = rng.random()
     nothing = 0.1 * emphasis.get("absent", 1)
+    several = 0.17 * (emphasis.get("two objects", 1) if len(present) > 2 else 1)
     if draw < nothing:
         removed: list[int] = []
-    elif draw < nothing + 0.17 and len(present) > 1:
+    elif draw < nothing + several and len(present) > 1:
         size = 2 if rng.random() < 0.75 else len(present)
         removed = [int(i) for i in rng.permutation(present)[:size]]
     else:
@@ -158,9 +162,9 @@ def _describe(
         if group:
             for place in place_words(thing, group):
                 choices.append((f"{words} {place}", kind, weight))
-            if size := _size(thing, group):
+            if size := size_word(thing, group):
                 choices.append((f"{size} {words}", "size", weight))
-            if motion := _motion(thing, group):
+            if motion := motion_word(thing, group):
                 choices.append((f"{motion} {words}", "motion", weight))
     if not choices:
         return None
@@ -179,7 +183,8 @@ def place_words(thing: SceneObject, others: Sequence[SceneObject]) -> list[str]:
     return found
 
 
-def _size(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+def size_word(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+    """ "big" or "small", where the others are clearly the opposite."""
     if all(thing.diameter >= SIZE_RATIO * o.diameter for o in others):
         return "big"
     if all(SIZE_RATIO * thing.diameter <= o.diameter for o in others):
@@ -187,7 +192,7 @@ def _size(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
     return None
 
 
-def _motion(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+def motion_word(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
     """ "moving" or "still", where the others do the opposite; None in a single frame."""
     if thing.travel >= MOVES and all(o.travel <= STILL for o in others):
         return "moving"
