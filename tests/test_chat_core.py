@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
 from lgvi_core.chat.conversation import SYSTEM_PROMPT, Turn, defuse, render
-from lgvi_core.chat.llava import Llava, load_released_parts
+from lgvi_core.chat.llava import Llava, read_released_parts
 from lgvi_core.chat.marks import find_prompt, find_prompts
 from lgvi_core.errors import CheckpointError
 
@@ -77,7 +77,8 @@ def test_the_three_released_parts_replace_their_own_and_nothing_else(case, tmp_p
         },
     }
     torch.save(tables, tmp_path / "llava_weights.pth")
-    load_released_parts(model, tmp_path / "llava_weights.pth")
+    parts = read_released_parts(tmp_path / "llava_weights.pth")
+    model.load_named(parts, "parts", partial=True)
     changed = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
     assert len(changed) == 1 + 4 + 3
     assert all("embed_tokens" in k or "projector" in k or "mm_head" in k for k in changed)
@@ -91,10 +92,10 @@ def test_files_that_are_no_llava_are_refused(case, tmp_path):
         model.load_named(state, "here")
     torch.save({"weights": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="found weights"):
-        load_released_parts(model, tmp_path / "other.pth")
+        read_released_parts(tmp_path / "other.pth")
     (tmp_path / "torn.pth").write_bytes(b"PK\x03\x04")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_released_parts(model, tmp_path / "torn.pth")
+        read_released_parts(tmp_path / "torn.pth")
 
 
 class Words:

@@ -56,25 +56,37 @@ class Turn:
     reply: str
 
 
-def defuse(text: str) -> str:
-    """A person's text with every mark, end or picture sign taken apart, so that it is only text."""
+def defuse(text: str, special: Sequence[str] = ()) -> str:
+    """A person's text with every mark, end or picture sign taken apart, so that it is only text.
+
+    `special` are the tokenizer's own special tokens.
+    """
+    lookalikes = {token: f"{token[0]} {token[1:]}" for token in special if token.strip()[1:]}
+    lookalikes |= _LOOKALIKES
     changed = True
     while changed:  # taking one apart may not put another together
         before = text
-        for mark, harmless in _LOOKALIKES.items():
+        for mark, harmless in lookalikes.items():
             text = text.replace(mark, harmless)
         changed = text != before
     return text
 
 
 def render(
-    request: str, history: Sequence[Turn] = (), images: int = 1, system: str = SYSTEM_PROMPT
+    request: str,
+    history: Sequence[Turn] = (),
+    images: int = 1,
+    system: str = SYSTEM_PROMPT,
+    special: Sequence[str] = (),
 ) -> str:
-    """The text up to where the reply to `request` begins; `images` pictures come first."""
+    """The text up to where the reply to `request` begins; `images` pictures come first.
+
+    `special` are the tokenizer's special tokens, which requests cannot contain.
+    """
     parts = [system, " "]
     for number, turn in enumerate((*history, Turn(request, ""))):
         pictures = f"{IMAGE}\n" * images if number == 0 else ""
-        parts.append(f"User: {pictures}{defuse(turn.request)} Assistant:")
+        parts.append(f"User: {pictures}{defuse(turn.request, special)} Assistant:")
         if number < len(history):
             parts.append(f" {turn.reply}{END_OF_REPLY}")
     return "".join(parts)

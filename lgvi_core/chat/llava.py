@@ -36,6 +36,7 @@ class MMHead(nn.Module):
 
     def __init__(self, hidden: int, features: int = TEXT_FEATURES) -> None:
         super().__init__()
+        self.features = features
         self.layers = nn.Sequential(
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, features, bias=False)
         )
@@ -66,6 +67,14 @@ class Llava(nn.Module):
         text: Any = config.text_config
         self.mm_head = None if mm_features is None else MMHead(text.hidden_size, mm_features)
 
+    @classmethod
+    def of(cls, llava: Any, mm_head: MMHead | None) -> "Llava":
+        """The two parts put together, as they are."""
+        whole = cls.__new__(cls)
+        nn.Module.__init__(whole)
+        whole.llava, whole.mm_head = llava, mm_head
+        return whole
+
     def forward(self, tokens: Tensor, pixels: Tensor) -> LlavaOutput:
         """`tokens` [b, n] with the picture token repeated per patch; `pixels` [m, 3, h, w].
 
@@ -77,15 +86,21 @@ class Llava(nn.Module):
         return LlavaOutput(output.logits, hidden, features)
 
     def load_named(self, state: dict[str, Tensor], origin: str, partial: bool = False) -> None:
-        """Takes weights by the names of any layout; `partial` lets what is not named stay.
+        """Takes weights by the names of any layout; `partial` lets what is not named stay."""
+        self.load_state_dict(self.own_names(state, origin, partial), strict=False)
+
+    def own_names(
+        self, state: dict[str, Tensor], origin: str, partial: bool = False
+    ) -> dict[str, Tensor]:
+        """`state`, named in any layout, by this network's names; `partial` may lack some.
 
         Raises CheckpointError naming tensors that are missing, foreign, or of another shape.
         """
-        own = {common_name(key): key for key in self.state_dict()}
+        mine = self.state_dict()
+        own = {common_name(key): key for key in mine}
         given = {own.get(common_name(key), key): value for key, value in state.items()}
         for key in [k for k in given if _is_ignored(common_name(k))]:
             del given[key]
-        mine = self.state_dict()
         strange = sorted(given.keys() - mine.keys())
         missing = sorted(k for k in mine.keys() - given.keys() if not _is_spare(common_name(k)))
         shapes = [
@@ -98,28 +113,32 @@ class Llava(nn.Module):
         if any(names for _, names in problems):
             told = "; ".join(f"{len(n)} {what} ({', '.join(n[:3])})" for what, n in problems if n)
             raise CheckpointError(f"{origin}: not the weights of this LLaVA: {told}")
-        self.load_state_dict(given, strict=False)
+        return given
 
 
-def load_released_parts(model: Llava, path: Path) -> None:
-    """Replaces token embeddings, projector and MM head by those of `llava_weights.pth`.
+def read_released_parts(path: Path) -> dict[str, Tensor]:
+    """The tensors of a `llava_weights.pth` by their `common_name`.
 
-    The file holds three tables of tensors; it is read with `weights_only=True`. Raises
-    CheckpointError where it is anything else.
+    Token embeddings, projector and MM head, in three tables; the file is read with
+    `weights_only=True`. Raises CheckpointError where it is anything else.
     """
     try:
         tables: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: file is missing") from error
     except Exception as error:  # a damaged or hostile pickle fails in many ways
         raise CheckpointError(f"{path}: cannot be read as tensors ({error})") from error
     if not isinstance(tables, dict) or tables.keys() != RELEASED_PARTS.keys():
         found = ", ".join(map(str, tables)) if isinstance(tables, dict) else type(tables).__name__
         raise CheckpointError(f"{path}: expected {', '.join(RELEASED_PARTS)}; found {found}")
     state = {
-        prefix + key: value
+        common_name(prefix + str(key)): value
         for table, prefix in RELEASED_PARTS.items()
         for key, value in tables[table].items()
     }
-    model.load_named(state, str(path), partial=True)
+    if not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path}: holds more than tensors")
+    return state
 
 
 def read_weight_files(folder: Path) -> dict[str, Tensor]:

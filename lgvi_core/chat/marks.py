@@ -14,11 +14,13 @@ Decode = Callable[[Sequence[int]], str]
 class Prompt:
     """`text` between the marks; tokens `start` to `stop` (exclusive) of the reply hold it.
 
-    `closed` says whether there was a closing mark. The released code uses the tokens from `start`
-    to the end of the reply, the paper those up to `stop`.
+    `opening` is the first token of the opening mark: the released code uses the tokens from there
+    to the end of the reply, the paper those from `start` to `stop`. `closed` says whether there
+    was a closing mark.
     """
 
     text: str
+    opening: int
     start: int
     stop: int
     closed: bool
@@ -36,7 +38,7 @@ def find_prompts(tokens: Sequence[int], decode: Decode) -> list[Prompt]:
     whole = decode(tokens)
     marks = [(m.start(), m.end(), bool(m[1] or m[2])) for m in _MARK.finditer(whole)]
     prompts = []
-    for number, (_, begin, closes) in enumerate(marks):
+    for number, (mark, begin, closes) in enumerate(marks):
         if closes:
             continue
         following = marks[number + 1] if number + 1 < len(marks) else None
@@ -46,10 +48,12 @@ def find_prompts(tokens: Sequence[int], decode: Decode) -> list[Prompt]:
             continue
         first = begin + len(text) - len(text.lstrip())
         last = begin + len(text.rstrip())
+        opening = sum(e <= mark for e in ends)
         start = sum(e <= first for e in ends)
         stop = sum(e < last for e in ends) + 1
         closed = following is not None and following[2]
-        prompts.append(Prompt(" ".join(text.split()), start, min(stop, len(tokens)), closed))
+        words = " ".join(text.split())
+        prompts.append(Prompt(words, opening, start, min(stop, len(tokens)), closed))
     return prompts
 
 

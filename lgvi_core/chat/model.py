@@ -1,0 +1,251 @@
+"""A chat model from its folder: transformers' layout, the original LLaVA 1.5's, or the bundled."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoTokenizer,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
+
+from ..errors import CheckpointError, LGVIError
+from ..weights_io import read_json
+from .format import ChatFormat, read_format
+from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_files
+from .vision import CLIP_MEAN, CLIP_STD
+
+BUNDLED_CHAT = Path(__file__).parent.parent / "weights" / "lgvi-mini-chat"
+MM_HEAD_FILE = "mm_head.safetensors"
+"""Beside LLaVA's own weights; its tensors are called `mm_head.layers.*`."""
+RELEASED_PARTS_FILE = "llava_weights.pth"
+VISION_TOWER = "clip-vit-large-patch14-336"
+"""Of LLaVA 1.5, whose own folder does not hold it."""
+MAX_TOKENIZER_LENGTH = 1_000_000
+
+Quantization = Literal["none", "8-bit", "4-bit"]
+
+
+@dataclass
+class ChatModel:
+    """A LLaVA with its tokenizer and its format, ready to reply."""
+
+    llava: Llava
+    tokenizer: Any
+    format: ChatFormat
+    image_mean: tuple[float, ...] = CLIP_MEAN
+    image_std: tuple[float, ...] = CLIP_STD
+
+    @property
+    def config(self) -> Any:
+        """transformers' LlavaConfig."""
+        return self.llava.llava.config
+
+    @property
+    def image_token(self) -> int:
+        return int(self.config.image_token_id)
+
+    @property
+    def image_size(self) -> int:
+        return int(self.config.vision_config.image_size)
+
+    @property
+    def patches(self) -> int:
+        """How many tokens one picture is."""
+        return int((self.image_size // self.config.vision_config.patch_size) ** 2)
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens, pictures and reply included."""
+        return int(self.config.text_config.max_position_embeddings)
+
+    @property
+    def text_features(self) -> int | None:
+        """The width of the features for cross-attention; None for a two-stage model."""
+        head = self.llava.mm_head
+        return None if head is None else head.features
+
+
+def load_chat(
+    folder: Path,
+    quantization: Quantization = "none",
+    dtype: torch.dtype = torch.float16,
+    released_parts: Path | None = None,
+) -> ChatModel:
+    """The chat model in `folder`, on the CPU (quantised ones where bitsandbytes puts them).
+
+    `released_parts` is a `llava_weights.pth` that replaces its parts and brings the MM head; one
+    that lies in the folder is taken by itself. Raises CheckpointError that says what a folder
+    lacks, and LGVIError where bitsandbytes is wanted and missing.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder")
+    chat_format = read_format(folder)
+    values = read_json(folder / "config.json")
+    tokenizer = _read_tokenizer(folder)
+    state = read_weight_files(folder)
+    mm_head = {k: state.pop(k) for k in list(state) if common_name(k).startswith("mm_head.")}
+    if not state:
+        raise CheckpointError(f"{folder}: no weights here but those of the MM head")
+    config, vision_state = _read_llava_config(folder, values, tokenizer, state)
+    state |= vision_state
+    parts = released_parts or folder / RELEASED_PARTS_FILE
+    if released_parts is not None or parts.is_file():
+        tables = read_released_parts(parts)
+        mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
+        replaced = {common_name(k): k for k in state}
+        state |= {replaced.get(k, k): v for k, v in tables.items() if k not in mm_head}
+    llava = build_llava(config, state, mm_head, str(folder), quantization, dtype)
+    mean, std = _read_normalisation(folder)
+    return ChatModel(llava, tokenizer, chat_format, mean, std)
+
+
+def build_llava(
+    config: LlavaConfig,
+    state: dict[str, Tensor],
+    mm_head: dict[str, Tensor],
+    origin: str,
+    quantization: Quantization = "none",
+    dtype: torch.dtype = torch.float32,
+) -> Llava:
+    """The network with the weights of `state` and `mm_head`, which may be empty.
+
+    Raises CheckpointError naming tensors that are missing, foreign, or of another shape.
+    """
+    head = {common_name(k).removeprefix("mm_head."): v for k, v in mm_head.items()}
+    features = head["2.weight"].shape[0] if "2.weight" in head else None
+    if head and features is None:
+        raise CheckpointError(f"{origin}: an MM head without its last layer (2.weight)")
+    with torch.device("meta"):
+        skeleton = Llava(config, features)
+    named = skeleton.own_names({**state, **{f"mm_head.{k}": v for k, v in head.items()}}, origin)
+    prefix = "llava."
+    weights = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
+    options: dict[str, Any] = {"torch_dtype": dtype}
+    if quantization != "none":
+        options["quantization_config"] = _quantization_config(quantization, dtype)
+    language = LlavaForConditionalGeneration.from_pretrained(
+        None, config=config, state_dict=weights, **options
+    )
+    mm = None
+    if features is not None:
+        text: Any = config.text_config
+        mm = MMHead(text.hidden_size, features)
+        own = "mm_head."
+        mm.load_state_dict({k.removeprefix(own): v for k, v in named.items() if k.startswith(own)})
+        mm.to(language.device, dtype)
+    return Llava.of(language, mm).eval()
+
+
+def _quantization_config(quantization: Quantization, dtype: torch.dtype) -> Any:
+    try:
+        import bitsandbytes  # noqa: F401
+        from transformers import BitsAndBytesConfig
+    except ImportError as error:
+        raise LGVIError(
+            f"{quantization} needs the package bitsandbytes, which is not installed: install it "
+            "into ComfyUI's Python (pip install bitsandbytes), or choose 'none'"
+        ) from error
+    # The vision tower, projector and heads are small, and lose most by fewer bits.
+    kept = ["vision_tower", "multi_modal_projector", "lm_head"]
+    if quantization == "8-bit":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_quant_type="nf4",
+        llm_int8_skip_modules=kept,
+    )
+
+
+def _read_tokenizer(folder: Path) -> Any:
+    names = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
+    if not any((folder / name).is_file() for name in names):
+        raise CheckpointError(f"{folder}: no tokenizer here (looked for {', '.join(names)})")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # whatever a foreign or damaged file sets off in the library
+        raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error})") from error
+    if tokenizer.eos_token_id is None:
+        raise CheckpointError(f"{folder}: the tokenizer has no end token, so no reply would end")
+    return tokenizer
+
+
+def _read_llava_config(
+    folder: Path, values: Any, tokenizer: Any, state: dict[str, Tensor]
+) -> tuple[LlavaConfig, dict[str, Tensor]]:
+    """The network's shape, and the vision tower's weights where they lie in their own folder."""
+    if not isinstance(values, dict) or values.get("model_type") not in ("llava", "llava_llama"):
+        found = values.get("model_type") if isinstance(values, dict) else type(values).__name__
+        raise CheckpointError(
+            f"{folder}: not a LLaVA (model_type in its config.json is {found!r}): choose a folder "
+            "such as llava-hf/llava-1.5-7b-hf or liuhaotian/llava-v1.5-7b"
+        )
+    try:
+        if "vision_config" in values:
+            return LlavaConfig.from_dict(values), {}
+        return _original_config(folder, values, tokenizer, state)
+    except CheckpointError:
+        raise
+    except Exception as error:  # a wrong value in a foreign config fails in many ways
+        raise CheckpointError(
+            f"{folder}: config.json is not one of a LLaVA that can be used here ({error})"
+        ) from error
+
+
+def _original_config(
+    folder: Path, values: dict[str, Any], tokenizer: Any, state: dict[str, Tensor]
+) -> tuple[LlavaConfig, dict[str, Tensor]]:
+    """Of LLaVA 1.5 as its authors released it: the language model's keys at the top level."""
+    tower = Path(str(values.get("mm_vision_tower", VISION_TOWER))).name
+    places = (folder / tower, folder.parent / tower)
+    home = next((place for place in places if (place / "config.json").is_file()), None)
+    if home is None:
+        raise CheckpointError(
+            f"{folder}: LLaVA in its authors' layout needs the vision tower beside it: put the "
+            f"folder {tower} (from the hub: openai/{tower}) into {folder.parent}"
+        )
+    # Pictures have no token of their own there, and no text makes an unknown one.
+    if tokenizer.unk_token_id is None:
+        raise CheckpointError(f"{folder}: the tokenizer has no unknown token, as LLaVA 1.5's has")
+    vision = read_json(home / "config.json")
+    vision = vision.get("vision_config", vision)
+    vision_state: dict[str, Tensor] = {}
+    if not any(common_name(key).startswith("vision.") for key in state):
+        tensors = read_weight_files(home)
+        vision_state = {
+            f"vision_tower.{key}": value
+            for key, value in tensors.items()
+            if key.startswith("vision_model.")
+        }
+    text = {k: v for k, v in values.items() if not k.startswith(("mm_", "tune_", "model_type"))}
+    config = LlavaConfig(
+        text_config=LlamaConfig(**text),
+        vision_config=CLIPVisionConfig(**{k: v for k, v in vision.items() if k != "model_type"}),
+        image_token_index=tokenizer.unk_token_id,
+        vision_feature_layer=values.get("mm_vision_select_layer", -2),
+        vision_feature_select_strategy="default",
+        projector_hidden_act="gelu",
+    )
+    return config, vision_state
+
+
+def _read_normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    path = folder / "preprocessor_config.json"
+    values = read_json(path) if path.is_file() else {}
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}: not a JSON object")
+    found = []
+    for key, default in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)):
+        numbers = values.get(key, default)
+        if len(numbers) != 3 or not all(isinstance(n, int | float) and n > 0 for n in numbers):
+            raise CheckpointError(f"{path}: {key} is {numbers!r} instead of three numbers above 0")
+        found.append(tuple(map(float, numbers)))
+    return found[0], found[1]

@@ -1,0 +1,189 @@
+"""Asking the chat model: its reply, the prompt in it, and the prompt's features (Sec. 4.2)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from ..errors import LGVIError
+from .conversation import Turn, render
+from .marks import Prompt, find_prompt
+from .model import ChatModel
+from .phrases import objects_of
+from .tokens import encode
+from .vision import prepare_pixels
+
+TEMPERATURE = 0.2
+MAX_TOKENS = 1024
+
+ReplyCallback = Callable[[int, str], None]
+"""(tokens so far, text so far) after every token; may raise to stop."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`text` of the reply, and what follows from it.
+
+    `prompt` is the removal prompt and `objects` its noun phrases; empty, with the `reason`, where
+    the model gave none: it asks back, or only answers. `features` [1, n, d] are the prompt's, for
+    cross-attention; None without a prompt or without an MM head. `history` ends with this turn.
+    """
+
+    text: str
+    prompt: str
+    objects: tuple[str, ...]
+    reason: str
+    features: Tensor | None
+    history: tuple[Turn, ...]
+
+
+@torch.inference_mode()
+def reply(
+    model: ChatModel,
+    frames: Tensor,
+    request: str,
+    history: Sequence[Turn] = (),
+    seed: int = 0,
+    temperature: float = TEMPERATURE,
+    max_tokens: int = MAX_TOKENS,
+    callback: ReplyCallback | None = None,
+) -> Reply:
+    """What `model` says to `request` about `frames` [f, h, w, 3], float 0 to 1.
+
+    The same seed gives the same reply; temperature 0 takes the likeliest token each time. Raises
+    LGVIError for an empty request, frames that are none, and a conversation beyond the model's
+    context.
+    """
+    if not request.strip():
+        raise LGVIError("the request is empty: say what to remove, or what to keep")
+    if temperature < 0 or max_tokens < 1:
+        raise LGVIError("temperature must be 0 or more, and the reply at least 1 token long")
+    ids, pixels = prepare_inputs(model, frames, request, history)
+    room = model.context_length - len(ids)
+    if room < 1:
+        raise LGVIError(
+            f"the conversation has {len(ids)} tokens, this model reads {model.context_length}: "
+            "shorten the request, or start anew without the history"
+        )
+    tokens, states = _generate(
+        model, ids, pixels, seed, temperature, min(max_tokens, room), callback
+    )
+    text = _decode(model, tokens).strip()
+    found = find_prompt(tokens, lambda part: _decode(model, part))
+    turns = (*history, Turn(request, text))
+    if found is None:
+        return Reply(text, "", (), _why_no_prompt(model, tokens, max_tokens), None, turns)
+    features = None
+    if model.llava.mm_head is not None:
+        features = model.llava.mm_head(_span(model, found, states)).float()
+    return Reply(text, found.text, objects_of(found.text), "", features, turns)
+
+
+def prepare_inputs(
+    model: ChatModel, frames: Tensor, request: str, history: Sequence[Turn] = ()
+) -> tuple[list[int], Tensor]:
+    """Token ids of the conversation up to the reply, and the pictures' pixels [m, 3, s, s]."""
+    chat_format = model.format
+    pixels = prepare_pixels(
+        frames,
+        model.image_size,
+        chat_format.framing,
+        chat_format.frames,
+        model.image_mean,
+        model.image_std,
+    )
+    special = model.tokenizer.all_special_tokens
+    text = render(request, history, len(pixels), chat_format.system_prompt, special)
+    return encode(model.tokenizer, text, model.image_token, model.patches), pixels
+
+
+class _AfterEachToken(StoppingCriteria):
+    """Never stops by itself, but lets the caller look on, and stop by raising."""
+
+    def __init__(self, model: ChatModel, skipped: int, callback: ReplyCallback) -> None:
+        self.model, self.skipped, self.callback = model, skipped, callback
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Any:
+        tokens = input_ids[0, self.skipped :].tolist()
+        self.callback(len(tokens), _decode(self.model, tokens))
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+def _generate(
+    model: ChatModel,
+    ids: list[int],
+    pixels: Tensor,
+    seed: int,
+    temperature: float,
+    max_tokens: int,
+    callback: ReplyCallback | None,
+) -> tuple[list[int], Tensor]:
+    """The reply's tokens, and the last layer's states [n, hidden] at all of them but the last.
+
+    The last one is not read by the model any more: it is the end token, or the limit was reached.
+    """
+    llava: Any = model.llava.llava
+    device = next(llava.parameters()).device
+    input_ids = torch.tensor([ids], device=device)
+    tokenizer = model.tokenizer
+    sampling: dict[str, Any] = {"do_sample": temperature > 0}
+    if temperature > 0:
+        sampling["temperature"] = temperature
+    config = GenerationConfig(
+        max_new_tokens=max_tokens,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id
+        if tokenizer.pad_token_id is None
+        else tokenizer.pad_token_id,
+        **sampling,
+    )
+    watching = StoppingCriteriaList()
+    if callback is not None:
+        watching.append(_AfterEachToken(model, len(ids), callback))
+    states: list[Tensor] = []
+    # What the output layer reads are the last layer's states: no second pass, nothing else kept.
+    handle = llava.get_output_embeddings().register_forward_pre_hook(
+        lambda _, inputs: states.append(inputs[0][0, -1:])
+    )
+    devices = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            sequences = llava.generate(
+                input_ids=input_ids,
+                attention_mask=torch.ones_like(input_ids),
+                pixel_values=pixels.to(device, llava.dtype),
+                generation_config=config,
+                stopping_criteria=watching,
+            )
+    finally:
+        handle.remove()
+    # The first state is the request's last token's.
+    return sequences[0, len(ids) :].tolist(), torch.cat(states)[1:]
+
+
+def _span(model: ChatModel, found: Prompt, states: Tensor) -> Tensor:
+    """[1, n, hidden]: the states that the MM head was trained on."""
+    if model.format.features == "to_mark":
+        return states[None, found.start : found.stop]
+    return states[None, found.opening :]
+
+
+def _decode(model: ChatModel, tokens: Sequence[int]) -> str:
+    text: str = model.tokenizer.decode(
+        list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text
+
+
+def _why_no_prompt(model: ChatModel, tokens: Sequence[int], max_tokens: int) -> str:
+    if not tokens or tokens[-1] != model.tokenizer.eos_token_id:
+        return (
+            f"The reply broke off after {len(tokens)} tokens, before any removal prompt: raise "
+            "the maximum length."
+        )
+    return "The model named nothing to remove. Answer it in the next request."

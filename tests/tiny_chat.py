@@ -1,0 +1,85 @@
+"""A random chat model of a few thousand weights, in a folder, whose replies can be dictated."""
+
+import contextlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
+
+from lgvi_core.chat.format import ChatFormat, write_format
+from lgvi_core.chat.llava import MMHead
+from lgvi_core.chat.model import MM_HEAD_FILE, ChatModel
+
+SPECIAL = {
+    "unk_token": "<unk>",
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "pad_token": "<pad>",
+}
+FEATURES = 24
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """Every byte is a token, so that any text in any language can be written."""
+    words = [*SPECIAL.values(), "<image>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, additional_special_tokens=["<image>"], **SPECIAL
+    )
+
+
+def make_chat_folder(
+    folder: Path, mm_features: int | None = FEATURES, context: int = 2048, **chat_format
+) -> Path:
+    """A Hugging Face LLaVA folder with `lgvi_chat.json`, and an MM head if one is wanted."""
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer()
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+    config = LlavaConfig(
+        text_config=LlamaConfig(
+            **size,
+            num_hidden_layers=2,
+            vocab_size=len(tokenizer),
+            max_position_embeddings=context,
+        ),
+        vision_config=CLIPVisionConfig(**size, num_hidden_layers=2, image_size=32, patch_size=16),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+    )
+    LlavaForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    defaults = {"system_prompt": "You find what to remove.", "framing": "letterbox"}
+    write_format(ChatFormat(**(defaults | chat_format)), folder)
+    if mm_features is not None:
+        head = MMHead(size["hidden_size"], mm_features).state_dict()
+        save_file({f"mm_head.{k}": v for k, v in head.items()}, folder / MM_HEAD_FILE)
+    return folder
+
+
+@contextlib.contextmanager
+def dictated(model: ChatModel, text: str):
+    """Within it the model says `text` to everything; all but the choice of tokens is its own."""
+    tokens = [*model.tokenizer(text, add_special_tokens=False).input_ids]
+    script = iter([*tokens, model.tokenizer.eos_token_id])
+
+    def choose(_, __, logits):
+        forced = torch.full_like(logits, -1e4)
+        forced[..., next(script)] = 0
+        return forced
+
+    handle = model.llava.llava.get_output_embeddings().register_forward_hook(choose)
+    try:
+        yield
+    finally:
+        handle.remove()
