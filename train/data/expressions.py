@@ -20,6 +20,9 @@ Emphasis = Mapping[str, float]
 "two objects" for removing several of three.
 """
 
+_OF_ONE_FRAME: Emphasis = MappingProxyType(
+    {"colour and name": 0.4, "colour": 2, "name and place": 0.6, "place": 5}
+)
 _VERBS = ("remove", "remove", "remove", "delete", "erase", "take away")
 _ANY = ("object", "thing")
 _PLACES = (
@@ -141,13 +144,30 @@ def _describe(
     emphasis: Emphasis,
 ) -> tuple[str, str] | None:
     """Words that fit only object `index` among those present, and their kind."""
-    thing = objects[index]
+    any_noun = str(rng.choice(_ANY))
     others = [objects[i] for i in present if i != index]
+    return _pick(rng, _choices(objects[index], others, any_noun), emphasis)
+
+
+def _pick(
+    rng: np.random.Generator, choices: Sequence[tuple[str, str, float]], emphasis: Emphasis
+) -> tuple[str, str] | None:
+    """One of the `_choices` by weight; None where there are none."""
+    if not choices:
+        return None
+    weights = np.array([weight * emphasis.get(kind, 1) for _, kind, weight in choices])
+    words, kind, _ = choices[rng.choice(len(choices), p=weights / weights.sum())]
+    return words, kind
+
+
+def _choices(
+    thing: SceneObject, others: Sequence[SceneObject], any_noun: str
+) -> list[tuple[str, str, float]]:
+    """(words, kind, weight) of every description that fits `thing` and none of the others."""
     named = [o for o in others if o.noun == thing.noun]
     twins = [o for o in named if o.colour == thing.colour]
     coloured = [o for o in others if o.colour == thing.colour]
-    any_noun = str(rng.choice(_ANY))
-    choices: list[tuple[str, str, float]] = []  # words, kind, weight
+    choices: list[tuple[str, str, float]] = []
     if not twins:
         choices.append((f"{thing.colour} {thing.noun}", "colour and name", 3.0))
     if not named:
@@ -166,28 +186,71 @@ def _describe(
                 choices.append((f"{size} {words}", "size", weight))
             if motion := motion_word(thing, group):
                 choices.append((f"{motion} {words}", "motion", weight))
-    if not choices:
-        return None
-    weights = np.array([weight * emphasis.get(kind, 1) for _, kind, weight in choices])
-    words, kind, _ = choices[rng.choice(len(choices), p=weights / weights.sum())]
-    return words, kind
+    return choices
 
 
-def place_words(thing: SceneObject, others: Sequence[SceneObject]) -> list[str]:
-    """Place words that single out `thing`, in every frame and by a clear distance."""
-    found = []
-    for words, axis, sign in _PLACES:
-        gaps = [sign * (o.path[:, axis] - thing.path[:, axis]) for o in others]
-        if min(gap.min() for gap in gaps) >= TWINS_APART:
-            found.append(words)
-    return found
+def describe_object(
+    objects: Sequence[SceneObject], index: int, rng: np.random.Generator | None = None
+) -> str | None:
+    """Words, without article, that fit only object `index`; none of motion, for single frames.
+
+    With an `rng` any such words. Without one always the same: colour and noun, with the place that
+    is clearest where that leaves it open, or else the size. None where nothing singles it out.
+    """
+    thing, others = objects[index], [o for i, o in enumerate(objects) if i != index]
+    if rng is not None:
+        choices = _choices(thing, others, str(rng.choice(_ANY)))
+        found = _pick(rng, [c for c in choices if c[1] != "motion"], _OF_ONE_FRAME)
+        return None if found is None else found[0]
+    name = f"{thing.colour} {thing.noun}"
+    twins = [o for o in others if (o.noun, o.colour) == (thing.noun, thing.colour)]
+    if not twins:
+        return name
+    if place := clearest_place(thing, twins):
+        return f"{name} {place}"
+    size = size_word(thing, twins)
+    return None if size is None else f"{size} {name}"
 
 
-def size_word(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
-    """ "big" or "small", where the others are clearly the opposite."""
-    if all(thing.diameter >= SIZE_RATIO * o.diameter for o in others):
+def absent_object(
+    rng: np.random.Generator, objects: Sequence[SceneObject], nouns: Sequence[str] = NOUNS
+) -> str:
+    """Words for an object that is not among `objects`, often one that differs by a word."""
+    if objects:
+        return _absent(rng, objects, nouns)
+    noun = str(rng.choice(nouns))
+    return noun if rng.random() < 0.5 else f"{rng.choice(list(COLOURS))} {noun}"
+
+
+def place_words(
+    thing: SceneObject, others: Sequence[SceneObject], apart: float = TWINS_APART
+) -> list[str]:
+    """Place words that single out `thing`, in every frame and by the distance `apart`."""
+    return [words for words, gap in _place_gaps(thing, others).items() if gap >= apart]
+
+
+def clearest_place(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+    """Of `place_words` the one that is true by the widest gap."""
+    gaps = _place_gaps(thing, others)
+    words = max(gaps, key=gaps.__getitem__)
+    return words if gaps[words] >= TWINS_APART else None
+
+
+def _place_gaps(thing: SceneObject, others: Sequence[SceneObject]) -> dict[str, float]:
+    """How far into each direction `thing` is ahead of all others, in the worst frame."""
+    return {
+        words: min(float((sign * (o.path[:, axis] - thing.path[:, axis])).min()) for o in others)
+        for words, axis, sign in _PLACES
+    }
+
+
+def size_word(
+    thing: SceneObject, others: Sequence[SceneObject], ratio: float = SIZE_RATIO
+) -> str | None:
+    """ "big" or "small", where the others are clearly the opposite, by `ratio`."""
+    if all(thing.diameter >= ratio * o.diameter for o in others):
         return "big"
-    if all(SIZE_RATIO * thing.diameter <= o.diameter for o in others):
+    if all(ratio * thing.diameter <= o.diameter for o in others):
         return "small"
     return None
 

@@ -1,0 +1,306 @@
+"""Generated conversations about generated clips: what a person asks, and the right reply.
+
+    talk = make_conversation("held-out", 7, frames=8, height=128, width=128)
+
+Explicit and implicit requests, several turns, chatter, questions, and objects that are not there.
+The first reply begins with what is in the picture. Where something is to be removed, a reply ends
+with the prompt between its marks; where nothing is, or it is not clear what, it has none.
+
+A request for a removal is about the clip as it was: only "the other one too" and the like add to
+what was removed in the turn before. Words never depend on motion: the chat sees single frames.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from . import phrasings
+from .expressions import absent_object, describe_object, plural
+from .prompts import MARKS, canonical, describe_scene, name_objects
+from .scenes import SceneObject
+from .synthetic import SPLITS, scene_of
+
+FIRST_KINDS: Mapping[str, float] = {
+    "remove": 0.3,
+    "keep": 0.2,
+    "distract": 0.14,
+    "empty": 0.05,
+    "absent": 0.1,
+    "ambiguous": 0.09,
+    "look": 0.04,
+    "greeting": 0.04,
+    "unanswerable": 0.04,
+}
+"""Kinds of first turns and how often they come, where the scene allows them."""
+LATER_KINDS: Mapping[str, float] = {
+    "remove": 0.2,
+    "keep": 0.16,
+    "distract": 0.08,
+    "empty": 0.03,
+    "absent": 0.07,
+    "ambiguous": 0.08,
+    "thanks": 0.05,
+    "unanswerable": 0.03,
+    "too": 0.15,
+    "instead": 0.15,
+}
+KINDS = (*dict.fromkeys((*FIRST_KINDS, *LATER_KINDS, "answer")),)
+TURN_SHARES = (0.6, 0.28, 0.12)
+"""Of conversations with one, two and three turns."""
+_STREAM = 4  # of random numbers, apart from those of the scene and its sentence
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A request, its reply, the indices of what has to go and which kind of request it is."""
+
+    request: str
+    reply: str
+    removed: tuple[int, ...]
+    kind: str
+
+    @property
+    def has_prompt(self) -> bool:
+        return MARKS[0] in self.reply
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One to three turns about the clip of that split and number."""
+
+    split: str
+    number: int
+    objects: tuple[SceneObject, ...]
+    turns: tuple[Turn, ...]
+
+
+def make_conversation(
+    split: str, number: int, frames: int, height: int, width: int
+) -> Conversation:
+    """The conversation about clip `number` of a split, the one of `synthetic.make_sample`."""
+    objects = scene_of(split, number, frames, width / height).objects
+    rng = np.random.default_rng([SPLITS[split], number, _STREAM])
+    count = 1 + int(rng.choice(len(TURN_SHARES), p=TURN_SHARES))
+    return Conversation(split, number, objects, converse(rng, objects, count))
+
+
+def converse(
+    rng: np.random.Generator, objects: Sequence[SceneObject], count: int
+) -> tuple[Turn, ...]:
+    """`count` turns about a picture of `objects`, which may be none."""
+    talk = _Talk(rng, objects)
+    for _ in range(count):
+        talk.go_on()
+    return tuple(talk.turns)
+
+
+class _Talk:
+    """A conversation while it is made."""
+
+    def __init__(self, rng: np.random.Generator, objects: Sequence[SceneObject]) -> None:
+        self.rng, self.objects = rng, objects
+        self.all = tuple(range(len(objects)))
+        self.turns: list[Turn] = []
+        self.asked: tuple[int, ...] = ()  # between which objects the last reply left the choice
+        self.makers: dict[str, Callable[[], Turn | None]] = {
+            "remove": self._remove,
+            "keep": self._keep,
+            "distract": self._distract,
+            "empty": self._empty,
+            "absent": self._absent,
+            "ambiguous": self._ambiguous,
+            "too": self._too,
+            "instead": self._instead,
+            "answer": self._answer,
+        }
+        for kind, (requests, answer) in _CHATTER.items():
+            self.makers[kind] = partial(self._chatter, kind, requests, answer)
+
+    def go_on(self) -> None:
+        """Adds a turn. Kinds are drawn until one fits the scene; some fit all."""
+        shares = LATER_KINDS if self.turns else FIRST_KINDS
+        while True:
+            kind = str(self.rng.choice(list(shares), p=np.array([*shares.values()])))
+            if self.asked and self.rng.random() < 0.9:
+                kind = "answer"
+            if (turn := self.makers[kind]()) is not None:
+                break
+        self.turns.append(turn)
+        if kind != "ambiguous":
+            self.asked = ()
+
+    def _remove(self) -> Turn | None:
+        count = 2 if len(self.all) > 2 and self.rng.random() < 0.3 else 1
+        if count > len(self.all):
+            return None
+        chosen = self._some(count)
+        return self._removal(self._fill(phrasings.REMOVE, chosen), chosen, "remove")
+
+    def _keep(self) -> Turn | None:
+        if len(self.all) < 2:
+            return None
+        count = 2 if len(self.all) > 2 and self.rng.random() < 0.25 else 1
+        kept = self._some(count)
+        rest = tuple(i for i in self.all if i not in kept)
+        names = name_objects(self.objects, kept)
+        stays = f"Sure, {names} {'stays' if count == 1 else 'stay'}."
+        return self._removal(self._fill(phrasings.KEEP, kept), rest, "keep", stays)
+
+    def _distract(self) -> Turn | None:
+        if len(self.all) < 2:
+            return None
+        one, other = self.rng.permutation(len(self.all))[:2].tolist()
+        return self._removal(self._fill(phrasings.DISTRACT, (one,), other), (one,), "distract")
+
+    def _empty(self) -> Turn | None:
+        request = self._choose(phrasings.EMPTY)
+        if not self.all:
+            return self._without(request, "There is nothing to remove.", "empty")
+        return self._removal(request, self.all, "empty")
+
+    def _absent(self) -> Turn | None:
+        words = absent_object(self.rng, self.objects)
+        templates = phrasings.REMOVE if self.rng.random() < 0.7 else phrasings.KEEP
+        request = self._choose(templates).format(it=f"the {words}", **_VERBS_OF_ONE)
+        return self._without(request, f"There is no {words}. What shall I remove?", "absent")
+
+    def _ambiguous(self) -> Turn | None:
+        """Asks for "the ball" or "the red thing" where there are two of those."""
+        words: dict[str, list[int]] = {}
+        for i, thing in enumerate(self.objects):
+            names = (thing.noun, f"{thing.colour} {thing.noun}", f"{thing.colour} thing")
+            for name in names:
+                words.setdefault(name, []).append(i)
+        unclear = [(name, found) for name, found in words.items() if len(found) == 2]
+        if not unclear:
+            return None
+        name, found = unclear[int(self.rng.integers(len(unclear)))]
+        options = [describe_object(self.objects, i) for i in found]
+        if None in options:
+            return None
+        request = self._choose(phrasings.REMOVE).format(
+            it=f"the {_vary(self.rng, name)}", **_VERBS_OF_ONE
+        )
+        head, _, noun = name.rpartition(" ")
+        reply = f"There are two {head}{' ' * bool(head)}{plural(noun)}. Which one shall I remove?"
+        self.asked = tuple(found)
+        return self._without(request, reply, "ambiguous")
+
+    def _answer(self) -> Turn | None:
+        if self.rng.random() < 0.12:
+            return self._removal(self._choose(phrasings.BOTH), self.asked, "answer")
+        one = int(self.rng.choice(self.asked))
+        choices = [self.objects[i] for i in self.asked]
+        words = describe_object(choices, self.asked.index(one), self.rng)
+        if words is None:
+            return None
+        request = self._choose(phrasings.ANSWER).format(it=f"the {_vary(self.rng, words)}")
+        return self._removal(_capital(request), (one,), "answer")
+
+    def _too(self) -> Turn | None:
+        removed = self._last_removed()
+        left = tuple(i for i in self.all if i not in removed)
+        if not removed or not left:
+            return None
+        if len(left) == 1 and self.rng.random() < 0.5:
+            request: str | None = self._choose(phrasings.OTHER_TOO)
+            one = left[0]
+        else:
+            one = int(self.rng.choice(left))
+            request = self._fill(phrasings.TOO, (one,))
+        return self._removal(request, (*removed, one), "too")
+
+    def _instead(self) -> Turn | None:
+        removed = self._last_removed()
+        left = tuple(i for i in self.all if i not in removed)
+        if not removed or not left:
+            return None
+        one = int(self.rng.choice(left))
+        if len(left) == 1 == len(removed) and self.rng.random() < 0.6:
+            return self._removal(self._choose(phrasings.OTHER_INSTEAD), left, "instead")
+        return self._removal(self._fill(phrasings.INSTEAD, (one,)), (one,), "instead")
+
+    def _chatter(self, kind: str, requests: Sequence[str], answer: str) -> Turn:
+        return self._without(self._choose(requests), answer, kind)
+
+    def _last_removed(self) -> tuple[int, ...]:
+        return self.turns[-1].removed if self.turns else ()
+
+    def _some(self, count: int) -> tuple[int, ...]:
+        return tuple(self.rng.permutation(len(self.all))[:count].tolist())
+
+    def _removal(
+        self, request: str | None, removed: Sequence[int], kind: str, sure: str = "Sure."
+    ) -> Turn | None:
+        prompt = canonical(self.objects, removed)
+        if prompt is None or request is None:
+            return None
+        reply = f"{self._scene()}{sure} {MARKS[0]} {prompt} {MARKS[1]}"
+        return Turn(self._style(request), reply, tuple(sorted(removed)), kind)
+
+    def _without(self, request: str, answer: str, kind: str) -> Turn:
+        return Turn(self._style(_capital(request)), self._scene() + answer, (), kind)
+
+    def _scene(self) -> str:
+        return "" if self.turns else describe_scene(self.objects) + " "
+
+    def _fill(
+        self, templates: Sequence[str], chosen: Sequence[int], other: int | None = None
+    ) -> str | None:
+        """A request that names the objects; None where nothing singles one of them out."""
+        found = [describe_object(self.objects, i, self.rng) for i in chosen]
+        against = "" if other is None else describe_object(self.objects, other, self.rng)
+        words = [w for w in found if w is not None]
+        if len(words) < len(found) or against is None:
+            return None
+        values: dict[str, Any] = {
+            "it": " and ".join(f"the {_vary(self.rng, w)}" for w in words),
+            "other": f"the {_vary(self.rng, against)}",
+            **(_VERBS_OF_ONE if len(words) == 1 else _VERBS_OF_MANY),
+        }
+        return _capital(self._choose(templates).format(**values))
+
+    def _style(self, request: str) -> str:
+        """As different people type: greetings, thanks, no capitals, no full stop."""
+        rng = self.rng
+        if rng.random() < 0.12:
+            request = self._choose(phrasings.OPENINGS) + request
+        if rng.random() < 0.1:
+            request += self._choose(phrasings.ENDINGS)
+        if rng.random() < 0.3:
+            request = request.lower()
+        if rng.random() < 0.25:
+            request = request.rstrip(".!")
+        return request
+
+    def _choose(self, texts: Sequence[str]) -> str:
+        return texts[int(self.rng.integers(len(texts)))]
+
+
+_CHATTER = {
+    "look": (phrasings.LOOK, "What shall I remove?"),
+    "greeting": (phrasings.GREETING, "What shall I remove?"),
+    "thanks": (phrasings.THANKS, "You are welcome. Is there anything else to remove?"),
+    "unanswerable": (phrasings.UNANSWERABLE, "I cannot tell that from the picture."),
+}
+_VERBS_OF_ONE = {"has": "has", "is_": "is", "does": "does", "was": "was"}
+_VERBS_OF_MANY = {"has": "have", "is_": "are", "does": "do", "was": "were"}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _vary(rng: np.random.Generator, words: str) -> str:
+    """The same description in other words, or in another order: "the left ball"."""
+    for place, before in phrasings.BEFORE.items():
+        if words.endswith(place) and rng.random() < 0.35:
+            words = f"{before[int(rng.integers(len(before)))]} {words.removesuffix(place).strip()}"
+    for usual, others in phrasings.SYNONYMS.items():
+        if usual in words and rng.random() < 0.4:
+            words = words.replace(usual, others[int(rng.integers(len(others)))])
+            break
+    return words

@@ -1,0 +1,151 @@
+"""The chat's replies about a scene: what is in it, and the prompt that removes some of it.
+
+Prompts are sentences of the same language as `expressions`, always in the same words, so that a
+video model trained on those understands them. `removed_by` reads them back.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from .expressions import (
+    MOTION_WORDS,
+    PLACE_WORDS,
+    SIZE_WORDS,
+    clearest_place,
+    describe_object,
+    motion_word,
+    place_words,
+    plural,
+    size_word,
+)
+from .scenes import SIZE_RATIO, TWINS_APART, SceneObject
+
+MARKS = ("{{prompt}}", "{{/prompt}}")
+EVERYTHING = "everything"
+
+# A reader takes words of place and size for true from half the distance on that writers keep.
+_APART = TWINS_APART / 2
+_RATIO = SIZE_RATIO**0.5
+_VERB = re.compile(r"(remove|delete|erase|take away) ")
+_ALL = (EVERYTHING, "all objects", "all the objects")
+
+
+def from_left(objects: Sequence[SceneObject], chosen: Iterable[int] | None = None) -> list[int]:
+    """Indices of the objects, or of the `chosen` ones, from left to right in the first frame."""
+    indices = range(len(objects)) if chosen is None else chosen
+    return sorted(indices, key=lambda i: float(objects[i].path[0, 0]))
+
+
+def canonical(objects: Sequence[SceneObject], removed: Iterable[int]) -> str | None:
+    """The prompt that removes exactly `removed`: "remove the red ball and the blue fish".
+
+    None where an object has no description that singles it out, or there is nothing to remove.
+    """
+    chosen = from_left(objects, removed)
+    if not chosen:
+        return None
+    if len(chosen) == len(objects) > 1:
+        return f"remove {EVERYTHING}"
+    words = name_objects(objects, chosen)
+    return None if words is None else f"remove {words}"
+
+
+def name_objects(objects: Sequence[SceneObject], chosen: Iterable[int]) -> str | None:
+    """ "the red ball and the blue fish", in the words of the prompts and from left to right."""
+    words = [describe_object(objects, i) for i in from_left(objects, chosen)]
+    if any(w is None for w in words):
+        return None
+    return " and ".join(f"the {w}" for w in words)
+
+
+def describe_scene(objects: Sequence[SceneObject]) -> str:
+    """All objects from left to right: "I see a big red ball on the left and a blue fish."
+
+    With the words by which people may refer to them, and first of all those of the prompts.
+    """
+    parts = [f"a {_describe(objects, i)}" for i in from_left(objects)]
+    parts = [re.sub(r"^a (?=[aeiou])", "an ", part) for part in parts]
+    if not parts:
+        return "I see only the background."
+    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    return f"I see {listed}."
+
+
+def _describe(objects: Sequence[SceneObject], index: int) -> str:
+    thing, others = objects[index], [o for i, o in enumerate(objects) if i != index]
+    name = describe_object(objects, index) or f"{thing.colour} {thing.noun}"
+    like = [o for o in others if o.noun == thing.noun]
+    like = like or others
+    if like and not name.startswith(SIZE_WORDS) and (size := size_word(thing, like)):
+        name = f"{size} {name}"
+    if like and not name.endswith(PLACE_WORDS) and (place := clearest_place(thing, like)):
+        name = f"{name} {place}"
+    return name
+
+
+def removed_by(prompt: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
+    """Which objects a prompt names, in rising order.
+
+    None where it is no sentence of the prompts' language, or some part of it fits none or several
+    of the objects. Places and sizes count from a smaller distance on than that which the sentences
+    of `expressions` keep: what is meant is still plain to see.
+    """
+    text = " ".join(prompt.lower().split()).rstrip(".")
+    verb = _VERB.match(text)
+    if verb is None or not objects:
+        return None
+    phrase = text[verb.end() :]
+    if phrase in _ALL:
+        return tuple(range(len(objects)))
+    if both := re.fullmatch(r"both (.+)", phrase):
+        return _pair(both[1], objects)
+    found = [_single(part, objects) for part in phrase.split(" and ")]
+    named = [i for i in found if i is not None]
+    return tuple(sorted({*named})) if len(named) == len(found) else None
+
+
+def _pair(words: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
+    fitting = tuple(
+        i
+        for i, thing in enumerate(objects)
+        if words in (plural(thing.noun), f"{thing.colour} {plural(thing.noun)}")
+    )
+    return fitting if len(fitting) == 2 else None
+
+
+def _single(phrase: str, objects: Sequence[SceneObject]) -> int | None:
+    """The one object that "the big red ball on the left" fits."""
+    adjectives = "|".join(SIZE_WORDS + MOTION_WORDS)
+    colours, nouns = (
+        "|".join(map(re.escape, {getattr(o, name) for o in objects})) for name in ("colour", "noun")
+    )
+    places = "|".join(PLACE_WORDS)
+    found = re.fullmatch(
+        rf"the (?:({adjectives}) )?(?:({colours}) )?({nouns}|object|thing)(?: ({places}))?", phrase
+    )
+    if found is None:
+        return None
+    adjective, colour, noun, place = found.groups()
+    group = [
+        i
+        for i, thing in enumerate(objects)
+        if colour in (None, thing.colour) and noun in ("object", "thing", thing.noun)
+    ]
+    # Where the name is enough, the further words must be true of it among all.
+    against = group if len(group) > 1 else range(len(objects))
+    fitting = [i for i in group if _is_true(objects, i, against, adjective, place)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _is_true(
+    objects: Sequence[SceneObject],
+    index: int,
+    against: Iterable[int],
+    adjective: str | None,
+    place: str | None,
+) -> bool:
+    thing, others = objects[index], [objects[i] for i in against if i != index]
+    if not others:
+        return adjective is None and place is None
+    true = [None, *place_words(thing, others, _APART), size_word(thing, others, _RATIO)]
+    return place in true and adjective in [*true, motion_word(thing, others)]
