@@ -5,7 +5,8 @@ from pathlib import Path
 import folder_paths
 from comfy_api.v0_0_2 import ComfyExtension
 
-folder_paths.add_model_folder_path("lgvi", str(Path(folder_paths.models_dir) / "lgvi"))
+for kind in ("lgvi", "lgvi_chat"):
+    folder_paths.add_model_folder_path(kind, str(Path(folder_paths.models_dir) / kind))
 
 
 async def comfy_entrypoint() -> ComfyExtension:

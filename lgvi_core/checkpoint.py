@@ -31,8 +31,11 @@ PARTS = {
     "text_encoder": ("model", "pytorch_model"),
 }
 MASK_PREFIX = "mask_decoder."
+CHAT_PARTS_FILE = Path("llava") / "llava_weights.pth"
+"""What the released LGVI-I folder holds beside LGVI's parts."""
 SD15_SCALING_FACTOR = 0.18215
 BUNDLED_MODEL = Path(__file__).parent / "weights" / "lgvi-mini"
+BUNDLED_END_TO_END = Path(__file__).parent / "weights" / "lgvi-mini-i"
 
 # What the released folder's scheduler says; used where a bare U-Net comes without one.
 DEFAULT_SCHEDULER: dict[str, Any] = {
@@ -74,6 +77,11 @@ class Checkpoint:
     @property
     def has_mask_decoder(self) -> bool:
         return self.unet_config.mask_decoder_type is not None
+
+    @property
+    def reads_sentences(self) -> bool:
+        """Whether cross-attention takes CLIP's text, not the features of a chat model alone."""
+        return "clip" in self.unet_config.text_features
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -173,6 +181,8 @@ def _read_folder(folder: Path) -> tuple[dict[str, Part], dict[str, Any]]:
             "model_index.json, unet/, vae/ and text_encoder/."
         )
     parts = {name: read_part(folder, name) for name in PARTS if (folder / name).is_dir()}
+    if (folder / CHAT_PARTS_FILE).is_file():
+        parts["unet"].config.setdefault("text_features", ["mm_head"])
     return parts, read_scheduler(folder)
 
 

@@ -9,6 +9,9 @@ from .errors import LGVIError
 
 logger = logging.getLogger(__name__)
 
+TextFeatures = Literal["clip", "mm_head"]
+"""What cross-attention was trained to read: CLIP's text, or the chat model's MM head."""
+
 DOWN_BLOCKS = ("CrossAttnDownBlock", "DownBlock")
 UP_BLOCKS = ("CrossAttnUpBlock", "UpBlock")
 
@@ -78,6 +81,7 @@ class UNetConfig(BaseModel):
     mask_decoder_type: Literal["MaskDecoder"] | None = None
     mask_decoder_channels: Width = 512
     mask_decoder_groups: int = Field(32, gt=0)
+    text_features: tuple[TextFeatures, ...] = Field(("clip",), min_length=1)
 
     @model_validator(mode="before")
     @classmethod

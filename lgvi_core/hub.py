@@ -8,7 +8,7 @@ from typing import Any
 import huggingface_hub
 from tqdm import tqdm
 
-from .checkpoint import PARTS
+from .checkpoint import CHAT_PARTS_FILE, PARTS
 from .errors import LGVIError
 from .weights_io import FOLDER_SUFFIXES
 
@@ -20,6 +20,17 @@ SMALL_FILES = (
     "tokenizer/tokenizer_config.json",
     "tokenizer/special_tokens_map.json",
     "scheduler/scheduler_config.json",
+    CHAT_PARTS_FILE.as_posix(),
+)
+CHAT_SMALL_FILES = (
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "lgvi_chat.json",
 )
 REVISION_FILE = ".lgvi_revision"
 """The commit that a folder is pinned to from its first byte on."""
@@ -28,12 +39,39 @@ COMPLETE_FILE = ".lgvi_complete"
 ProgressCallback = Callable[[int, int], None]
 """(bytes done, bytes in all); may raise to stop, and the next call resumes."""
 
+FileChoice = Callable[[Iterable[str]], list[str]]
+"""Which of a repository's files are needed; raises LGVIError where they are not there."""
+
+
+def needed_files(available: Iterable[str]) -> list[str]:
+    """Of an LGVI repository those that the loader reads; safetensors where there are any."""
+    available = set(available)
+    needed = [name for name in SMALL_FILES if name in available]
+    for part, stems in PARTS.items():
+        names = [f"{part}/{stem}{suffix}" for suffix in FOLDER_SUFFIXES for stem in stems]
+        needed += [name for name in names if name in available][:1]
+    if not any(name.startswith("unet/diffusion") for name in needed):
+        raise LGVIError("the repository holds no unet/diffusion_pytorch_model weights")
+    return needed
+
+
+def needed_chat_files(available: Iterable[str]) -> list[str]:
+    """Of a LLaVA repository those that the chat loader reads; safetensors where there are any."""
+    available = set(available)
+    needed = [name for name in CHAT_SMALL_FILES if name in available]
+    for suffix in FOLDER_SUFFIXES:
+        weights = [n for n in sorted(available) if n.endswith(suffix) and "/" not in n]
+        if weights:
+            return needed + weights
+    raise LGVIError("the repository holds no weights of a chat model")
+
 
 def download_model(
     folder: Path,
     progress: ProgressCallback | None = None,
     repository: str = REPOSITORY,
     endpoint: str | None = None,
+    choose: FileChoice = needed_files,
 ) -> Path:
     """Fetch into ``folder`` what the loader needs of ``repository``, once.
 
@@ -53,7 +91,7 @@ def download_model(
         )
         pinned.write_text(str(info.sha))
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-        names = needed_files(sizes)
+        names = choose(sizes)
         bar = _progress_class(progress, sum(sizes[name] for name in names))
         for name in names:
             _fetch_file(repository, name, str(info.sha), folder, endpoint, bar)
@@ -79,18 +117,6 @@ def _is_complete(folder: Path) -> bool:
     return listing.is_file() and all(
         (folder / name).is_file() for name in listing.read_text().splitlines()
     )
-
-
-def needed_files(available: Iterable[str]) -> list[str]:
-    """Of a repository's files those that the loader reads; safetensors where there are any."""
-    available = set(available)
-    needed = [name for name in SMALL_FILES if name in available]
-    for part, stems in PARTS.items():
-        names = [f"{part}/{stem}{suffix}" for suffix in FOLDER_SUFFIXES for stem in stems]
-        needed += [name for name in names if name in available][:1]
-    if not any(name.startswith("unet/diffusion") for name in needed):
-        raise LGVIError("the repository holds no unet/diffusion_pytorch_model weights")
-    return needed
 
 
 def _fetch_file(

@@ -51,7 +51,10 @@ class LGVIPipeline:
         tokenizer: Any,
         scheduler: Any,
     ) -> None:
-        """``scheduler`` is any diffusers scheduler; replace the attribute to use another."""
+        """``scheduler`` is any diffusers scheduler; replace the attribute to use another.
+
+        ``text_encoder`` and ``tokenizer`` are None in an end-to-end model that brings none.
+        """
         self.unet = unet
         self.vae = vae
         self.text_encoder = text_encoder
@@ -68,7 +71,8 @@ class LGVIPipeline:
     ) -> "LGVIPipeline":
         """Load a diffusers folder or a single file; CheckpointError says what it lacks."""
         checkpoint = load_checkpoint(path)
-        if checkpoint.vae is None or checkpoint.text_encoder is None:
+        text_part = checkpoint.text_encoder
+        if checkpoint.vae is None or (text_part is None and checkpoint.reads_sentences):
             raise CheckpointError(
                 f"{path}: only a U-Net; the pipeline needs a model with VAE and text encoder"
             )
@@ -78,8 +82,8 @@ class LGVIPipeline:
         return cls(
             unet.to(device, dtype).eval(),
             build_vae(checkpoint.vae, path).to(device, dtype).eval(),
-            build_text_encoder(checkpoint.text_encoder).to(device, dtype).eval(),
-            CLIPTokenizer.from_pretrained(tokenizer_folder(checkpoint)),
+            text_part and build_text_encoder(text_part).to(device, dtype).eval(),
+            text_part and CLIPTokenizer.from_pretrained(tokenizer_folder(checkpoint)),
             build_scheduler(checkpoint),
         )
 
@@ -87,7 +91,7 @@ class LGVIPipeline:
     def __call__(
         self,
         frames: Tensor,
-        prompt: str,
+        prompt: str | Tensor,
         negative_prompt: str = "",
         steps: int = 50,
         text_scale: float = TEXT_SCALE,
@@ -98,6 +102,8 @@ class LGVIPipeline:
     ) -> PipelineOutput:
         """Remove what ``prompt`` names from ``frames`` [f, h, w, 3], float 0 to 1.
 
+        ``prompt`` is a sentence, or the features [1, n, d] of a chat model's MM head, whose
+        unconditional counterpart is zeros.
         ``working_size`` is the long side in pixels that the model works at, 0 for the frames' own.
         """
         check_frames(frames)
@@ -106,6 +112,7 @@ class LGVIPipeline:
         weight = next(self.unet.parameters())
         device, dtype = weight.device, weight.dtype
         fit = fit_frames((frames.shape[1], frames.shape[2]), working_size)
+        text, no_text = self._conditions(prompt, negative_prompt)
         c_x = self.encode(to_canvas(frames, fit).to(device, dtype))
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(c_x.shape, generator=generator).to(device, dtype)
@@ -114,8 +121,8 @@ class LGVIPipeline:
             self.scheduler,
             noise,
             c_x,
-            self.encode_text(prompt),
-            self.encode_text(negative_prompt),
+            text,
+            no_text,
             steps,
             text_scale,
             video_scale,
@@ -126,6 +133,24 @@ class LGVIPipeline:
         if mask is not None:
             mask = latent_mask_to_frames(mask[0, 0].cpu(), fit)
         return PipelineOutput(decoded, mask, latents)
+
+    def _conditions(self, prompt: str | Tensor, negative_prompt: str) -> tuple[Tensor, Tensor]:
+        config = self.unet.config
+        kind = "clip" if isinstance(prompt, str) else "mm_head"
+        if kind not in config.text_features:
+            raise LGVIError(
+                f"this model takes {' or '.join(config.text_features)} features, got {kind}: a "
+                "two-stage model takes a sentence, an end-to-end one a chat model's features"
+            )
+        if isinstance(prompt, str):
+            return self.encode_text(prompt), self.encode_text(negative_prompt)
+        if prompt.ndim != 3 or prompt.shape[-1] != config.cross_attention_dim:
+            raise LGVIError(
+                f"features must be [1, n, {config.cross_attention_dim}], got {list(prompt.shape)}"
+            )
+        weight = next(self.unet.parameters())
+        features = prompt.to(weight.device, weight.dtype)
+        return features, torch.zeros_like(features)
 
     def encode_text(self, prompt: str) -> Tensor:
         """CLIP's last hidden states [1, 77, d], without attention mask, as Stable Diffusion."""

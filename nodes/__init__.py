@@ -6,6 +6,8 @@ pays next to nothing for having the pack.
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
+from .chat import Chat
+from .chat_loader import LoadChat
 from .composite import Composite
 from .conditioning import VideoConditioning
 from .context_windows import ContextWindows
@@ -18,4 +20,13 @@ class LGVIExtension(ComfyExtension):
     """The pack's nodes."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [LoadLGVI, VideoConditioning, Sampler, MaskPreview, Composite, ContextWindows]
+        return [
+            LoadLGVI,
+            VideoConditioning,
+            Sampler,
+            MaskPreview,
+            Composite,
+            ContextWindows,
+            LoadChat,
+            Chat,
+        ]

@@ -39,7 +39,8 @@ class PreviewColours(BaseModel):
 
 def create(checkpoint: Checkpoint, dtype: str):
     """(MODEL, CLIP, VAE); the last two are None for a bare U-Net, with a warning."""
-    if checkpoint.vae is None or checkpoint.text_encoder is None:
+    lacks_text = checkpoint.text_encoder is None and checkpoint.reads_sentences
+    if checkpoint.vae is None or lacks_text:
         logger.warning(
             "%s holds a U-Net alone: connect a CLIP and a VAE from other loaders", checkpoint.origin
         )

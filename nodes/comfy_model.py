@@ -25,6 +25,8 @@ RUN_KEY = "lgvi_run"
 MASK_KEY = "lgvi_mask"
 BRANCHES = 3
 """Conditionings of the guidance, which ComfyUI may evaluate one by one."""
+FEATURES_KEY = "lgvi_text_features"
+"""Key of a CONDITIONING that says what made its features, where that is not CLIP."""
 OVERRIDE_KEY = "optimized_attention_override"
 """ComfyUI's name for an attention function that a node sets for one model."""
 
@@ -143,18 +145,36 @@ class LGVIModel(comfy.model_base.BaseModel):
         else:
             condition = self.process_latent_in(condition).to(kwargs["device"])
         text = kwargs.get("cross_attn")
+        self._check_features(kwargs.get(FEATURES_KEY, "clip"))
         expected = self.diffusion_model.config.cross_attention_dim
         if text is None or text.shape[-1] != expected:
             width = "none" if text is None else text.shape[-1]
             raise LGVIError(
                 f"this model takes text features of width {expected}, got {width}: encode the "
-                "sentence with the CLIP of the same Load LGVI node"
+                "sentence with the CLIP of the same Load LGVI node, or use a chat model that was "
+                "trained with this model"
             )
         return {
             "c_concat": comfy.conds.CONDNoiseShape(condition),
             "c_crossattn": comfy.conds.CONDCrossAttn(text),
             "num_video_frames": comfy.conds.CONDConstant(noise.shape[0]),
         }
+
+    def _check_features(self, kind: str) -> None:
+        """An end-to-end model in a two-stage graph, or the reverse, would paint nonsense."""
+        if kind in self.diffusion_model.config.text_features:
+            return
+        if kind == "clip":
+            raise LGVIError(
+                "this is an end-to-end model (LGVI-I): it reads the features of a chat model, not "
+                "CLIP's text. Connect LGVI Chat's conditioning in place of CLIPTextEncode, or load "
+                "an LGVI model for a two-stage graph"
+            )
+        raise LGVIError(
+            "this is an LGVI model, which reads CLIP's text, but the conditioning comes from the "
+            "MM head of a chat model. Connect LGVI Chat's prompt to CLIPTextEncode (two-stage), or "
+            "load an LGVI-I model (end to end)"
+        )
 
 
 class LGVIModelConfig(supported_models_base.BASE):

@@ -20,9 +20,20 @@ class VideoConditioning(io.ComfyNode):
             ),
             inputs=[
                 io.Conditioning.Input(
-                    "positive", tooltip="What to remove, encoded: 'remove the red ball'."
+                    "positive",
+                    tooltip=(
+                        "What to remove: 'remove the red ball' by CLIPTextEncode, or the "
+                        "conditioning of LGVI Chat."
+                    ),
                 ),
-                io.Conditioning.Input("negative", tooltip="The encoding of an empty sentence."),
+                io.Conditioning.Input(
+                    "negative",
+                    optional=True,
+                    tooltip=(
+                        "The encoding of an empty sentence. Leave it open with the conditioning "
+                        "of LGVI Chat, whose counterpart is zeros."
+                    ),
+                ),
                 io.Vae.Input("vae", tooltip="The VAE of Load LGVI."),
                 io.Image.Input("frames", tooltip="The source clip, one image per frame."),
                 io.Int.Input(
@@ -56,7 +67,7 @@ class VideoConditioning(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, positive, negative, vae, frames, working_size) -> io.NodeOutput:
+    def execute(cls, positive, vae, frames, working_size, negative=None) -> io.NodeOutput:
         import node_helpers
         import torch
 
@@ -67,6 +78,7 @@ class VideoConditioning(io.ComfyNode):
         check_frames(frames)
         if vae is None:
             raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
+        negative = _unconditional(positive, negative)
         size = (frames.shape[1], frames.shape[2])
         fit = fit_frames(size, working_size)
         show_text(cls.hidden.unique_id, fit.describe())
@@ -80,3 +92,21 @@ class VideoConditioning(io.ComfyNode):
             latent,
             fit.describe(),
         )
+
+
+def _unconditional(positive, negative):
+    """What stands for no text: the given one, or zeros for features of the MM head."""
+    import torch
+
+    from ..lgvi_core.errors import LGVIError
+    from .comfy_model import FEATURES_KEY
+
+    if not any(FEATURES_KEY in options for _, options in positive):
+        if negative is None:
+            raise LGVIError("negative is open: connect the CLIPTextEncode of an empty sentence")
+        return negative
+    if negative is not None and any(text.any() for text, _ in negative):
+        raise LGVIError(
+            "LGVI-I was trained with zeros in place of an empty sentence: leave negative open"
+        )
+    return [[torch.zeros_like(text), dict(options)] for text, options in positive]

@@ -6,23 +6,26 @@ from pathlib import Path
 import folder_paths
 
 BUNDLED = "lgvi-mini (bundled)"
-DOWNLOAD = "download jianzongwu/lgvi"
-DOWNLOAD_FOLDER = "jianzongwu-lgvi"
+BUNDLED_END_TO_END = "lgvi-mini-i (bundled, end to end)"
+DOWNLOADS = {
+    f"download {repository}": repository for repository in ("jianzongwu/lgvi", "jianzongwu/lgvi-i")
+}
 
 
 def list_models() -> list[str]:
     """Names for the loader's menu."""
-    return [BUNDLED, *sorted(set(_local_models())), DOWNLOAD]
+    return [BUNDLED, BUNDLED_END_TO_END, *sorted(set(_local_models())), *DOWNLOADS]
 
 
 def exists(name: str) -> bool:
-    return name in (BUNDLED, DOWNLOAD) or _local_path(name) is not None
+    known = (BUNDLED, BUNDLED_END_TO_END, *DOWNLOADS)
+    return name in known or _local_path(name) is not None
 
 
 def missing_message(name: str) -> str:
     return (
         f"LGVI model {name!r} is not there. Put a diffusers folder or an LGVI .safetensors file "
-        f"into {folder_paths.get_folder_paths('lgvi')[0]}, or choose {BUNDLED!r} or {DOWNLOAD!r}."
+        f"into {folder_paths.get_folder_paths('lgvi')[0]}, or choose {BUNDLED!r} or a download."
     )
 
 
@@ -38,15 +41,19 @@ def fingerprint(name: str) -> str:
 
 def resolve(name: str) -> Path:
     """The folder or file behind ``name``, downloaded first where that was chosen."""
-    from ..lgvi_core.checkpoint import BUNDLED_MODEL
+    from ..lgvi_core import checkpoint
     from ..lgvi_core.errors import LGVIError
 
     if name == BUNDLED:
-        return BUNDLED_MODEL
-    if name == DOWNLOAD:
+        return checkpoint.BUNDLED_MODEL
+    if name == BUNDLED_END_TO_END:
+        return checkpoint.BUNDLED_END_TO_END
+    if name in DOWNLOADS:
         from . import download
 
-        return download.fetch(Path(folder_paths.get_folder_paths("lgvi")[0]) / DOWNLOAD_FOLDER)
+        repository = DOWNLOADS[name]
+        root = Path(folder_paths.get_folder_paths("lgvi")[0])
+        return download.fetch(root / repository.replace("/", "-"), repository)
     path = _local_path(name)
     if path is None:
         raise LGVIError(missing_message(name))

@@ -1,0 +1,46 @@
+"""Turns as text, so that they can be shown, saved, and given back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ..errors import LGVIError
+from .conversation import Turn
+
+MAX_TURNS = 100
+MAX_CHARACTERS = 100_000
+
+
+class _Turn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    request: str = Field(max_length=MAX_CHARACTERS)
+    reply: str = Field(max_length=MAX_CHARACTERS)
+
+
+_TURNS = TypeAdapter(list[_Turn])
+
+
+def write_history(turns: Sequence[Turn]) -> str:
+    """JSON: a list of objects with `request` and `reply`, the oldest first."""
+    return json.dumps([asdict(turn) for turn in turns], ensure_ascii=False, indent=1)
+
+
+def read_history(text: str) -> tuple[Turn, ...]:
+    """What `write_history` wrote; nothing for an empty text. Raises LGVIError for other text."""
+    if not text.strip():
+        return ()
+    try:
+        turns = _TURNS.validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "the text"
+        raise LGVIError(
+            f"history is not one of LGVI Chat ({where}: {problem['msg']}): connect the history "
+            "output of an LGVI Chat node, or leave it open"
+        ) from error
+    if len(turns) > MAX_TURNS:
+        raise LGVIError(f"history has {len(turns)} turns, at most {MAX_TURNS} are read")
+    return tuple(Turn(turn.request, turn.reply) for turn in turns)

@@ -1,0 +1,126 @@
+"""LGVI Chat: a request in everyday words becomes a removal prompt."""
+
+from comfy_api.v0_0_2 import io, ui
+
+from .chat_loader import ChatType
+
+
+class Chat(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_Chat",
+            display_name="LGVI Chat",
+            category="LGVI",
+            description=(
+                "Asks the chat model what a request means for this clip. Where it names nothing "
+                "to remove, the nodes after it do not run: read its reply and answer it."
+            ),
+            inputs=[
+                ChatType.Input("chat", tooltip="The chat model of Load LGVI Chat."),
+                io.Image.Input("frames", tooltip="The source clip, one image per frame."),
+                io.String.Input(
+                    "request",
+                    multiline=True,
+                    default="I only want to keep the background.",
+                    tooltip="What you want, in your own words; or the answer to the last reply.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="The same seed gives the same reply.",
+                ),
+                io.Float.Input(
+                    "temperature",
+                    default=0.2,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="How freely the model picks its words; 0 takes the likeliest.",
+                ),
+                io.Int.Input(
+                    "max_length",
+                    default=1024,
+                    min=1,
+                    max=8192,
+                    tooltip="The most tokens of a reply. One that breaks off has no prompt.",
+                ),
+                io.Boolean.Input(
+                    "remember",
+                    default=False,
+                    tooltip=(
+                        "Keep this node's turns for its next run, as long as the clip is the same "
+                        "and ComfyUI runs. Switching it off forgets them. A connected history "
+                        "counts instead."
+                    ),
+                ),
+                io.String.Input(
+                    "history",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The turns before this one: the history of another LGVI Chat.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(display_name="reply", tooltip="All that the model said."),
+                io.String.Output(
+                    display_name="prompt",
+                    tooltip="'remove the bird on the left', for CLIPTextEncode (two-stage).",
+                ),
+                io.String.Output(
+                    display_name="objects",
+                    tooltip="What to remove, one noun phrase a line, for text-to-mask nodes.",
+                ),
+                io.Conditioning.Output(
+                    display_name="conditioning",
+                    tooltip=(
+                        "The prompt's hidden states through the MM head, for the positive of LGVI "
+                        "Video Conditioning with an LGVI-I model (end to end)."
+                    ),
+                ),
+                io.String.Output(
+                    display_name="history", tooltip="All turns so far, for the next LGVI Chat."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        chat,
+        frames,
+        request,
+        seed,
+        temperature,
+        max_length,
+        remember,
+        history=None,
+    ) -> io.NodeOutput:
+        from ..lgvi_core.chat.history import read_history, write_history
+        from ..lgvi_core.frames import check_frames
+        from . import chat_memory
+        from .chat_run import conditioning_of, run, unless_silent
+
+        check_frames(frames)
+        node_id = cls.hidden.unique_id
+        key = chat_memory.key_of(node_id, cls.hidden.extra_pnginfo, frames)
+        if not remember:
+            chat_memory.forget(key)
+        kept = chat_memory.recall(key, request)
+        turns = kept if history is None else read_history(history)
+        answer = run(chat, frames, request, turns, seed, temperature, max_length, node_id)
+        if remember and history is None:
+            chat_memory.keep(key, answer.history)
+        return io.NodeOutput(
+            answer.text,
+            unless_silent(answer, answer.prompt),
+            unless_silent(answer, "\n".join(answer.objects)),
+            unless_silent(answer, conditioning_of(answer)),
+            write_history(answer.history),
+            ui=ui.PreviewText(f"{answer.text}\n\n{answer.reason}".strip()),
+        )

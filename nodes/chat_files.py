@@ -1,0 +1,99 @@
+"""Which chat models there are: bundled, in models/lgvi_chat, or to be downloaded."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import folder_paths
+
+BUNDLED = "lgvi-mini-chat (bundled)"
+REPOSITORY = "llava-hf/llava-1.5-7b-hf"
+DOWNLOAD = f"download {REPOSITORY}"
+DOWNLOAD_FOLDER = REPOSITORY.replace("/", "-")
+OWN_PARTS = "the model's own"
+PARTS_FILE = "llava_weights.pth"
+
+
+def list_models() -> list[str]:
+    """Names for the loader's menu."""
+    return [BUNDLED, *sorted({entry.name for entry in _entries()}), DOWNLOAD]
+
+
+def exists(name: str) -> bool:
+    return name in (BUNDLED, DOWNLOAD) or _local_path(name) is not None
+
+
+def missing_message(name: str) -> str:
+    return (
+        f"chat model {name!r} is not there. Put a LLaVA folder into "
+        f"{folder_paths.get_folder_paths('lgvi_chat')[0]}, or choose {BUNDLED!r} or {DOWNLOAD!r}."
+    )
+
+
+def fingerprint(name: str, parts: str) -> str:
+    """Changes when the files behind the names do, so that a replaced model is loaded again."""
+    paths = [_local_path(name), parts_path(parts)]
+    files = [
+        file
+        for path in paths
+        if path is not None
+        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+    return f"{name} {parts} {[(f.stat().st_size, f.stat().st_mtime_ns) for f in files]}"
+
+
+def resolve(name: str) -> Path:
+    """The folder behind ``name``, downloaded first where that was chosen."""
+    from ..lgvi_core.chat.model import BUNDLED_CHAT
+    from ..lgvi_core.errors import LGVIError
+
+    if name == BUNDLED:
+        return BUNDLED_CHAT
+    if name == DOWNLOAD:
+        from . import download
+
+        root = Path(folder_paths.get_folder_paths("lgvi_chat")[0])
+        return download.fetch_chat(root / DOWNLOAD_FOLDER, REPOSITORY)
+    path = _local_path(name)
+    if path is None:
+        raise LGVIError(missing_message(name))
+    return path
+
+
+def list_parts() -> list[str]:
+    """Names for the menu of end-to-end weights."""
+    return [OWN_PARTS, *sorted(name for name, _ in _parts())]
+
+
+def parts_path(name: str) -> Path | None:
+    """The file of end-to-end weights called ``name``; None for the model's own."""
+    return next((path for known, path in _parts() if known == name), None)
+
+
+def missing_parts_message(name: str) -> str:
+    folder = folder_paths.get_folder_paths("lgvi")[0]
+    return (
+        f"end-to-end weights {name!r} are not there: they are the llava/{PARTS_FILE} of an LGVI-I "
+        f"folder in {folder}. Choose {OWN_PARTS!r} for a model that has its own, or none."
+    )
+
+
+def _local_path(name: str) -> Path | None:
+    """The entry called ``name``; only names that the menu can show, so no path leads elsewhere."""
+    return next((entry for entry in _entries() if entry.name == name), None)
+
+
+def _entries() -> Iterator[Path]:
+    for root in map(Path, folder_paths.get_folder_paths("lgvi_chat")):
+        for entry in sorted(root.iterdir()) if root.is_dir() else ():
+            if (entry / "config.json").is_file():
+                yield entry
+
+
+def _parts() -> Iterator[tuple[str, Path]]:
+    for kind in ("lgvi", "diffusers"):
+        for root in map(Path, folder_paths.get_folder_paths(kind)):
+            for entry in sorted(root.iterdir()) if root.is_dir() else ():
+                path = entry / "llava" / PARTS_FILE
+                if path.is_file():
+                    yield f"{entry.name}/llava/{PARTS_FILE}", path

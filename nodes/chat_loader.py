@@ -1,0 +1,85 @@
+"""Load LGVI Chat: the chat model that finds out what to remove."""
+
+from comfy_api.v0_0_2 import io
+
+from . import chat_files
+
+PRECISIONS = ["auto", "16-bit", "8-bit", "4-bit"]
+ChatType = io.Custom("LGVI_CHAT")
+
+
+class LoadChat(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_LoadChat",
+            display_name="Load LGVI Chat",
+            category="LGVI",
+            description=(
+                "Loads a LLaVA chat model, which looks at the clip and finds out what a request "
+                "means. ComfyUI moves it off the card when the video model needs the room."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=chat_files.list_models(),
+                    default=chat_files.BUNDLED,
+                    tooltip=(
+                        "The small bundled model runs on a CPU and knows simple drawn clips. LLaVA "
+                        "folders come from models/lgvi_chat. The download entry fetches LLaVA 1.5 "
+                        "7B (14 GB) there when the graph runs."
+                    ),
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=PRECISIONS,
+                    default="auto",
+                    tooltip=(
+                        "auto takes 16 bits on a graphics card. 8-bit and 4-bit need the package "
+                        "bitsandbytes; a 7B model takes about 14, 8 or 5 GB."
+                    ),
+                ),
+                io.Combo.Input(
+                    "device",
+                    options=["auto", "cpu"],
+                    default="auto",
+                    tooltip="cpu leaves the card to the video model.",
+                ),
+                io.Combo.Input(
+                    "end_to_end_weights",
+                    options=chat_files.list_parts(),
+                    default=chat_files.OWN_PARTS,
+                    tooltip=(
+                        "For LGVI-I: the llava/llava_weights.pth of its folder in models/lgvi "
+                        "replaces token embeddings and projector, and brings the MM head."
+                    ),
+                ),
+            ],
+            outputs=[ChatType.Output(display_name="chat", tooltip="For LGVI Chat.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model: str, end_to_end_weights: str) -> bool | str:
+        # Own check instead of ComfyUI's list: a model added since the page was loaded is fine.
+        if not chat_files.exists(model):
+            return chat_files.missing_message(model)
+        own = end_to_end_weights == chat_files.OWN_PARTS
+        if not own and chat_files.parts_path(end_to_end_weights) is None:
+            return chat_files.missing_parts_message(end_to_end_weights)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(
+        cls, model: str, precision: str, device: str, end_to_end_weights: str
+    ) -> str:
+        return f"{precision} {device} {chat_files.fingerprint(model, end_to_end_weights)}"
+
+    @classmethod
+    def execute(
+        cls, model: str, precision: str, device: str, end_to_end_weights: str
+    ) -> io.NodeOutput:
+        from . import comfy_chat
+
+        path = chat_files.resolve(model)
+        parts = chat_files.parts_path(end_to_end_weights)
+        return io.NodeOutput(comfy_chat.create(path, precision, device, parts))
