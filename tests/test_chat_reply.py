@@ -63,6 +63,22 @@ def test_the_prompt_and_its_features(tmp_path, frames, span, words):
     assert torch.allclose(answer.features, expected, atol=1e-5)
 
 
+def test_features_of_a_fixed_length(tmp_path, frames):
+    lengths = {}
+    for length in (None, 4, 200):
+        name = f"chat-{length}"
+        chat = load_chat(
+            make_chat_folder(tmp_path / name, feature_length=length), dtype=torch.float32
+        )
+        with dictated(chat, SAID):
+            lengths[length] = reply(chat, frames, "x").features
+    whole = lengths[None]
+    assert torch.equal(lengths[4], whole[:, :4])
+    assert torch.equal(lengths[200][:, : whole.shape[1]], whole)
+    assert lengths[200].shape[1] == 200
+    assert not lengths[200][:, whole.shape[1] :].any()
+
+
 def test_a_reply_without_prompt_says_why(chat, frames):
     with dictated(chat, "Which of the two balls?"):
         answer = reply(chat, frames, "remove the ball")

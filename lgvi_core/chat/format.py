@@ -30,6 +30,8 @@ class ChatFormat(BaseModel):
     features: FeatureSpan = "to_end"
     """Which tokens' states the MM head gets: from the opening mark to the end of the reply, as in
     the released code, or those between the marks, as in the paper."""
+    feature_length: int | None = Field(None, ge=1, le=4096)
+    """Features are cut, or filled up with zeros, to this many; null leaves them as they come."""
 
 
 def read_format(folder: Path) -> ChatFormat:

@@ -10,7 +10,8 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from ..errors import LGVIError
 from .conversation import Turn, render
-from .marks import Prompt, find_prompt
+from .features import fill_up, prompt_span
+from .marks import find_prompt
 from .model import ChatModel
 from .phrases import objects_of
 from .tokens import encode
@@ -78,7 +79,9 @@ def reply(
         return Reply(text, "", (), _why_no_prompt(model, tokens, max_tokens), None, turns)
     features = None
     if model.llava.mm_head is not None:
-        features = model.llava.mm_head(_span(model, found, states)).float()
+        span = prompt_span(found, len(states), model.format)
+        features = model.llava.mm_head(states[None, span.start : span.stop]).float()
+        features = fill_up(features, model.format)
     return Reply(text, found.text, objects_of(found.text), "", features, turns)
 
 
@@ -164,13 +167,6 @@ def _generate(
         handle.remove()
     # The first state is the request's last token's.
     return sequences[0, len(ids) :].tolist(), torch.cat(states)[1:]
-
-
-def _span(model: ChatModel, found: Prompt, states: Tensor) -> Tensor:
-    """[1, n, hidden]: the states that the MM head was trained on."""
-    if model.format.features == "to_mark":
-        return states[None, found.start : found.stop]
-    return states[None, found.opening :]
 
 
 def _decode(model: ChatModel, tokens: Sequence[int]) -> str:
