@@ -16,7 +16,7 @@ from train.data.expressions import (
     describe_object,
     describe_removal,
 )
-from train.data.prompts import canonical, describe_scene, from_left, removed_by
+from train.data.prompts import canonical, describe_scene, from_left, is_sentence, removed_by
 from train.data.scenes import SceneObject
 from train.data.synthetic import scene_of
 
@@ -75,6 +75,7 @@ def test_prompts_name_what_goes_and_replies_without_one_remove_nothing(talks):
             assert (prompt is not None) == turn.has_prompt == bool(turn.removed)
             if prompt is not None:
                 assert removed_by(prompt, talk.objects) == turn.removed, (prompt, turn)
+                assert is_sentence(prompt)
                 assert turn.reply.endswith(f"{{{{prompt}}}} {prompt} {{{{/prompt}}}}")
 
 
@@ -229,6 +230,22 @@ def test_prompts_are_judged_by_what_they_name(balls, prompt, removed):
     assert removed_by(prompt, balls) == removed
 
 
+@pytest.mark.parametrize(
+    ("prompt", "formed"),
+    [
+        ("Remove the small green car at the top and the cup.", True),
+        ("remove both red boxes", True),
+        ("remove all objects", True),
+        ("remove the ball and", False),
+        ("remove the red", False),
+        ("remove the cat on the ball", False),
+        ("remove ball", False),
+    ],
+)
+def test_sentences_are_told_from_other_text(prompt, formed):
+    assert is_sentence(prompt) == formed
+
+
 def test_sentences_of_the_video_models_training_are_read_too():
     rng = np.random.default_rng(5)
     read = Counter()
@@ -238,6 +255,7 @@ def test_sentences_of_the_video_models_training_are_read_too():
         for i in present:
             request = describe_removal(rng, objects, present, [i])
             assert removed_by(request.sentence, objects) == request.removed, request
+            assert is_sentence(request.sentence)
             read[request.kind] += 1
     assert {"motion", "size", "place", "colour"} <= read.keys()
 

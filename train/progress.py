@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import torch
@@ -14,12 +14,20 @@ from torch import Tensor
 
 from lgvi_core.errors import LGVIError
 
-from .batches import Batch
-from .config import TrainConfig
-
 logger = logging.getLogger(__name__)
 
 BROKEN_SHARE = 0.01  # training stops when more of the samples of a kind than this are broken
+
+
+class RunConfig(Protocol):
+    """What the log asks of a run's configuration."""
+
+    @property
+    def max_steps(self) -> int: ...
+    @property
+    def gradient_accumulation(self) -> int: ...
+    @property
+    def mixed_precision(self) -> str: ...
 
 
 class Progress:
@@ -80,7 +88,7 @@ class Log:
         accelerator: Accelerator,
         optimizer: torch.optim.Optimizer,
         progress: Progress,
-        config: TrainConfig,
+        config: RunConfig,
         bar: Any,
     ) -> None:
         self.accelerator, self.optimizer = accelerator, optimizer
@@ -89,11 +97,14 @@ class Log:
         self.samples, self.frames = 0, 0
         self.since = time.monotonic()
 
-    def add(self, batch: Batch, parts: dict[str, Tensor]) -> None:
-        """The losses of a part of a step; nothing waits for the GPU here."""
+    def add(self, parts: dict[str, Tensor], samples: int, frames: int = 1) -> None:
+        """The losses of a part of a step, which had `samples` of `frames` frames.
+
+        Nothing waits for the GPU here.
+        """
         self.parts.append(parts)
-        self.samples += len(batch.t)
-        self.frames += len(batch.t) * batch.noise.shape[2]
+        self.samples += samples
+        self.frames += samples * frames
 
     def write(self) -> None:
         """One entry; losses are means over all processes. Raises LGVIError where one is NaN."""

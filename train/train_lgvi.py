@@ -144,7 +144,7 @@ class Trainer:
         written = True
         for batch in loader:
             parts = self.train_part(batch)
-            log.add(batch, parts)
+            log.add(parts, len(batch.t), batch.noise.shape[2])
             if not accelerator.sync_gradients:
                 continue
             step = self.progress.step

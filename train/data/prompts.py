@@ -19,6 +19,7 @@ from .expressions import (
     size_word,
 )
 from .scenes import SIZE_RATIO, TWINS_APART, SceneObject
+from .sprites import COLOURS, NOUNS
 
 MARKS = ("{{prompt}}", "{{/prompt}}")
 EVERYTHING = "everything"
@@ -28,6 +29,24 @@ _APART = TWINS_APART / 2
 _RATIO = SIZE_RATIO**0.5
 _VERB = re.compile(r"(remove|delete|erase|take away) ")
 _ALL = (EVERYTHING, "all objects", "all the objects")
+
+
+def _alternatives(words: Iterable[str]) -> str:
+    return "|".join(map(re.escape, words))
+
+
+_ADJECTIVES, _PLACES = _alternatives(SIZE_WORDS + MOTION_WORDS), _alternatives(PLACE_WORDS)
+
+
+def _phrase(colours: Iterable[str], nouns: Iterable[str]) -> str:
+    """A pattern of "the big red ball on the left"; groups: adjective, colour, noun, place."""
+    names = _alternatives((*nouns, "object", "thing"))
+    return rf"the (?:({_ADJECTIVES}) )?(?:({_alternatives(colours)}) )?({names})(?: ({_PLACES}))?"
+
+
+_ANY = _phrase(COLOURS, NOUNS)
+_BOTH = rf"both (?:(?:{_alternatives(COLOURS)}) )?(?:{_alternatives(map(plural, NOUNS))})"
+_SENTENCE = re.compile(rf"{_VERB.pattern}(?:{_alternatives(_ALL)}|{_BOTH}|{_ANY}(?: and {_ANY})*)")
 
 
 def from_left(objects: Sequence[SceneObject], chosen: Iterable[int] | None = None) -> list[int]:
@@ -104,6 +123,11 @@ def removed_by(prompt: str, objects: Sequence[SceneObject]) -> tuple[int, ...] |
     return tuple(sorted({*named})) if len(named) == len(found) else None
 
 
+def is_sentence(prompt: str) -> bool:
+    """Whether it is a sentence of the prompts' language, whatever the picture shows."""
+    return _SENTENCE.fullmatch(" ".join(prompt.lower().split()).rstrip(".")) is not None
+
+
 def _pair(words: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
     fitting = tuple(
         i
@@ -115,14 +139,7 @@ def _pair(words: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
 
 def _single(phrase: str, objects: Sequence[SceneObject]) -> int | None:
     """The one object that "the big red ball on the left" fits."""
-    adjectives = "|".join(SIZE_WORDS + MOTION_WORDS)
-    colours, nouns = (
-        "|".join(map(re.escape, {getattr(o, name) for o in objects})) for name in ("colour", "noun")
-    )
-    places = "|".join(PLACE_WORDS)
-    found = re.fullmatch(
-        rf"the (?:({adjectives}) )?(?:({colours}) )?({nouns}|object|thing)(?: ({places}))?", phrase
-    )
+    found = re.fullmatch(_phrase({o.colour for o in objects}, {o.noun for o in objects}), phrase)
     if found is None:
         return None
     adjective, colour, noun, place = found.groups()

@@ -1,0 +1,174 @@
+"""Batches for the chat model, by number: batch n is the same whenever and wherever it is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from lgvi_core.chat import conversation
+from lgvi_core.chat.conversation import END_OF_REPLY, render
+from lgvi_core.chat.format import ChatFormat
+from lgvi_core.chat.tokens import encode
+from lgvi_core.chat.vision import prepare_pixels
+from lgvi_core.errors import LGVIError
+
+from ..attributes import FLAGS, NONE, attribute_map
+from ..data.conversations import Turn, converse
+from ..data.prompts import from_left
+from ..data.scenes import SceneObject
+from .config import ChatConfig
+from .frames import MOST_OBJECTS, FrameCache
+
+IGNORED = -100
+COVERED = 0.25  # from this share of a patch on an object counts as shown there
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What turns text and pictures into the model's inputs."""
+
+    tokenizer: Any
+    image_token: int
+    image_size: int
+    patch_size: int
+    format: ChatFormat
+
+    @property
+    def side(self) -> int:
+        """Patches along a picture's side."""
+        return self.image_size // self.patch_size
+
+    def ids(self, text: str) -> list[int]:
+        return encode(self.tokenizer, text, self.image_token, self.side**2)
+
+    def prefix(self, turns: Sequence[Turn], number: int, images: int) -> str:
+        """The text up to where the reply of turn `number` begins."""
+        history = [conversation.Turn(turn.request, turn.reply) for turn in turns[:number]]
+        request = turns[number].request
+        return render(request, history, images, self.format.system_prompt)
+
+    def with_labels(self, turns: Sequence[Turn], images: int) -> tuple[list[int], list[int]]:
+        """Ids of a whole conversation, and the same with all but the replies IGNORED."""
+        ids: list[int] = []
+        labels: list[int] = []
+        for number, turn in enumerate(turns):
+            text = self.prefix(turns, number, images)
+            asked = len(self.ids(text))
+            ids = self.ids(f"{text} {turn.reply}{END_OF_REPLY}")
+            labels += [IGNORED] * (asked - len(labels)) + ids[asked:]
+        return ids, labels
+
+    def pixels(self, frames: Tensor) -> Tensor:
+        """[m, 3, s, s] of float frames [f, h, w, 3] in 0..1."""
+        return prepare_pixels(frames, self.image_size, self.format.framing, self.format.frames)
+
+    def coverage(self, masks: Tensor) -> Tensor:
+        """How much of every patch [n, side, side] each of three masks [h, w, n] covers."""
+        nothing, unit = (0.0,) * MOST_OBJECTS, (1.0,) * MOST_OBJECTS
+        size, framing = self.image_size, self.format.framing
+        shown = prepare_pixels(masks[None], size, framing, mean=nothing, std=unit)
+        return F.avg_pool2d(shown, self.patch_size)[0]
+
+
+@dataclass(frozen=True)
+class ChatBatch:
+    """One process's part of a step.
+
+    `pixels` [b, 3, s, s]; `tokens` and `labels` [b, n], padded on the right; `attributes`
+    [b, 2 + FLAGS, 1, side, side] as in `train.attributes`; `order` [b, side, side]: the place from
+    the left, from 1 on, of the object that a patch shows, 0 for none. `joint` says whether the
+    tokens have places for the pictures.
+    """
+
+    pixels: Tensor
+    tokens: Tensor
+    labels: Tensor
+    attributes: Tensor
+    order: Tensor
+    joint: bool
+
+    def to(self, device: torch.device) -> "ChatBatch":
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return ChatBatch(**moved, joint=self.joint)
+
+
+class ChatBatches(Dataset[ChatBatch]):
+    """The run's batches for one of several processes."""
+
+    def __init__(
+        self, config: ChatConfig, reading: Reading, rank: int = 0, processes: int = 1
+    ) -> None:
+        self.config, self.reading = config, reading
+        if config.data.batch % processes:
+            raise LGVIError(
+                f"a step of {config.data.batch} samples cannot be shared evenly by {processes} "
+                "processes: change data.batch"
+            )
+        own = config.data.batch // processes
+        self.places = range(rank * own, rank * own + own)
+        self.cache = FrameCache(config.data.cache)
+        self.joint_from = round(config.apart_until * config.max_steps)
+
+    def __len__(self) -> int:
+        return self.config.max_steps
+
+    def __getitem__(self, step: int) -> ChatBatch:
+        rng = np.random.default_rng([self.config.seed, step])
+        turns = int(rng.choice(self.config.data.turns))
+        joint = step >= self.joint_from
+        samples = [
+            self._sample(np.random.default_rng([self.config.seed, step, place]), turns, joint)
+            for place in self.places
+        ]
+        columns = {name: [sample[name] for sample in samples] for name in samples[0]}
+        pad = self.reading.tokenizer.pad_token_id
+        stacked = {k: torch.stack(columns[k]) for k in ("pixels", "attributes", "order")}
+        tokens, labels = padded(columns["tokens"], pad), padded(columns["labels"], IGNORED)
+        return ChatBatch(**stacked, tokens=tokens, labels=labels, joint=joint)
+
+    def _sample(self, rng: np.random.Generator, turns: int, joint: bool) -> dict[str, Any]:
+        scene = int(rng.integers(len(self.cache)))
+        present = self._present(rng, len(self.cache.objects(scene)))
+        objects = [self.cache.objects(scene)[i] for i in present]
+        talk = converse(rng, objects, turns)
+        frame, masks = (torch.from_numpy(a.copy()) for a in self.cache.picture(scene, present))
+        tokens, labels = self.reading.with_labels(talk, images=int(joint))
+        attributes, order = patch_targets(self.reading.coverage(masks), objects)
+        return {
+            "pixels": self.reading.pixels(frame[None])[0],
+            "tokens": torch.tensor(tokens),
+            "labels": torch.tensor(labels),
+            "attributes": attributes,
+            "order": order,
+        }
+
+    def _present(self, rng: np.random.Generator, count: int) -> tuple[int, ...]:
+        if rng.random() < self.config.data.empty_share:
+            return ()
+        if count > 1 and rng.random() < self.config.data.fewer_share:
+            count -= 1
+            return tuple(sorted(rng.permutation(count + 1)[:count].tolist()))
+        return tuple(range(count))
+
+
+def patch_targets(coverage: Tensor, objects: Sequence[SceneObject]) -> tuple[Tensor, Tensor]:
+    """A picture's `attributes` and `order` (see ChatBatch) from its patches' coverage."""
+    order = torch.zeros(coverage.shape[1:], dtype=torch.long)
+    if not objects:
+        return torch.full((2 + FLAGS, 1, *coverage.shape[1:]), NONE), order
+    masks = (coverage[: len(objects), None] / COVERED * 128).clamp(max=255).to(torch.uint8)
+    cover, index = masks[:, 0].max(0)
+    ranks = torch.empty(len(objects), dtype=torch.long)
+    ranks[from_left(objects)] = torch.arange(1, len(objects) + 1)
+    order = torch.where(cover >= 128, ranks[index], order)
+    return attribute_map(masks, objects), order
+
+
+def padded(rows: Sequence[Tensor], value: int) -> Tensor:
+    """[b, n] of rows of different lengths, filled up on the right."""
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)

@@ -1,0 +1,133 @@
+"""How often a chat model names the right objects, on held-out conversations.
+
+Each turn is asked with the model's own earlier replies as its history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lgvi_core.chat import conversation
+from lgvi_core.chat.conversation import render
+from lgvi_core.chat.marks import find_prompts
+
+from ..data.conversations import Conversation, make_conversation
+from ..data.prompts import is_sentence, removed_by
+from ..data.scenes import draw_scene
+from ..data.synthetic import FRAME_SIZES, scene_of
+from .batches import Reading
+
+MOST_TOKENS = 120
+GREY = 0.5
+ASKED_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A held-out conversation and what the model sees with it: `pixels` [m, 3, s, s]."""
+
+    talk: Conversation
+    pixels: Tensor
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Shares of the turns, 0 to 1.
+
+    `right`: of those that should have a prompt, whose prompt names exactly the right objects.
+    `well_formed`: of those replies that have a prompt, which have one, closed, in the prompts'
+    language. `silent`: of those that should have none, which have none. `scene`: of first replies,
+    which begin with the right description.
+    """
+
+    right: float
+    well_formed: float
+    silent: float
+    scene: float
+
+    def named(self) -> dict[str, float]:
+        return {name: round(value, 4) for name, value in vars(self).items()}
+
+
+def held_out(reading: Reading, count: int, blank: bool = False) -> list[Shown]:
+    """`count` conversations, with their first frames or with grey ones."""
+    found = []
+    for number in range(count):
+        height, width = FRAME_SIZES[number % len(FRAME_SIZES)]
+        talk = make_conversation("held-out", number, 1, height, width)
+        frames = torch.full((1, height, width, 3), GREY)
+        if not blank:
+            scene = scene_of("held-out", number, 1, width / height)
+            drawn = draw_scene(scene, height, width).compose(range(len(scene.objects)))
+            frames = torch.from_numpy(drawn).float() / 255
+        found.append(Shown(talk, reading.pixels(frames)))
+    return found
+
+
+def score(llava: Any, reading: Reading, shown: Sequence[Shown]) -> Scores:
+    """Asks every turn of every conversation, the likeliest token each time."""
+    replies: list[list[str]] = [[] for _ in shown]
+    for number in range(max(len(item.talk.turns) for item in shown)):
+        asked = [i for i, item in enumerate(shown) if len(item.talk.turns) > number]
+        for first in range(0, len(asked), ASKED_AT_ONCE):
+            some = asked[first : first + ASKED_AT_ONCE]
+            texts = []
+            for i in some:
+                turns = shown[i].talk.turns
+                history = [
+                    conversation.Turn(turn.request, reply)
+                    for turn, reply in zip(turns, replies[i], strict=False)
+                ]
+                system = reading.format.system_prompt
+                texts.append(render(turns[number].request, history, 1, system))
+            pixels = torch.cat([shown[i].pixels for i in some])
+            for i, text in zip(some, answer(llava, reading, texts, pixels), strict=True):
+                replies[i].append(text)
+    return _judge(shown, replies)
+
+
+@torch.inference_mode()
+def answer(llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor) -> list[str]:
+    """The replies to rendered `texts`, one picture [1, 3, s, s] of `pixels` each."""
+    tokenizer = reading.tokenizer
+    rows = [reading.ids(text) for text in texts]
+    longest = max(map(len, rows))
+    pad = tokenizer.pad_token_id
+    tokens = torch.tensor([[pad] * (longest - len(row)) + row for row in rows])
+    there = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    device = llava.device
+    output = llava.generate(
+        input_ids=tokens.to(device),
+        attention_mask=there.to(device),
+        pixel_values=pixels.to(device, llava.dtype),
+        max_new_tokens=MOST_TOKENS,
+        do_sample=False,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=pad,
+    )
+    found = tokenizer.batch_decode(output[:, longest:], skip_special_tokens=True)
+    return [text.strip() for text in found]
+
+
+def _judge(shown: Sequence[Shown], replies: Sequence[Sequence[str]]) -> Scores:
+    right, formed, silent, scene = [], [], [], []
+    for item, texts in zip(shown, replies, strict=True):
+        objects = item.talk.objects
+        for turn, text in zip(item.talk.turns, texts, strict=True):
+            codes = [ord(letter) for letter in text]
+            prompts = find_prompts(codes, lambda part: "".join(map(chr, part)))
+            named = removed_by(prompts[-1].text, objects) if prompts else None
+            if turn.has_prompt:
+                right.append(named == turn.removed)
+            else:
+                silent.append(not prompts)
+            if prompts:
+                formed.append(
+                    len(prompts) == 1 and prompts[0].closed and is_sentence(prompts[0].text)
+                )
+        scene.append(texts[0].split(".")[0] == item.talk.turns[0].reply.split(".")[0])
+    return Scores(*(sum(x) / len(x) if x else 0.0 for x in (right, formed, silent, scene)))

@@ -1,0 +1,130 @@
+"""The configuration of `train_chat`: a YAML file checked on reading. The keys are documented here.
+
+`configs/chat_mini.yaml` is the bundled chat model's.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lgvi_core.errors import LGVIError
+
+CONFIG_FILE = "config.json"
+_MODEL_KEYS = ("seed", "system_prompt", "vocabulary", "vision", "text")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChatDataConfig(_Section):
+    """Pictures and conversations. Batches are counted over all processes."""
+
+    cache: Path = Field(description="scenes drawn by train.chat.frames")
+    batch: int = Field(32, gt=0, description="pictures in a step, each with a conversation")
+    turns: tuple[int, ...] = Field(
+        (1, 2, 3, 4),
+        min_length=1,
+        description="lengths of the conversations, one per step: further turns about a picture "
+        "cost little",
+    )
+    fewer_share: float = Field(
+        0.35, ge=0, le=1, description="of scenes with several objects that show fewer of them"
+    )
+    empty_share: float = Field(0.03, ge=0, le=1, description="of pictures of the background alone")
+
+
+class ChatOptimizerConfig(_Section):
+    """AdamW; the learning rates rise linearly, stay, and fall linearly to 0."""
+
+    vision: float = Field(1e-3, gt=0, description="peak rate of vision tower, projector and heads")
+    language: float = Field(1e-3, gt=0, description="peak rate of the language model")
+    warmup_steps: int = Field(100, ge=0, description="steps until the peak")
+    decay_from: float = Field(0.5, ge=0, lt=1, description="share of the run before they fall")
+    weight_decay: float = Field(0.05, ge=0, description="of matrices; vectors have none")
+    betas: tuple[float, float] = Field((0.9, 0.98), description="AdamW's moment decays")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    ema_decay: float = Field(0.998, ge=0, lt=1, description="of the average that is exported")
+
+
+class ChatConfig(_Section):
+    """One run from random weights."""
+
+    output: Path = Field(description="folder for checkpoints, tokenizer and TensorBoard logs")
+    seed: int = Field(0, ge=0, description="of weights and batches")
+    max_steps: int = Field(gt=0, description="optimizer steps of the whole run")
+    apart_until: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="share of the run in which the language model reads no pictures and the "
+        "vision tower learns attributes alone: cheaper, while neither could use the other",
+    )
+    attribute_weight: float = Field(
+        0.5, ge=0, description="of the loss on what the pictures' patches show"
+    )
+    mixed_precision: Literal["no", "fp16", "bf16"] = Field("no", description="accelerate's")
+    threads: int | None = Field(None, gt=0, description="CPU threads per process; null: PyTorch's")
+    cpu: bool = Field(False, description="stay on the CPU where there is a GPU")
+    log_every: int = Field(50, gt=0, description="steps between log entries")
+    checkpoint_every: int = Field(500, gt=0, description="steps between checkpoints")
+    keep_checkpoints: int = Field(2, gt=0, description="newest checkpoints that are kept")
+    check_every: int = Field(500, gt=0, description="steps between checks on held-out clips")
+    check_count: int = Field(100, ge=0, description="held-out conversations per check; 0: none")
+    system_prompt: str = Field("You find what to remove.", description="first words of every text")
+    vocabulary: int = Field(1000, ge=300, description="most tokens of the byte-level BPE")
+    vision: dict[str, Any] = Field(description="CLIPVisionConfig")
+    text: dict[str, Any] = Field(description="LlamaConfig, without the vocabulary")
+    data: ChatDataConfig
+    optimizer: ChatOptimizerConfig = ChatOptimizerConfig()
+
+    # What the log of a run asks of any configuration.
+    gradient_accumulation: Literal[1] = 1
+
+
+def read_config(path: Path) -> ChatConfig:
+    """Reads and checks a YAML file. Raises LGVIError with one line per wrong key."""
+    try:
+        return ChatConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()
+        ]
+        raise LGVIError(
+            f"{path} is not a chat training's configuration:\n" + "\n".join(lines)
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LGVIError(f"{path} cannot be read: {error}") from None
+
+
+def write_config(config: ChatConfig) -> None:
+    """Notes the configuration in the run's folder, for the export and for `check_changes`."""
+    config.output.mkdir(parents=True, exist_ok=True)
+    partial = config.output / f"{CONFIG_FILE}.partial"
+    partial.write_text(config.model_dump_json(indent=2), encoding="utf-8")
+    partial.replace(config.output / CONFIG_FILE)
+
+
+def read_run_config(run: Path) -> ChatConfig:
+    """The configuration that a run was last started with. Raises LGVIError where there is none."""
+    path = run / CONFIG_FILE
+    try:
+        return ChatConfig.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise LGVIError(
+            f"{run} is no output folder of train_chat: {CONFIG_FILE}: {error}"
+        ) from None
+
+
+def check_changes(config: ChatConfig) -> None:
+    """Raises LGVIError where the run in the output folder is one of another model."""
+    before = read_run_config(config.output)
+    changed = [key for key in _MODEL_KEYS if getattr(before, key) != getattr(config, key)]
+    if changed:
+        raise LGVIError(
+            f"{config.output} holds a run of another model ({', '.join(changed)} changed): choose "
+            "another `output`, or take the changes back"
+        )

@@ -1,0 +1,63 @@
+"""From a run to the folder that the chat nodes load: a LLaVA in fp16 with its tokenizer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from transformers import LlavaForConditionalGeneration
+
+from lgvi_core.chat.conversation import IMAGE
+from lgvi_core.chat.format import ChatFormat, write_format
+from lgvi_core.chat.model import load_chat
+from lgvi_core.errors import LGVIError
+
+from .. import checkpoints
+from .config import ChatConfig, read_run_config
+from .model import llava_config
+from .tokenizer import read_tokenizer
+
+TOKENIZER = "tokenizer"
+PREFIX = "llava."
+
+
+def chat_format(config: ChatConfig) -> ChatFormat:
+    """What the model is trained to read: the whole of one frame."""
+    return ChatFormat(
+        system_prompt=config.system_prompt, framing="letterbox", frames=1, features="to_mark"
+    )
+
+
+def export(run: Path, output: Path) -> None:
+    """Writes the averaged weights of a run's newest checkpoint, and loads them as a check.
+
+    Raises LGVIError where there is no run or no intact checkpoint.
+    """
+    config = read_run_config(run)
+    checkpoint = checkpoints.newest(run / "checkpoints")
+    if checkpoint is None:
+        raise LGVIError(f"{run}: no intact checkpoint to export")
+    state = load_file(checkpoint / checkpoints.WEIGHTS)
+    tokenizer = read_tokenizer(run / TOKENIZER)
+    llava = LlavaForConditionalGeneration(llava_config(config, tokenizer))
+    llava.load_state_dict({k.removeprefix(PREFIX): v for k, v in state.items()})
+    llava.to(torch.float16).save_pretrained(output)
+    save_tokenizer(tokenizer, output)
+    write_format(chat_format(config), output)
+    load_chat(output)
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """With a configuration that all versions of transformers read alike."""
+    tokenizer.save_pretrained(folder)
+    values = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": tokenizer.bos_token,
+        "eos_token": tokenizer.eos_token,
+        "pad_token": tokenizer.pad_token,
+        "additional_special_tokens": [IMAGE],
+        "clean_up_tokenization_spaces": False,
+    }
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,119 @@
+"""Single pictures of generated scenes, drawn once, with every object as a layer of its own.
+
+    python -m train.chat.frames --output .runs/chat_frames --scenes 8000 --workers 2
+
+A scene with three objects gives eight pictures. A shard that is there is not drawn again.
+"""
+
+import argparse
+import logging
+import multiprocessing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from lgvi_core.errors import LGVIError
+
+from ..data.scenes import SceneObject, draw_scene
+from ..data.synthetic import FRAME_SIZES, scene_of
+
+SCENES_PER_SHARD = 100
+MOST_OBJECTS = 3
+BACKGROUND, LAYER = 3, 4  # channels of the background, and of an object (premultiplied RGBA)
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    return folder / f"frames-{number:05d}.npy"
+
+
+def frame_size(shard: int) -> tuple[int, int]:
+    """(height, width) of a shard's pictures; the sizes take turns."""
+    return FRAME_SIZES[shard % len(FRAME_SIZES)]
+
+
+def objects_of(scene: int) -> tuple[SceneObject, ...]:
+    """What a scene of the cache holds, made again from its number."""
+    height, width = frame_size(scene // SCENES_PER_SHARD)
+    return scene_of("train", scene, 1, width / height).objects
+
+
+def write_shard(folder: Path, number: int) -> None:
+    """Draws the scenes of one shard: uint8 [scenes, channels, h, w]."""
+    cv2.setNumThreads(1)
+    height, width = frame_size(number)
+    channels = BACKGROUND + MOST_OBJECTS * LAYER
+    shard = np.zeros((SCENES_PER_SHARD, channels, height, width), np.uint8)
+    for i in range(SCENES_PER_SHARD):
+        scene = scene_of("train", number * SCENES_PER_SHARD + i, 1, width / height)
+        layers = draw_scene(scene, height, width)
+        parts = [layers.background[0], *layers.objects[:, 0]]
+        drawn = np.concatenate([np.moveaxis(part, -1, 0) for part in parts])
+        shard[i, : len(drawn)] = np.round(np.clip(drawn, 0, 1) * 255)
+    part = shard_path(folder, number).with_suffix(".partial")
+    with part.open("wb") as file:
+        np.save(file, shard)
+    part.replace(shard_path(folder, number))
+
+
+@dataclass
+class FrameCache:
+    """All shards in a folder, which stay on the disk until they are looked at."""
+
+    folder: Path
+    shards: list[np.ndarray] = field(default_factory=list)
+    known: dict[int, tuple[SceneObject, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises LGVIError where there are none."""
+        while (path := shard_path(self.folder, len(self.shards))).is_file():
+            self.shards.append(np.load(path, mmap_mode="r"))
+        if not self.shards:
+            raise LGVIError(f"no drawn scenes in {self.folder}: run train.chat.frames")
+
+    def __len__(self) -> int:
+        return len(self.shards) * SCENES_PER_SHARD
+
+    def objects(self, scene: int) -> tuple[SceneObject, ...]:
+        if scene not in self.known:
+            self.known[scene] = objects_of(scene)
+        return self.known[scene]
+
+    def picture(self, scene: int, present: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """The picture with the objects `present`, float32 [h, w, 3] in 0..1, and their coverage.
+
+        Coverage [h, w, MOST_OBJECTS] has one channel per object that is present, in that order.
+        """
+        shard, at = divmod(scene, SCENES_PER_SHARD)
+        channels = np.asarray(self.shards[shard][at], np.float32) / 255
+        frame = channels[:BACKGROUND]
+        coverage = np.zeros((MOST_OBJECTS, *frame.shape[1:]), np.float32)
+        for place, index in enumerate(present):
+            first = BACKGROUND + index * LAYER
+            colour, alpha = channels[first : first + 3], channels[first + 3]
+            frame = frame * (1 - alpha) + colour
+            coverage[place] = alpha
+        return np.moveaxis(frame, 0, -1).clip(0, 1), np.moveaxis(coverage, 0, -1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--output", type=Path, required=True, help="folder for the shards")
+    parser.add_argument("--scenes", type=int, default=8000, help="how many")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    args.output.mkdir(parents=True, exist_ok=True)
+    numbers = range(-(-args.scenes // SCENES_PER_SHARD))
+    todo = [n for n in numbers if not shard_path(args.output, n).exists()]
+    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
+        work = pool.imap(partial(write_shard, args.output), todo)
+        for _ in tqdm(work, total=len(todo), unit="shard"):
+            pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The small LLaVA from random weights, and the losses that it learns by."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+from lgvi_core.chat.conversation import IMAGE
+
+from ..attributes import AttributeHeads, attribute_loss
+from .batches import IGNORED, ChatBatch
+from .config import ChatConfig, ChatOptimizerConfig
+from .frames import MOST_OBJECTS
+
+
+def llava_config(config: ChatConfig, tokenizer: Any) -> LlavaConfig:
+    """Features are those of the last layer: a small tower has none to waste."""
+    text = {
+        **config.text,
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "tie_word_embeddings": False,
+    }
+    return LlavaConfig(
+        text_config=LlamaConfig(**text),
+        vision_config=CLIPVisionConfig(**config.vision),
+        image_seq_length=(config.vision["image_size"] // config.vision["patch_size"]) ** 2,
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        projector_hidden_act="gelu",
+        tie_word_embeddings=False,
+    )
+
+
+class ChatLearner(nn.Module):
+    """The LLaVA with heads that say of every patch what it shows; they are not exported."""
+
+    def __init__(self, config: LlavaConfig) -> None:
+        super().__init__()
+        self.llava = LlavaForConditionalGeneration(config)
+        vision: Any = config.vision_config
+        text: Any = config.text_config
+        self.side = vision.image_size // vision.patch_size
+        widths = (vision.hidden_size, text.hidden_size)
+        self.attribute_heads = AttributeHeads(widths)
+        self.order_heads = nn.ModuleList(nn.Conv2d(w, MOST_OBJECTS + 1, 1) for w in widths)
+        # Not on the way to the features, so that it would never get a gradient.
+        self._tower().post_layernorm.requires_grad_(False)
+        self.features: list[Tensor] = []
+        self.llava.model.multi_modal_projector.register_forward_hook(self._keep)
+
+    def forward(self, batch: ChatBatch, attribute_weight: float) -> dict[str, Tensor]:
+        """`loss`, and what it is made of: `language`, `attributes`, `order`."""
+        if batch.joint:
+            output = self.llava(input_ids=batch.tokens, pixel_values=batch.pixels)
+        else:
+            self.llava.model.get_image_features(pixel_values=batch.pixels)
+            output = self.llava(input_ids=batch.tokens)
+        logits = output.logits[:, :-1].float()
+        language = F.cross_entropy(
+            logits.flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=IGNORED
+        )
+        maps = [self._as_map(x) for x in self.features]
+        heads = self.attribute_heads(maps, (self.side, self.side))
+        attributes = attribute_loss(heads, batch.attributes)
+        order = torch.stack(
+            [
+                F.cross_entropy(head(x).float(), batch.order)
+                for head, x in zip(self.order_heads, maps, strict=True)
+            ]
+        ).mean()
+        loss = language + attribute_weight * (attributes + order)
+        return {"loss": loss, "language": language, "attributes": attributes, "order": order}
+
+    def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self.features = [inputs[0], output]
+
+    def _as_map(self, x: Tensor) -> Tensor:
+        """[b, patches, c] (or without the batch's axis) to [b, c, side, side]."""
+        return x.reshape(-1, self.side, self.side, x.shape[-1]).movedim(-1, 1)
+
+    def _tower(self) -> Any:
+        tower: Any = self.llava.model.vision_tower
+        return getattr(tower, "vision_model", tower)
+
+
+def build_optimizer(model: ChatLearner, config: ChatOptimizerConfig) -> torch.optim.AdamW:
+    """Groups named "vision" and "language", each with and without weight decay."""
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_language = "language_model" in name or "lm_head" in name
+            key = ("language" if is_language else "vision", parameter.ndim > 1)
+            groups.setdefault(key, []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "name": name,
+                "lr": getattr(config, name),
+                "weight_decay": config.weight_decay if is_matrix else 0.0,
+            }
+            for (name, is_matrix), parameters in groups.items()
+        ],
+        betas=config.betas,
+        foreach=True,
+    )
