@@ -21,6 +21,7 @@ from train.chat.check import Scores, held_out, score
 from train.chat.config import ChatConfig, read_config
 from train.chat.export import chat_format, export
 from train.chat.frames import FrameCache, objects_of, write_shard
+from train.chat.model import position_codes
 from train.chat.tokenizer import train_tokenizer
 from train.data.conversations import Turn, converse
 from train.data.prompts import from_left
@@ -152,6 +153,13 @@ def test_patches_are_labelled_with_the_object_they_show(cache, reading):
             places = [columns[order == k].mean() for k in (1, 2, 3) if (order == k).any()]
             assert all(b >= a - 1 for a, b in itertools.pairwise(places))
     assert seen > 30
+
+
+def test_places_are_told_apart_from_the_start():
+    codes = position_codes(8, 36)
+    assert torch.cdist(codes, codes).add(10 * torch.eye(64)).min() > 0.1
+    near, far = (codes[0] - codes[1]).norm(), (codes[0] - codes[7]).norm()
+    assert near < far
 
 
 def test_order_is_from_left_to_right():

@@ -219,7 +219,9 @@ def test_a_run_of_another_model_is_not_mixed(finished, tmp_path, changes, text):
     with pytest.raises(LGVIError, match="another model") as caught:
         train(config_of(run, **changes))
     assert text in str(caught.value)
-    assert read_run_config(run) == read_run_config(finished), "what it was is still noted"
+    assert read_run_config(run, TrainConfig) == read_run_config(finished, TrainConfig), (
+        "what it was is still noted"
+    )
 
 
 def test_a_damaged_checkpoint_does_not_push_out_good_ones(finished, tmp_path):
@@ -382,7 +384,7 @@ def test_batches_are_the_same_wherever_they_are_made(tmp_path):
     halves = [ReaderBatches(config, tokenizer, videos, images, rank, 2) for rank in (0, 1)]
     for number in (5, 0):  # in any order
         parts = [half[number] for half in halves]
-        for name in ("source", "target", "mask", "tokens", "t", "noise"):
+        for name in ("source", "target", "mask", "text", "t", "noise"):
             joined = torch.cat([getattr(part, name) for part in parts])
             assert torch.equal(getattr(whole[number], name), joined)
 
@@ -453,18 +455,18 @@ def test_broken_samples_are_skipped_counted_and_too_many_stop_the_run(tmp_path, 
 def test_wrong_configurations_say_what_is_wrong(tmp_path, changes, text):
     path = write_config(tmp_path / "wrong.yaml", tmp_path, **changes)
     with pytest.raises(LGVIError) as caught:
-        read_config(path)
+        read_config(path, TrainConfig)
     assert text in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["lgvi_paper", "lgvi_mini"])
 def test_shipped_configurations_are_valid(name):
-    config = read_config(ROOT / "train" / "configs" / f"{name}.yaml")
+    config = read_config(ROOT / "train" / "configs" / f"{name}.yaml", TrainConfig)
     assert config.max_steps > 1000
 
 
 def test_the_paper_is_configured_as_written():
-    config = read_config(ROOT / "train" / "configs" / "lgvi_paper.yaml")
+    config = read_config(ROOT / "train" / "configs" / "lgvi_paper.yaml", TrainConfig)
     assert config.data.size == (320, 512)
     assert (config.data.batch_videos, config.data.batch_images) == (32, 768)
     assert config.data.video_frames == (24,)

@@ -12,7 +12,7 @@ from accelerate.utils import DistributedType
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from train.config import read_config  # noqa: E402
+from train.config import TrainConfig, read_config  # noqa: E402
 from train.train_lgvi import Trainer  # noqa: E402
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     PartialState(cpu=True)
     # What it says on GPUs; the only condition for FSDP that CPUs do not meet.
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-    trainer = Trainer(read_config(Path(sys.argv[1])))
+    trainer = Trainer(read_config(Path(sys.argv[1]), TrainConfig))
     assert trainer.accelerator.distributed_type == DistributedType.FSDP
     trainer.run()
 

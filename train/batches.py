@@ -5,7 +5,7 @@ That makes resuming exact, and the samples of a step the same on one process as 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,9 +18,9 @@ from lgvi_core.errors import LGVIError
 
 from .attributes import attribute_map
 from .config import LossConfig, TrainConfig
-from .data.expressions import describe_removal, sample_pair
+from .data.expressions import Emphasis, describe_removal, sample_pair
 from .data.sample import BrokenSample, Reader, Sample
-from .data.scenes import select_frames
+from .data.scenes import SceneObject, select_frames
 from .latent_cache import VIDEO_FRAMES, LatentCache, LatentScene
 
 ATTEMPTS = 20  # samples tried for one place in a batch before training gives up
@@ -31,23 +31,38 @@ CLIPS, PICTURES = "clips", "pictures"
 """The kinds of batches."""
 
 
+class ChatInput(NamedTuple):
+    """Conversations about the clips of a batch, for a chat model.
+
+    `tokens` and `labels` [b, n], padded on the right, labels IGNORED but in replies; `pixels`
+    [b, m, 3, s, s]. `span` [b, l] are the tokens whose states become the text features, `inside`
+    [b, l] is False where a prompt is shorter.
+    """
+
+    tokens: Tensor
+    labels: Tensor
+    pixels: Tensor
+    span: Tensor
+    inside: Tensor
+
+
 @dataclass(frozen=True)
 class Batch:
     """One step's data, or one process's part of it.
 
     `target` and `source` are latents, float32 [b, 4, f, h, w], or frames still to be encoded,
     uint8 [b, f, 8h, 8w, 3]. `mask` [b, 1, f, h, w] in 0..1, and `objects` likewise: the area of
-    everything that could have been meant, or the mask where that is unknown. `tokens` [b, 77];
-    `t` [b] timesteps; `noise` [b, 4, f, h, w]; `has_text`, `has_video` [b], False where that
-    condition is withheld. `attributes` is `train.attributes`' map, of generated scenes only.
-    `broken` names samples that were skipped; `kind` is CLIPS or PICTURES.
+    everything that could have been meant, or the mask where that is unknown. `text`: CLIP's tokens
+    [b, 77], or conversations. `t` [b] timesteps; `noise` [b, 4, f, h, w]; `has_text`, `has_video`
+    [b], False where that condition is withheld. `attributes` is `train.attributes`' map, of
+    generated scenes only. `broken` names samples that were skipped; `kind` is CLIPS or PICTURES.
     """
 
     target: Tensor
     source: Tensor
     mask: Tensor
     objects: Tensor
-    tokens: Tensor
+    text: Tensor | ChatInput
     t: Tensor
     noise: Tensor
     has_text: Tensor
@@ -74,6 +89,8 @@ class Batch:
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)
         }
+        if isinstance(self.text, ChatInput):
+            tensors["text"] = ChatInput(*map(function, self.text))
         return replace(self, **tensors)
 
 
@@ -156,9 +173,14 @@ class Batches(Dataset[Batch]):
             self.known[sentence] = torch.tensor(ids)
         return self.known[sentence]
 
-    def _draw(
-        self, rng: np.random.Generator, sentence: str, shape: tuple[int, ...]
-    ) -> dict[str, Any]:
+    def _text(self, sentence: str, has_text: bool) -> Any:
+        """What the batch's `text` is made of, for one sample."""
+        return self._tokenize(sentence if has_text else "")
+
+    def _collate(self, samples: list[dict[str, Any]]) -> Batch:
+        return collate(samples)
+
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Any]:
         """Timestep, noise of `shape`, and which conditions one sample sees."""
         loss: LossConfig = self.config.loss
         high = rng.random() < loss.high_noise_share
@@ -169,7 +191,6 @@ class Batches(Dataset[Batch]):
         no_video = both or loss.drop_text <= draw < loss.drop_text + loss.drop_video
         return {
             "t": t,
-            "tokens": self._tokenize("" if no_text else sentence),
             "has_text": not no_text,
             "has_video": not no_video,
             "noise": torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)),
@@ -201,31 +222,56 @@ class CachedBatches(Batches):
         sizes = np.array([len(group) for group in groups], np.float64)
         group = groups[part.rng.choice(len(groups), p=sizes / sizes.sum())]
         rngs = [self._sample_rng(part.step, place) for place in part.places]
-        return collate([self._sample(group, rng, part.frames) for rng in rngs])
+        emphasis = self._emphasis(part.step)
+        return self._collate([self._sample(group, rng, part.frames, emphasis) for rng in rngs])
+
+    def _emphasis(self, step: int) -> Emphasis:
+        """Which kinds of expression come more often at a step."""
+        late = step >= round(self.data.late_from * self.config.max_steps)
+        return {**self.data.emphasis, **self.data.late_emphasis} if late else self.data.emphasis
 
     def _sample(
-        self, group: list[LatentScene], rng: np.random.Generator, frames: int
+        self, group: list[LatentScene], rng: np.random.Generator, frames: int, emphasis: Emphasis
     ) -> dict[str, Any]:
         item = group[rng.integers(len(group))]
         chosen = np.sort(rng.choice(item.masks.shape[1], frames, replace=False))
         objects = select_frames(item.scene, chosen).objects
-        emphasis = self.data.emphasis
-        present, removed = sample_pair(rng, len(objects), emphasis=emphasis)
-        request = describe_removal(rng, objects, present, removed, emphasis=emphasis)
-        kept = [i for i in present if i not in request.removed]
+        present, removed, words = self._ask(rng, objects, emphasis)
+        kept = [i for i in present if i not in removed]
         mask = torch.zeros_like(item.masks[0, chosen])
-        for i in request.removed:
+        for i in removed:
             mask = torch.maximum(mask, item.masks[i, chosen])
         masks = item.masks[list(present)][:, chosen]
         source = item.latents[_code(present), chosen].float().movedim(1, 0)
+        draw = self._draw(rng, tuple(source.shape))
         return {
             "source": source,
             "target": item.latents[_code(kept), chosen].float().movedim(1, 0),
             "mask": mask[None].float() / 255,
             "objects": masks.amax(0)[None].float() / 255,
             "attributes": attribute_map(masks, [objects[i] for i in present]),
-            **self._draw(rng, request.sentence, tuple(source.shape)),
+            "text": self._words(words, item, chosen, present, draw["has_text"]),
+            **draw,
         }
+
+    def _ask(
+        self, rng: np.random.Generator, objects: Sequence[SceneObject], emphasis: Emphasis
+    ) -> tuple[tuple[int, ...], tuple[int, ...], Any]:
+        """Which objects the source shows, which of them go, and the words that say so."""
+        present, removed = sample_pair(rng, len(objects), emphasis=emphasis)
+        request = describe_removal(rng, objects, present, removed, emphasis=emphasis)
+        return present, request.removed, request.sentence
+
+    def _words(
+        self,
+        words: Any,
+        item: LatentScene,
+        chosen: np.ndarray,
+        present: tuple[int, ...],
+        has_text: bool,
+    ) -> Any:
+        """The `_text` of what `_ask` said about the `chosen` frames."""
+        return self._text(words, has_text)
 
 
 class ReaderBatches(Batches):
@@ -256,15 +302,15 @@ class ReaderBatches(Batches):
             for _ in range(ATTEMPTS):
                 try:
                     sample = self._read(part.is_video, number, part.frames, rng)
+                    samples.append(self._prepare(sample, rng))
                     break
                 except BrokenSample as error:
                     broken.append(str(error))
                     number += int(rng.integers(count)) - number % count
             else:
                 raise LGVIError(f"{ATTEMPTS} broken samples in a row, the last: {broken[-1]}")
-            samples.append(self._prepare(sample, rng))
         kind = CLIPS if part.is_video else PICTURES
-        return replace(collate(samples), broken=tuple(broken), kind=kind)
+        return replace(self._collate(samples), broken=tuple(broken), kind=kind)
 
     def count(self, is_video: bool) -> int:
         """The number of samples of a kind."""
@@ -293,13 +339,19 @@ class ReaderBatches(Batches):
             )
             for masks in (sample.mask, known)
         )
+        draw = self._draw(rng, (4, len(source), *small))
         return {
             "source": torch.from_numpy(source),
             "target": torch.from_numpy(fit_frames(sample.target, (height, width))),
             "mask": torch.from_numpy(mask)[None].float() / 255,
             "objects": torch.from_numpy(objects)[None].float() / 255,
-            **self._draw(rng, sample.sentence, (4, len(source), *small)),
+            "text": self._words(sample, draw["has_text"], rng),
+            **draw,
         }
+
+    def _words(self, sample: Sample, has_text: bool, rng: np.random.Generator) -> Any:
+        """The `_text` of what the data set says."""
+        return self._text(sample.sentence, has_text)
 
 
 def merged_order(readers: Sequence[Reader], rng: np.random.Generator) -> np.ndarray:
@@ -332,14 +384,14 @@ def fit_frames(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     )
 
 
-def collate(samples: list[dict[str, Any]]) -> Batch:
-    """A batch of samples that all have the same shapes."""
+def collate(samples: list[dict[str, Any]], **given: Any) -> Batch:
+    """A batch of samples that all have the same shapes; `given` columns are taken as they are."""
     columns = {name: [sample[name] for sample in samples] for name in samples[0]}
     tensors: dict[str, Any] = {
         name: torch.stack(values) if isinstance(values[0], Tensor) else torch.tensor(values)
         for name, values in columns.items()
     }
-    return Batch(**tensors)
+    return Batch(**{**tensors, **given})
 
 
 def _code(objects: tuple[int, ...] | list[int]) -> int:

@@ -6,7 +6,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -16,6 +16,8 @@ from lgvi_core.errors import LGVIError
 from .data.readers import DataSource
 
 logger = logging.getLogger(__name__)
+
+Config = TypeVar("Config", bound="TrainConfig")
 
 CONFIG_FILE = "config.json"
 WITHOUT_EFFECT = (
@@ -30,7 +32,18 @@ WITHOUT_EFFECT = (
     "data.workers",
 )
 """Keys that may change when a run goes on."""
-OTHER_MODEL = ("unet", "text_encoder", "lora", "ablation", "start_from", "optimizer.kind")
+OTHER_MODEL = (
+    "unet",
+    "text_encoder",
+    "lora",
+    "ablation",
+    "start_from",
+    "optimizer.kind",
+    "chat.model",
+    "chat.end_to_end_weights",
+    "chat.lora",
+    "chat.feature_length",
+)
 """Keys that may not: the weights or the optimizer's state would not fit."""
 
 
@@ -52,6 +65,10 @@ class DataConfig(_Section):
     emphasis: dict[str, float] = Field(
         {}, description="with a cache: kinds of expression, how many times as often they come"
     )
+    late_emphasis: dict[str, float] = Field(
+        {}, description="changes to `emphasis` in the later part of the run"
+    )
+    late_from: float = Field(1, ge=0, le=1, description="share of the run before `late_emphasis`")
     workers: int = Field(
         0, ge=0, description="loading processes per training process; a cache needs none"
     )
@@ -109,6 +126,7 @@ class LossConfig(_Section):
 
     mask_weight: float = Field(0.001, ge=0, description="lambda_2, of the mask loss")
     mask_time_weight: bool = Field(True, description="mask loss times 4 t (T - t) / T^2")
+    language_weight: float = Field(0.1, ge=0, description="of train_lgvi_i's replies, Eq. 5")
     attribute_weight: float = Field(
         0, ge=0, description="of train.attributes' loss on the U-Net's features; needs a cache"
     )
@@ -209,13 +227,13 @@ class TrainConfig(_Section):
         return self
 
 
-def read_config(path: Path) -> TrainConfig:
-    """Reads and checks a YAML file.
+def read_config(path: Path, kind: type[Config]) -> Config:
+    """Reads and checks a YAML file of one of the trainings' configurations.
 
     Raises LGVIError with one line per wrong, missing or unknown key.
     """
     try:
-        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         lines = [
             f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()
@@ -233,11 +251,11 @@ def write_config(config: TrainConfig) -> None:
     partial.replace(config.output / CONFIG_FILE)
 
 
-def read_run_config(run: Path) -> TrainConfig:
+def read_run_config(run: Path, kind: type[Config]) -> Config:
     """The configuration that a run was last started with. Raises LGVIError where there is none."""
     path = run / CONFIG_FILE
     try:
-        return TrainConfig.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise LGVIError(
             f"{run} is not the output folder of a training: {CONFIG_FILE}: {error}"
@@ -249,7 +267,7 @@ def check_changes(config: TrainConfig) -> None:
 
     Names in the log what has changed; raises LGVIError where the checkpoint does not fit it.
     """
-    before = _flat(read_run_config(config.output).model_dump(mode="json"))
+    before = _flat(read_run_config(config.output, type(config)).model_dump(mode="json"))
     now = _flat(config.model_dump(mode="json"))
     changed = [
         key

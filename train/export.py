@@ -2,9 +2,12 @@
 
     python -m train.export --run .runs/lgvi-mini --output lgvi_core/weights/lgvi-mini
     python -m train.export --run .runs/lgvi-mini --output lgvi-mini.safetensors --check
+    python -m train.export --run .runs/lgvi-i --output lgvi-i --chat-output chat --released
 
 An output that ends in .safetensors becomes one file, any other a diffusers folder; a LoRA run
-always becomes one file. The metadata holds the configuration, the licence and how it was trained.
+always becomes one file. A run of train_lgvi_i also gives a chat model: whole, as Load LGVI Chat
+opens it, and `--released` the parts of it that were trained, as the authors' LGVI-I has them in
+llava/llava_weights.pth. The metadata holds the configuration, the licence and how it was trained.
 """
 
 import argparse
@@ -30,6 +33,8 @@ from lgvi_core.weights_io import read_metadata
 
 from . import checkpoints
 from .config import TrainConfig, read_run_config
+from .joint.config import JointConfig, run_config_kind
+from .joint.export import write_chat_folder, write_released_parts
 from .model import build_model, build_noise_scheduler
 
 logger = logging.getLogger(__name__)
@@ -46,12 +51,25 @@ MODEL_INDEX = {
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 
 
-def export(run: Path, output: Path, licence: str, dtype: torch.dtype = torch.float16) -> None:
-    """Writes `output` from the run's newest intact checkpoint.
+def export(
+    run: Path,
+    output: Path,
+    licence: str,
+    dtype: torch.dtype = torch.float16,
+    chat_output: Path | None = None,
+    released: bool = False,
+) -> None:
+    """Writes `output`, and a chat model if wanted, from the run's newest intact checkpoint.
 
-    Raises LGVIError where there is none, or where a LoRA is asked for as a folder.
+    Raises LGVIError where there is none, where a LoRA is asked for as a folder, or a chat model of
+    a run without one.
     """
-    config = read_run_config(run)
+    config = read_run_config(run, run_config_kind(run))
+    joint = config if isinstance(config, JointConfig) else None
+    if joint is None and (chat_output is not None or released):
+        raise LGVIError(f"{run}: train_lgvi trains no chat model; leave out its options")
+    if released and output.suffix == ".safetensors":
+        raise LGVIError(f"{output}: --released needs a folder, as the authors' LGVI-I is one")
     checkpoint = checkpoints.newest(run / "checkpoints")
     if checkpoint is None:
         raise LGVIError(f"{run}: no intact checkpoint to export")
@@ -70,6 +88,11 @@ def export(run: Path, output: Path, licence: str, dtype: torch.dtype = torch.flo
         save_single_file(output, parts, scheduler, metadata)
     else:
         _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata)
+    if joint is not None:
+        if released:
+            write_released_parts(joint, weights, output)
+        if chat_output is not None:
+            write_chat_folder(joint, weights, chat_output, metadata, dtype)
 
 
 def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, str]:
@@ -79,18 +102,37 @@ def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, st
         facts["data"].pop(key)
     if facts["start_from"] is not None:
         facts["start_from"] = Path(facts["start_from"]).name
+    for key in ("model", "end_to_end_weights"):
+        if facts.get("chat", {}).get(key) is not None:
+            facts["chat"][key] = Path(facts["chat"][key]).name
     return {"license": licence, "steps": str(step), "training": json.dumps(facts)}
 
 
 def export_parts(
     config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype
 ) -> dict[str, Part]:
-    """U-Net, text encoder and VAE with the names of the released layout."""
-    unet: InflatedUNet = build_model(config.model_copy(update={"compile": False})).unet
+    """U-Net, text encoder (not with a chat model) and VAE with the names of the released layout."""
+    joint = isinstance(config, JointConfig)
+    plain = config.model_copy(update={"compile": False})
+    unet: InflatedUNet = build_model(plain, with_text_encoder=not joint).unet
     unet_config = {"_class_name": "InflatedUNet", **unet.config.model_dump(exclude_defaults=True)}
+    if joint:
+        unet_config["text_features"] = ["mm_head"]
     parts = {
         "unet": Part({**unet_config, "in_channels": 4}, _cast(_strip(weights, "unet."), dtype))
     }
+    if not joint:
+        parts["text_encoder"] = _text_encoder_part(config, weights, dtype)
+    vae_folder = config.vae or (config.start_from or Path()) / "vae"
+    vae = read_part(vae_folder.parent, vae_folder.name)
+    traces = ("_name_or_path", "block_out_channels") if _is_tiny(vae) else ("_name_or_path",)
+    vae_config = {key: value for key, value in vae.config.items() if key not in traces}
+    metadata = {k: v for k, v in vae.metadata.items() if k != "format"}
+    parts["vae"] = Part(vae_config, _cast(vae.state, dtype), metadata)
+    return parts
+
+
+def _text_encoder_part(config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype) -> Part:
     text = {
         # Stable Diffusion 1.5's names, which newer versions of transformers have shortened.
         TEXT_PREFIX + name.removeprefix(TEXT_PREFIX): value
@@ -106,14 +148,7 @@ def export_parts(
             **config.text_encoder,
         }
         text_config.pop("transformers_version", None)
-    parts["text_encoder"] = Part(text_config, _cast(text, dtype))
-    vae_folder = config.vae or (config.start_from or Path()) / "vae"
-    vae = read_part(vae_folder.parent, vae_folder.name)
-    traces = ("_name_or_path", "block_out_channels") if _is_tiny(vae) else ("_name_or_path",)
-    vae_config = {key: value for key, value in vae.config.items() if key not in traces}
-    metadata = {k: v for k, v in vae.metadata.items() if k != "format"}
-    parts["vae"] = Part(vae_config, _cast(vae.state, dtype), metadata)
-    return parts
+    return Part(text_config, _cast(text, dtype))
 
 
 def check(output: Path) -> str:
@@ -125,7 +160,10 @@ def check(output: Path) -> str:
         layers = len(load_file(output)) // 3
         return f"{output}: a LoRA of {layers} layers"
     pipeline = LGVIPipeline.from_checkpoint(output)
-    result = pipeline(torch.rand(2, 32, 32, 3), "remove the ball", steps=1)
+    prompt: str | Tensor = "remove the ball"
+    if pipeline.text_encoder is None:
+        prompt = torch.randn(1, 4, pipeline.unet.config.cross_attention_dim)
+    result = pipeline(torch.rand(2, 32, 32, 3), prompt, steps=1)
     if not torch.isfinite(result.frames).all():
         raise LGVIError(f"{output}: a step gives NaN or infinite values")
     count = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6
@@ -147,14 +185,18 @@ def _write_folder(
         extra = {**part.metadata, **(metadata if name == "unet" else {})}
         _save(folder / name / f"{stem}.safetensors", part.state, extra)
     _write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
-    target = folder / "tokenizer"
-    target.mkdir(parents=True, exist_ok=True)
-    for name in TOKENIZER_FILES:
-        source = tokenizer / name
-        if source.is_file() and source.resolve() != (target / name).resolve():
-            shutil.copyfile(source, target / name)
+    index: dict[str, Any] = dict(MODEL_INDEX)
+    if "text_encoder" in parts:
+        target = folder / "tokenizer"
+        target.mkdir(parents=True, exist_ok=True)
+        for name in TOKENIZER_FILES:
+            source = tokenizer / name
+            if source.is_file() and source.resolve() != (target / name).resolve():
+                shutil.copyfile(source, target / name)
+    else:
+        del index["text_encoder"], index["tokenizer"]
     vae_class = parts["vae"].config.get("_class_name", "AutoencoderKL")
-    _write_json(folder / "model_index.json", {**MODEL_INDEX, "vae": ["diffusers", vae_class]})
+    _write_json(folder / "model_index.json", {**index, "vae": ["diffusers", vae_class]})
     load_checkpoint(folder)
 
 
@@ -200,11 +242,22 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder, or .safetensors file")
     parser.add_argument("--dtype", choices=DTYPES, default="fp16", help="of the weights")
     parser.add_argument("--license", default="unspecified", help="SPDX name for the metadata")
+    parser.add_argument("--chat-output", type=Path, help="folder for the chat model of LGVI-I")
+    parser.add_argument(
+        "--released", action="store_true", help="add llava/llava_weights.pth to the output folder"
+    )
     parser.add_argument("--check", action="store_true", help="open the export and run a step")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        export(args.run, args.output, args.license, DTYPES[args.dtype])
+        export(
+            args.run,
+            args.output,
+            args.license,
+            DTYPES[args.dtype],
+            args.chat_output,
+            args.released,
+        )
         if args.check:
             logger.info("%s", check(args.output))
     except LGVIError as error:

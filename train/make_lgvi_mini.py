@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .config import read_config
+from .config import TrainConfig, read_config
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     config_file = CONFIGS / "lgvi_mini.yaml"
-    config = read_config(config_file)
+    config = read_config(config_file, TrainConfig)
     assert config.vae is not None and config.data.cache is not None
     processes = str(args.processes)
 

@@ -17,7 +17,7 @@ from lgvi_core.parts import build_text_encoder, build_vae
 from lgvi_core.unet import InflatedUNet
 
 from .attributes import AttributeHeads
-from .config import OptimizerConfig, TrainConfig
+from .config import OptimizerConfig, Rate, TrainConfig
 
 NEW_PARTS = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
 """Names of what inflation adds to an image U-Net."""
@@ -28,18 +28,20 @@ class Predictions(NamedTuple):
     """`noise_pred` [b, 4, f, h, w]; `mask_logits` [b, 1, f, h, w], None without mask decoder.
 
     `attributes`: logits [(b f), CHANNELS, h, w] of each head, None without heads.
+    `language_loss`: the chat model's on its replies, None without one.
     """
 
     noise_pred: Tensor
     mask_logits: Tensor | None
     attributes: list[Tensor] | None
+    language_loss: Tensor | None = None
 
 
 class LGVI(nn.Module):
     """U-Net and text encoder as one module: one forward pass, one set of gradients."""
 
     def __init__(
-        self, unet: InflatedUNet, text_encoder: nn.Module, with_attributes: bool = False
+        self, unet: InflatedUNet, text_encoder: nn.Module | None, with_attributes: bool = False
     ) -> None:
         """`with_attributes` adds heads that say what the objects are; they are not exported."""
         super().__init__()
@@ -50,12 +52,21 @@ class LGVI(nn.Module):
             self.attribute_heads = AttributeHeads(unet.feature_channels)
         self.compiled: Any = None
 
-    def forward(self, z_t: Tensor, t: Tensor, tokens: Tensor, c_x: Tensor) -> Predictions:
-        """Everything that is predicted from noised targets, timesteps, tokens and sources."""
+    def forward(
+        self, z_t: Tensor, t: Tensor, text: Any, has_text: Tensor, c_x: Tensor
+    ) -> Predictions:
+        """Everything that is predicted from noised targets, timesteps, tokens and sources.
+
+        `text` [b, 77] are CLIP's tokens, of "" where a sample has no text.
+        """
+        encoder: Any = self.text_encoder
+        return self.predict(z_t, t, encoder(text).last_hidden_state, c_x)
+
+    def predict(self, z_t: Tensor, t: Tensor, text: Tensor, c_x: Tensor) -> Predictions:
+        """The same from text features [b, n, d]."""
         # DeepSpeed keeps the weights in half precision and leaves the inputs as they are.
         dtype = next(self.unet.parameters()).dtype
         z_t, c_x = z_t.to(dtype), c_x.to(dtype)
-        text = self.text_encoder(tokens).last_hidden_state
         single = z_t.shape[2] == 1
         run = self.compiled if single and self.compiled is not None else self._run
         return run(z_t, t, text, c_x)
@@ -72,20 +83,22 @@ class LGVI(nn.Module):
         self.compiled = torch.compile(self._run, dynamic=False)
 
 
-def build_model(config: TrainConfig) -> LGVI:
+def build_model(config: TrainConfig, with_text_encoder: bool = True) -> LGVI:
     """The configured networks, with the weights that the run starts from.
 
     Raises LGVIError (CheckpointError for files) where they cannot be had.
     """
     attention = attention_function(config.attention)
+    text_encoder: Any = None
     if config.start_from is None:
         unet = InflatedUNet(read_unet_config(_unet_values(config, {}), "unet"), attention=attention)
         unet.initialise_new_parts()
-        text_encoder: Any = CLIPTextModel(CLIPTextConfig(**config.text_encoder))
+        text_encoder = CLIPTextModel(CLIPTextConfig(**config.text_encoder))
     else:
         unet = _unet_from_folder(config, attention)
-        text_encoder = build_text_encoder(read_part(config.start_from, "text_encoder"))
-    if config.attention == "matmul":
+        if with_text_encoder:
+            text_encoder = build_text_encoder(read_part(config.start_from, "text_encoder"))
+    if text_encoder is not None and config.attention == "matmul":
         text_encoder.set_attn_implementation("eager")
     model = LGVI(unet, text_encoder, with_attributes=config.loss.attribute_weight > 0)
     _choose_trained(model, config)
@@ -144,7 +157,8 @@ def _expect_scaled_condition(unet: InflatedUNet, config: TrainConfig) -> None:
 
 def _choose_trained(model: LGVI, config: TrainConfig) -> None:
     """Freezes what the configuration does not train, and adds the LoRA layers."""
-    model.text_encoder.requires_grad_(config.optimizer.text_encoder is not None)
+    if model.text_encoder is not None:
+        model.text_encoder.requires_grad_(config.optimizer.text_encoder is not None)
     if not config.ablation.full_fine_tuning:
         for name, parameter in model.unet.named_parameters():
             parameter.requires_grad_(any(part in name for part in NEW_PARTS))
@@ -204,8 +218,14 @@ def build_tokenizer(config: TrainConfig) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def build_optimizer(model: LGVI, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """AdamW over what is trained; each group carries its `rate`, vectors have no decay."""
+def build_optimizer(
+    model: LGVI, config: OptimizerConfig, chat: Rate | None = None
+) -> torch.optim.Optimizer:
+    """AdamW over what is trained; each group has a part's name, vectors have no decay.
+
+    `chat` is the rate of a chat model, where the model has one.
+    """
+    rates: dict[str, Any] = {**dict(config), "chat": chat}
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -213,13 +233,14 @@ def build_optimizer(model: LGVI, config: OptimizerConfig) -> torch.optim.Optimiz
         part = "text_encoder" if name.startswith("text_encoder.") else "unet"
         # Heads start from nothing, like the mask decoder.
         part = "mask_decoder" if "mask_decoder." in name or "attribute_heads." in name else part
+        part = "chat" if name.startswith("chat.") else part
         decays = parameter.ndim > 1 and "embedding" not in name
         groups.setdefault((part, decays), []).append(parameter)
     tables = [
         {
             "params": parameters,
             "name": part,
-            "lr": getattr(config, part).peak,
+            "lr": rates[part].peak,
             "weight_decay": config.weight_decay if decays else 0.0,
         }
         for (part, decays), parameters in groups.items()

@@ -33,6 +33,8 @@ def losses(
 ) -> dict[str, Tensor]:
     """Eq. 3 for encoded batches: "diffusion", "mask", "attributes", their weighted sum "loss".
 
+    With conversations for text also Eq. 5's "language", which counts `language_weight`.
+
     Objects, widened by one latent pixel, count `object_weight` times in both: they are a small
     part of the frame, and everything else is a copy of the source. Those that stay count too:
     else a model that cannot tell two objects apart does best by taking both. Every sample is
@@ -46,7 +48,7 @@ def losses(
     else:
         target = batch.noise
     c_x = batch.source * batch.has_video[:, None, None, None, None]
-    predictions = model(z_t, t, batch.tokens, c_x)
+    predictions = model(z_t, t, batch.text, batch.has_text, c_x)
     mask_logits = predictions.mask_logits
 
     widened = F.max_pool3d(batch.objects, (1, 3, 3), stride=1, padding=(0, 1, 1))
@@ -70,4 +72,7 @@ def losses(
         assert batch.attributes is not None
         parts["attributes"] = attribute_loss(predictions.attributes, batch.attributes)
         parts["loss"] = parts["loss"] + config.attribute_weight * parts["attributes"]
+    if predictions.language_loss is not None:
+        parts["language"] = predictions.language_loss
+        parts["loss"] = parts["loss"] + config.language_weight * parts["language"]
     return parts

@@ -1,9 +1,11 @@
 """Pictures of a run's progress: a few clips, before and after, and the predicted mask."""
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lgvi_core.pipeline import LGVIPipeline
 
@@ -33,8 +35,13 @@ class ProgressPictures:
             self.samples.append(sample)
         self.size = size
 
-    def draw(self, pipeline: LGVIPipeline) -> Picture | None:
-        """Source, result, target and mask of every clip; None where no clip could be read."""
+    def draw(
+        self, pipeline: LGVIPipeline, condition: Callable[[Sample], str | Tensor]
+    ) -> Picture | None:
+        """Source, result, target and mask of every clip; None where no clip could be read.
+
+        `condition` says what the pipeline gets for a sample's sentence.
+        """
         config, rows = self.config, []
         for sample in self.samples:
             source, target = sample.source, sample.target
@@ -42,7 +49,7 @@ class ProgressPictures:
                 source, target = (fit_frames(x, self.size) for x in (source, target))
             output = pipeline(
                 torch.from_numpy(source).float() / 255,
-                sample.sentence,
+                condition(sample),
                 steps=config.steps,
                 text_scale=config.text_scale,
                 video_scale=config.video_scale,

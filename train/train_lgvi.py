@@ -31,15 +31,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
-from transformers import CLIPTokenizer
 
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
 from . import checkpoints
 from .batches import CLIPS, PICTURES, Batch, Batches, CachedBatches, ReaderBatches
-from .config import OptimizerConfig, TrainConfig, check_changes, read_config, write_config
+from .config import (
+    DataConfig,
+    OptimizerConfig,
+    Rate,
+    TrainConfig,
+    check_changes,
+    read_config,
+    write_config,
+)
 from .data.readers import open_reader
+from .data.sample import Reader, Sample
 from .lora import comfyui_state
 from .model import (
     LGVI,
@@ -90,17 +98,14 @@ class Trainer:
                 "null and leave `samples` out"
             )
         self.scheduler = build_noise_scheduler(config)
-        self.tokenizer = build_tokenizer(config)
-        self.batches, self.broken = open_batches(config, self.tokenizer, self.accelerator)
+        self.batches, self.broken = self.open_batches()
         self.pictures: ProgressPictures | None = None
         if config.samples is not None and self.accelerator.is_main_process:
             size = config.data.size if config.data.cache is None else None
             self.pictures = ProgressPictures(config.samples, size, config.seed)
         needs_vae = config.data.cache is None or config.samples is not None
         self.vae = build_frozen_vae(config).to(self.accelerator.device) if needs_vae else None
-        model = build_model(config)
-        optimizer = build_optimizer(model, config.optimizer)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.model, self.optimizer = self.accelerator.prepare(*self.build())
         self.plain: LGVI = self.accelerator.unwrap_model(self.model)
         if not self.is_sharded:
             checkpoints.keep_trained_only(self.accelerator, self.plain)
@@ -111,6 +116,37 @@ class Trainer:
             self.ema = EMAModel(self.trained(), decay=config.optimizer.ema_decay, foreach=True)
             self.ema.to(self.accelerator.device)
             self.accelerator.register_for_checkpointing(self.ema)
+
+    def open_batches(self) -> tuple[Batches, BrokenSamples]:
+        """The run's batches for this process, and the count of broken samples."""
+        self.tokenizer = build_tokenizer(self.config)
+        data, place = self.config.data, self.place()
+        if data.cache is not None:
+            return CachedBatches(self.config, self.tokenizer, *place), BrokenSamples({})
+        readers = open_readers(data)
+        return count_broken(ReaderBatches(self.config, self.tokenizer, *readers, *place))
+
+    def build(self) -> tuple[LGVI, torch.optim.Optimizer]:
+        """The networks, and the optimizer of what is trained of them."""
+        model = build_model(self.config)
+        return model, build_optimizer(model, self.config.optimizer)
+
+    def rate(self, part: str) -> Rate:
+        """The learning rate of a group of the optimizer."""
+        rate: Rate = getattr(self.config.optimizer, part)
+        return rate
+
+    def is_exported(self, name: str) -> bool:
+        """Whether a tensor of the model belongs into the exported weights."""
+        return not name.startswith("attribute_heads.")
+
+    def condition(self, sample: Sample) -> str | Tensor:
+        """What the pipeline of the progress pictures gets for a clip's sentence."""
+        return sample.sentence
+
+    def place(self) -> tuple[int, int]:
+        """(this process's number, number of processes)."""
+        return self.accelerator.process_index, self.accelerator.num_processes
 
     def trained(self) -> list[torch.nn.Parameter]:
         """The parameters that move."""
@@ -194,7 +230,7 @@ class Trainer:
         config = self.config
         step = self.progress.step
         for group in self.optimizer.param_groups:
-            rate = getattr(config.optimizer, group["name"])
+            rate = self.rate(group["name"])
             group["lr"] = rate.peak * rate_factor(
                 rate.schedule, config.optimizer, step, config.max_steps
             )
@@ -226,7 +262,7 @@ class Trainer:
             if batch.attributes is not None:
                 tensors["attributes"] = batch.attributes
             tensors = {name: frames_as_samples(value) for name, value in tensors.items()}
-            for name in ("tokens", "t", "has_text", "has_video"):
+            for name in ("text", "t", "has_text", "has_video"):
                 tensors[name] = getattr(batch, name).repeat_interleave(frames, dim=0)
         return Batch(**{**vars(batch), **tensors})
 
@@ -250,27 +286,34 @@ class Trainer:
             state = self.accelerator.get_state_dict(self.model)
             if not self.accelerator.is_main_process:
                 return {}
-            return comfyui_state(self.plain.unet, lora, state) if lora else without_heads(state)
+            return comfyui_state(self.plain.unet, lora, state) if lora else self.exported(state)
         if not self.accelerator.is_main_process:
             return {}
         with Averaged(self):
             state = self.plain.state_dict()
-            state = comfyui_state(self.plain.unet, lora) if lora else without_heads(state)
+            state = comfyui_state(self.plain.unet, lora) if lora else self.exported(state)
             return {name: value.cpu().clone() for name, value in state.items()}
+
+    def exported(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a state that `is_exported` lets through."""
+        return {name: value for name, value in state.items() if self.is_exported(name)}
 
     def draw_samples(self) -> None:
         """Writes a picture of source, result, target and mask, and shows it in TensorBoard."""
         if self.pictures is not None:
-            pipeline = LGVIPipeline(
-                self.plain.unet, self.vae, self.plain.text_encoder, self.tokenizer, self.scheduler
-            )
             self.plain.eval()
             with Averaged(self), self.accelerator.autocast():
-                picture = self.pictures.draw(pipeline)
+                picture = self.pictures.draw(self.pipeline(), self.condition)
             self.plain.train()
             if picture is not None:
                 self.show(picture)
         self.accelerator.wait_for_everyone()
+
+    def pipeline(self) -> LGVIPipeline:
+        """The model as it is now, ready to run."""
+        return LGVIPipeline(
+            self.plain.unet, self.vae, self.plain.text_encoder, self.tokenizer, self.scheduler
+        )
 
     def show(self, picture: Picture) -> None:
         """Into the folder of samples and to TensorBoard; a full disk is no reason to stop."""
@@ -283,11 +326,6 @@ class Trainer:
             return
         writer = self.accelerator.get_tracker("tensorboard", unwrap=True)
         writer.add_image("samples", np.asarray(picture.image), step, dataformats="HWC")
-
-
-def without_heads(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A model's state but for the heads that only its training has."""
-    return {k: v for k, v in state.items() if not k.startswith("attribute_heads.")}
 
 
 class Averaged:
@@ -327,17 +365,15 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
     return accelerator
 
 
-def open_batches(
-    config: TrainConfig, tokenizer: CLIPTokenizer, accelerator: Accelerator
-) -> tuple[Batches, BrokenSamples]:
-    """The run's batches for this process, and the count of broken samples."""
-    place = (accelerator.process_index, accelerator.num_processes)
-    if config.data.cache is not None:
-        return CachedBatches(config, tokenizer, *place), BrokenSamples({})
-    videos = [open_reader(source) for source in config.data.videos]
-    images = [open_reader(source) for source in config.data.images]
-    batches = ReaderBatches(config, tokenizer, videos, images, *place)
-    return batches, BrokenSamples({CLIPS: batches.count(True), PICTURES: batches.count(False)})
+def open_readers(data: DataConfig) -> tuple[list[Reader], list[Reader]]:
+    """The data sets of clips and of pictures."""
+    return [open_reader(s) for s in data.videos], [open_reader(s) for s in data.images]
+
+
+def count_broken(batches: ReaderBatches) -> tuple[Batches, BrokenSamples]:
+    """The batches, with a count of what is broken among them."""
+    counts = {CLIPS: batches.count(True), PICTURES: batches.count(False)}
+    return batches, BrokenSamples(counts)
 
 
 def one_thread(_: int) -> None:
@@ -361,7 +397,7 @@ def main() -> None:
     )
     logging.getLogger("accelerate").setLevel(logging.WARNING)
     try:
-        train(read_config(args.config))
+        train(read_config(args.config, TrainConfig))
     except LGVIError as error:
         sys.exit(str(error))
 

@@ -16,7 +16,7 @@ from transformers import (
 
 from ..errors import CheckpointError, LGVIError
 from ..weights_io import read_json
-from .format import ChatFormat, read_format
+from .format import FORMAT_FILE, ChatFormat, read_format
 from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_files
 from .vision import CLIP_MEAN, CLIP_STD
 
@@ -85,7 +85,6 @@ def load_chat(
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder")
-    chat_format = read_format(folder)
     values = read_json(folder / "config.json")
     tokenizer = _read_tokenizer(folder)
     state = read_weight_files(folder)
@@ -95,7 +94,10 @@ def load_chat(
     config, vision_state = _read_llava_config(folder, values, tokenizer, state)
     state |= vision_state
     parts = released_parts or folder / RELEASED_PARTS_FILE
+    chat_format = read_format(folder)
     if released_parts is not None or parts.is_file():
+        if (parts.parent / FORMAT_FILE).is_file():
+            chat_format = read_format(parts.parent)  # the parts were trained in it
         tables = read_released_parts(parts)
         mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
         replaced = {common_name(k): k for k in state}

@@ -136,7 +136,7 @@ class ChatBatches(Dataset[ChatBatch]):
         present = self._present(rng, len(self.cache.objects(scene)))
         objects = [self.cache.objects(scene)[i] for i in present]
         talk = converse(rng, objects, turns)
-        frame, masks = (torch.from_numpy(a.copy()) for a in self.cache.picture(scene, present))
+        frame, masks = map(torch.from_numpy, self.cache.picture(scene, present))
         tokens, labels = self.reading.with_labels(talk, images=int(joint))
         attributes, order = patch_targets(self.reading.coverage(masks), objects)
         return {

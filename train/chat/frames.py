@@ -88,15 +88,18 @@ class FrameCache:
         Coverage [h, w, MOST_OBJECTS] has one channel per object that is present, in that order.
         """
         shard, at = divmod(scene, SCENES_PER_SHARD)
-        channels = np.asarray(self.shards[shard][at], np.float32) / 255
-        frame = channels[:BACKGROUND]
+        channels = self.shards[shard][at]
+        frame = channels[:BACKGROUND].astype(np.float32) / 255
         coverage = np.zeros((MOST_OBJECTS, *frame.shape[1:]), np.float32)
         for place, index in enumerate(present):
             first = BACKGROUND + index * LAYER
-            colour, alpha = channels[first : first + 3], channels[first + 3]
-            frame = frame * (1 - alpha) + colour
-            coverage[place] = alpha
-        return np.moveaxis(frame, 0, -1).clip(0, 1), np.moveaxis(coverage, 0, -1)
+            layer = channels[first : first + LAYER].astype(np.float32) / 255
+            frame = frame * (1 - layer[3]) + layer[:3]
+            coverage[place] = layer[3]
+        frame, coverage = (
+            np.ascontiguousarray(np.moveaxis(part, 0, -1)) for part in (frame, coverage)
+        )
+        return frame.clip(0, 1), coverage
 
 
 def main() -> None:

@@ -37,6 +37,10 @@ def llava_config(config: ChatConfig, tokenizer: Any) -> LlavaConfig:
     )
 
 
+_FREQUENCIES = (-0.7, 0.5)  # powers of ten, in radians per patch
+_POSITION_SCALE = 0.3
+
+
 class ChatLearner(nn.Module):
     """The LLaVA with heads that say of every patch what it shows; they are not exported."""
 
@@ -51,6 +55,9 @@ class ChatLearner(nn.Module):
         self.order_heads = nn.ModuleList(nn.Conv2d(w, MOST_OBJECTS + 1, 1) for w in widths)
         # Not on the way to the features, so that it would never get a gradient.
         self._tower().post_layernorm.requires_grad_(False)
+        self._tower().embeddings.position_embedding.weight.data[1:] = position_codes(
+            self.side, vision.hidden_size
+        )
         self.features: list[Tensor] = []
         self.llava.model.multi_modal_projector.register_forward_hook(self._keep)
 
@@ -87,6 +94,24 @@ class ChatLearner(nn.Module):
     def _tower(self) -> Any:
         tower: Any = self.llava.model.vision_tower
         return getattr(tower, "vision_model", tower)
+
+
+def position_codes(side: int, width: int) -> Tensor:
+    """[side * side, width]: waves along both axes, row by row.
+
+    Where patches are is known from the start then, instead of being found out by training.
+    """
+    waves = width // 4
+    frequencies = torch.logspace(*_FREQUENCIES, waves)
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    parts = [
+        wave(axis.flatten()[:, None] * frequencies)
+        for axis in (columns, rows)
+        for wave in (torch.sin, torch.cos)
+    ]
+    codes = torch.zeros(side * side, width)
+    codes[:, : 4 * waves] = _POSITION_SCALE * torch.cat(parts, 1)
+    return codes
 
 
 def build_optimizer(model: ChatLearner, config: ChatOptimizerConfig) -> torch.optim.AdamW:

@@ -18,6 +18,8 @@ class Sample:
     and empty where the sentence names nothing that is there. `name` says where it comes from,
     `kind` which kind of expression it is ("" where that is unknown).
 
+    `turns` are (request, reply) of a conversation that asks for the same, where the data has one.
+
     Known of generated clips only: `object_masks` [n, f, h, w] of every object in the source,
     `removed`, the indices of those that go, and `without`, by index of each kept object, the
     target without that object too.
@@ -29,6 +31,7 @@ class Sample:
     sentence: str
     name: str
     kind: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
     object_masks: np.ndarray | None = None
     removed: tuple[int, ...] = ()
     without: dict[int, np.ndarray] = field(default_factory=dict)

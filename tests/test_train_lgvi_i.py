@@ -1,0 +1,231 @@
+"""Joint training of video and chat model: what is trained, Eq. 5, resuming, and both exports."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_chat import make_chat_folder
+from train_run import OWN_PARTS, tiny_values
+
+from lgvi_core.chat.llava import read_released_parts
+from lgvi_core.chat.marks import find_prompt
+from lgvi_core.chat.model import load_chat
+from lgvi_core.chat.reply import reply
+from lgvi_core.checkpoint import CHAT_PARTS_FILE, load_checkpoint
+from lgvi_core.errors import LGVIError
+from lgvi_core.pipeline import LGVIPipeline
+from train.checkpoints import WEIGHTS, newest
+from train.config import TrainConfig
+from train.export import check, export
+from train.joint.config import JointConfig
+from train.objective import losses
+from train.train_lgvi import train as train_lgvi
+from train.train_lgvi_i import JointTrainer, train
+
+WIDTH = 16  # of the tiny U-Net's text features
+
+
+@pytest.fixture(scope="module")
+def lgvi(tmp_path_factory) -> Path:
+    """A tiny LGVI to start from."""
+    folder = tmp_path_factory.mktemp("lgvi")
+    train_lgvi(TrainConfig.model_validate(tiny_values(folder / "run", max_steps=1)))
+    export(folder / "run", folder / "model", "MIT", torch.float32)
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory) -> Path:
+    return make_chat_folder(tmp_path_factory.mktemp("chat"), mm_features=None, context=1024)
+
+
+def values_of(output: Path, lgvi: Path, chat_folder: Path, **changes):
+    own = {
+        **dict.fromkeys(OWN_PARTS, ...),
+        "start_from": str(lgvi),
+        "optimizer": {"text_encoder": None, "unet": {"peak": 1e-3}},
+    }
+    section = {"model": str(chat_folder), "rate": {"peak": 1e-2}, "feature_length": 48}
+    section |= changes.pop("chat", {})
+    return tiny_values(output, **own | changes) | {"chat": section}
+
+
+def config_of(*args, **changes) -> JointConfig:
+    return JointConfig.model_validate(values_of(*args, **changes))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, lgvi, chat) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    train(config_of(run, lgvi, chat))
+    return run
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    checkpoint = newest(run / "checkpoints")
+    assert checkpoint is not None
+    return load_file(checkpoint / WEIGHTS)
+
+
+def test_the_chat_model_is_frozen_but_for_its_three_parts(finished, chat):
+    trained = weights_of(finished)
+    parts = {name.rsplit(".", 2)[-2] for name in trained if name.startswith("chat.")}
+    assert parts == {"embed_tokens", "linear_1", "linear_2", "0", "2"}
+    before = load_chat(chat, dtype=torch.float32).llava.state_dict()
+    for name, value in trained.items():
+        if name.startswith("chat.llava."):
+            assert not torch.equal(value, before[name.removeprefix("chat.")]), name
+
+
+def test_the_states_of_the_prompt_reach_cross_attention(tmp_path, lgvi, chat):
+    """The features are those that the nodes' own reply has for the same words."""
+    trainer = JointTrainer(config_of(tmp_path, lgvi, chat))
+    batch = trainer.to_latents(trainer.batches[0])
+    chat_input = batch.text
+    seen = []
+    trainer.plain.predict = lambda z_t, t, text, c_x: seen.append(text) or pytest.skip
+    with pytest.raises(AttributeError):
+        trainer.model(batch.target, batch.t, chat_input, batch.has_text, batch.source)
+    features = seen[0]
+    assert features.shape == (len(batch.t), 48, WIDTH)
+    states = trainer.plain._states(chat_input)
+    for i, tokens in enumerate(chat_input.tokens.tolist()):
+        text = trainer.chat.tokenizer.decode(tokens)
+        reply_text = text[text.rindex("Assistant:") + len("Assistant:") :]
+        words = [t for t in tokens if t != trainer.chat.tokenizer.pad_token_id][:-1]
+        spoken = words[-(len(reply_text.split("</s>")[0].encode())) :]
+        found = find_prompt(spoken, trainer.chat.tokenizer.decode)
+        first = len(words) - len(spoken) + found.opening
+        picked = states[i, first : len(words)][:48]
+        expected = trainer.chat.llava.mm_head(picked) * batch.has_text[i]
+        assert torch.allclose(features[i, : len(picked)], expected, atol=1e-5)
+        assert not features[i, len(picked) :].any()
+
+
+def test_the_loss_is_equation_5(tmp_path, lgvi, chat):
+    trainer = JointTrainer(
+        config_of(tmp_path, lgvi, chat, loss={"language_weight": 0.25, "mask_weight": 0.5})
+    )
+    batch = trainer.to_latents(trainer.batches[0])
+    parts = losses(trainer.model, trainer.scheduler, batch, trainer.config.loss)
+    expected = parts["diffusion"] + 0.5 * parts["mask"] + 0.25 * parts["language"]
+    assert torch.allclose(parts["loss"], expected)
+    with torch.no_grad():
+        states = trainer.plain._states(batch.text)
+        logits = trainer.plain.chat.llava.lm_head(states)
+    each = []
+    for row, labels in zip(logits[:, :-1], batch.text.labels[:, 1:], strict=True):
+        each.append(torch.nn.functional.cross_entropy(row, labels, ignore_index=-100))
+    assert torch.allclose(parts["language"], torch.stack(each).mean(), atol=1e-5)
+
+
+def test_a_stopped_run_goes_on_exactly(tmp_path, finished, lgvi, chat, monkeypatch):
+    run = tmp_path / "run"
+    original = JointTrainer.train_part
+
+    def killed(self, batch):
+        if self.progress.step == 3:
+            raise KeyboardInterrupt
+        return original(self, batch)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(JointTrainer, "train_part", killed)
+        train(config_of(run, lgvi, chat))
+    train(config_of(run, lgvi, chat))
+    ours, theirs = weights_of(run), weights_of(finished)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_both_exports_open_as_the_same_chat_model(tmp_path, finished, chat):
+    video, whole = tmp_path / "lgvi-i", tmp_path / "chat"
+    export(finished, video, "MIT", torch.float32, whole, released=True)
+    assert "opens and runs" in check(video)
+    checkpoint = load_checkpoint(video)
+    assert checkpoint.unet_config.text_features == ("mm_head",)
+    assert checkpoint.text_encoder is None
+    parts = load_chat(chat, dtype=torch.float32, released_parts=video / CHAT_PARTS_FILE)
+    own = load_chat(whole, dtype=torch.float32)
+    assert own.format == parts.format
+    assert own.format.feature_length == 48
+    mine = own.llava.state_dict()
+    for name, value in parts.llava.state_dict().items():
+        assert torch.equal(value, mine[name]), name
+    frames = torch.rand(2, 32, 48, 3)
+    answer = reply(own, frames, "hello", max_tokens=5, temperature=0)
+    features = torch.zeros(1, 48, WIDTH) if answer.features is None else answer.features
+    result = LGVIPipeline.from_checkpoint(video)(frames, features, steps=1)
+    assert torch.isfinite(result.frames).all()
+    with pytest.raises(LGVIError, match="takes mm_head features, got clip"):
+        LGVIPipeline.from_checkpoint(video)(frames, "remove it", steps=1)
+
+
+def test_a_lora_of_the_chat_model_is_merged_into_the_whole_export(tmp_path, lgvi, chat):
+    run = tmp_path / "run"
+    config = config_of(run, lgvi, chat, max_steps=3, chat={"lora": {"rank": 2}})
+    train(config)
+    trained = weights_of(run)
+    added = {name for name in trained if ".lora_" in name}
+    assert len(added) == 2 * 4 * 2, "two layers, four projections, A and B"
+    with pytest.raises(LGVIError, match=r"cannot hold chat\.lora"):
+        export(run, tmp_path / "lgvi-i", "MIT", torch.float32, released=True)
+    export(run, tmp_path / "lgvi-i", "MIT", torch.float32, tmp_path / "whole")
+    base = load_chat(chat, dtype=torch.float32).llava.state_dict()
+    merged = load_chat(tmp_path / "whole", dtype=torch.float32).llava.state_dict()
+    for name in sorted(added):
+        if ".lora_A." not in name:
+            continue
+        layer = name.removeprefix("chat.").split(".lora_A.")[0]
+        a, b = trained[name], trained[name.replace("lora_A", "lora_B")]
+        scale = config.chat.lora.alpha / config.chat.lora.rank
+        expected = base[f"{layer}.weight"] + scale * b @ a
+        assert torch.allclose(merged[f"{layer}.weight"], expected, atol=1e-6), layer
+
+
+def test_progress_pictures_come_from_replies(tmp_path, lgvi, chat):
+    source = {"kind": "generated", "split": "held-out", "size": [32, 48], "count": 2}
+    samples = {"every": 1, "source": source, "count": 2, "frames": 2, "steps": 1}
+    train(config_of(tmp_path, lgvi, chat, max_steps=1, samples=samples))
+    assert (tmp_path / "samples" / "step-00000001.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start_from": ...}, "from random weights"),
+        ({"optimizer": {"text_encoder": {"peak": 1e-3}}}, "no text encoder"),
+        ({"lora": {"rank": 2}}, r"chat\.lora"),
+        ({"chat": {"frozen_dtype": "bf16"}}, "needs mixed_precision"),
+    ],
+)
+def test_configurations_that_cannot_be(tmp_path, lgvi, chat, changes, message):
+    with pytest.raises(ValueError, match=message):
+        config_of(tmp_path, lgvi, chat, **changes)
+
+
+def test_an_mm_head_of_another_width_is_refused(tmp_path, lgvi):
+    other = make_chat_folder(tmp_path / "other", mm_features=24)
+    with pytest.raises(LGVIError, match="features of width 24, the U-Net reads 16"):
+        JointTrainer(config_of(tmp_path, lgvi, other))
+
+
+def test_the_command_line_names_wrong_keys(tmp_path, monkeypatch):
+    from train import train_lgvi_i
+
+    path = tmp_path / "config.yaml"
+    path.write_text("output: x\nmax_steps: 1\nchta: {}\n")
+    monkeypatch.setattr(sys, "argv", ["train_lgvi_i", "--config", str(path)])
+    with pytest.raises(SystemExit, match="chta"):
+        train_lgvi_i.main()
+
+
+def test_released_parts_read_back(tmp_path, finished):
+    export(finished, tmp_path / "lgvi-i", "MIT", torch.float32, released=True)
+    tables = read_released_parts(tmp_path / "lgvi-i" / CHAT_PARTS_FILE)
+    trained = weights_of(finished)
+    assert torch.equal(
+        tables["language.embed_tokens.weight"],
+        trained["chat.llava.model.language_model.embed_tokens.weight"],
+    )

@@ -1,0 +1,121 @@
+"""LGVI-I while it is trained: the U-Net, and the chat model in the text encoder's place."""
+
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional as F
+
+from lgvi_core.chat.format import ChatFormat
+from lgvi_core.chat.llava import Llava, MMHead
+from lgvi_core.chat.model import ChatModel, load_chat
+from lgvi_core.checkpoint import read_part
+from lgvi_core.config import read_unet_config
+from lgvi_core.errors import LGVIError
+
+from ..batches import ChatInput
+from ..chat.batches import IGNORED, Reading
+from ..lora import add_lora
+from ..model import LGVI, Predictions, build_model
+from .config import ChatSection, JointConfig
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TRAINED = ("embed_tokens.", "multi_modal_projector.", "mm_head.")
+"""Names of the chat model's parts that are trained (Sec. 4.2)."""
+
+
+class LGVII(LGVI):
+    """U-Net and chat model as one module: one forward pass, one set of gradients."""
+
+    def __init__(self, video: LGVI, chat: Llava) -> None:
+        super().__init__(video.unet, None, with_attributes=False)
+        self.attribute_heads = video.attribute_heads
+        self.compiled = video.compiled
+        self.chat: Any = chat
+
+    def forward(
+        self, z_t: Tensor, t: Tensor, text: Any, has_text: Tensor, c_x: Tensor
+    ) -> Predictions:
+        """As LGVI's, with conversations (ChatInput) for text, and zeros where it is withheld."""
+        chat: ChatInput = text
+        states = self._states(chat)
+        picked = states.gather(1, chat.span[..., None].expand(-1, -1, states.shape[-1]))
+        features = self.chat.mm_head(picked.to(self.chat.mm_head.layers[0].weight.dtype))
+        features = features * (chat.inside & has_text[:, None])[..., None]
+        predictions = self.predict(z_t, t, features, c_x)
+        return predictions._replace(language_loss=self._language_loss(states, chat.labels))
+
+    def _states(self, chat: ChatInput) -> Tensor:
+        """The last layer's states [b, n, hidden]."""
+        llava: Any = self.chat.llava
+        pixels = rearrange(chat.pixels, "b m c h w -> (b m) c h w")
+        output = llava.model(input_ids=chat.tokens, pixel_values=pixels.to(llava.dtype))
+        return output.last_hidden_state
+
+    def _language_loss(self, states: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of the replies; every sample counts the same, however much it says."""
+        there = labels[:, 1:] != IGNORED
+        sample = there.nonzero()[:, 0]
+        logits = self.chat.llava.lm_head(states[:, :-1][there])
+        entropy = F.cross_entropy(logits.float(), labels[:, 1:][there], reduction="none")
+        per_sample = torch.zeros(len(labels), device=entropy.device).index_add(0, sample, entropy)
+        return (per_sample / there.sum(1).clamp(min=1)).mean()
+
+
+def text_width(config: JointConfig) -> int:
+    """The width of the features that the U-Net of a run reads."""
+    assert config.start_from is not None
+    values = {**read_part(config.start_from, "unet").config, **config.unet}
+    return read_unet_config(values, str(config.start_from)).cross_attention_dim
+
+
+def load_chat_of(config: ChatSection, text_features: int) -> ChatModel:
+    """The chat model to start from, with an MM head of the U-Net's width, in fp32.
+
+    Raises LGVIError where the one that it brings has another width.
+    """
+    chat = load_chat(config.model, dtype=torch.float32, released_parts=config.end_to_end_weights)
+    if chat.text_features is None:
+        chat.llava.mm_head = MMHead(chat.config.text_config.hidden_size, text_features)
+    elif chat.text_features != text_features:
+        raise LGVIError(
+            f"{config.model}: its MM head makes features of width {chat.text_features}, the U-Net "
+            f"reads {text_features}: choose the chat model that belongs to it, or one without"
+        )
+    chat.format = ChatFormat(
+        **chat.format.model_dump(exclude={"features", "feature_length"}),
+        features=config.features,
+        feature_length=config.feature_length,
+    )
+    return chat
+
+
+def reading_of(chat: ChatModel) -> Reading:
+    """What turns conversations into the chat model's inputs."""
+    if chat.tokenizer.pad_token_id is None:
+        chat.tokenizer.pad_token = chat.tokenizer.unk_token or chat.tokenizer.eos_token
+    patch = chat.config.vision_config.patch_size
+    return Reading(chat.tokenizer, chat.image_token, chat.image_size, patch, chat.format)
+
+
+def build_joint(config: JointConfig, chat: ChatModel) -> LGVII:
+    """The two networks together, frozen where they stay as they are."""
+    video = build_model(config, with_text_encoder=False)
+    video.unet.config = video.unet.config.model_copy(update={"text_features": ("mm_head",)})
+    model = LGVII(video, chat.llava)
+    _choose_trained(model, config)
+    return model
+
+
+def _choose_trained(model: LGVII, config: JointConfig) -> None:
+    chat: Any = model.chat
+    for name, parameter in chat.named_parameters():
+        trained = any(part in name for part in TRAINED)
+        parameter.requires_grad_(trained)
+        if not trained:
+            parameter.data = parameter.data.to(DTYPES[config.chat.frozen_dtype])
+    if config.chat.lora is not None:
+        add_lora(chat.llava.model.language_model, config.chat.lora)
+    if config.gradient_checkpointing:
+        chat.llava.gradient_checkpointing_enable({"use_reentrant": False})
