@@ -212,3 +212,17 @@ def test_smaller_targets_bring_the_source_to_their_size(tmp_path: Path) -> None:
     sample = RoviReader(root).read(0, 1, rng())
     assert sample.source.shape == sample.target.shape == (1, 16, 24, 3)
     assert (sample.mask[0, :4, :6] == 255).all() and (sample.mask > 0).sum() == 24
+
+
+def test_conversations_come_with_their_objects(tmp_path: Path) -> None:
+    entry = {"expressions": ["the cat"], "requests": ["keep the dog", "more"], "response": "Sure."}
+    table = {"v": {"objects": {"1": entry, "2": {"expressions": ["the dog"]}}}}
+    reader = RoviReader(handmade_rovi(tmp_path, table, ["a", "b"]), max_area=1)
+    assert reader.read(0, 2, rng()).turns == (("keep the dog", "Sure."),)
+    assert reader.read(1, 2, rng()).turns == ()
+    renamed = RoviFields(requests="asked", responses="answers")
+    table["v"]["objects"]["2"] |= {"asked": ["a", "b"], "answers": ["c", "d"]}
+    (tmp_path / "train.json").write_text(json.dumps(table))
+    reader = RoviReader(tmp_path, fields=renamed, max_area=1)
+    drawn = {reader.read(1, 2, np.random.default_rng(seed)).turns for seed in range(20)}
+    assert drawn == {(("a", "c"),), (("b", "d"),)}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file
 from tiny_chat import make_chat_folder
 from train_run import OWN_PARTS, tiny_values
@@ -17,7 +18,7 @@ from lgvi_core.checkpoint import CHAT_PARTS_FILE, load_checkpoint
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 from train.checkpoints import WEIGHTS, newest
-from train.config import TrainConfig
+from train.config import TrainConfig, read_config
 from train.export import check, export
 from train.joint.config import JointConfig
 from train.objective import losses
@@ -229,3 +230,10 @@ def test_released_parts_read_back(tmp_path, finished):
         tables["language.embed_tokens.weight"],
         trained["chat.llava.model.language_model.embed_tokens.weight"],
     )
+
+
+def test_the_papers_configuration_is_valid():
+    config = read_config(ROOT / "train" / "configs" / "lgvi_i_paper.yaml", JointConfig)
+    loss = config.loss
+    assert (loss.mask_weight, loss.language_weight) == (0.001, 0.1)
+    assert config.chat.rate.peak == 1e-4

@@ -9,11 +9,13 @@
 Frames of the three folders belong together by sorted order, so their numbers must agree. The
 split file is keyed by video, for instance
 
-    {"<video>": {"objects": {"<object id>": {"expressions": ["remove the man on the left"]}}}}
+    {"<video>": {"objects": {"<object id>": {"expressions": ["remove the man on the left"],
+        "requests": ["I only want to keep the dog."], "response": "Sure. {{prompt}} ..."}}}}
 
-Other names inside it are mapped by `RoviFields`. A sentence may be a list; a request drawn from it
-gets "remove" in front where it has no such verb. File names that are numbers say how many frames
-of the film lie between two files (00000, 00005, ...), so that `stride` counts frames of the film.
+`requests` and `response` are for `train_lgvi_i`, and may be missing. Other names in the file are
+mapped by `RoviFields`. A sentence may be a list; a request drawn from it gets "remove" in front
+where it has no such verb. File names that are numbers say how many frames of the film lie between
+two files (00000, 00005, ...), so that `stride` counts frames of the film.
 """
 
 import json
@@ -67,6 +69,13 @@ class RoviFields(BaseModel):
         default=None,
         description="key of the object's id in an entry; null: entries are keyed by it",
     )
+    requests: str = Field(
+        default="requests",
+        description="key of an implicit request or a list of them in an entry, where it has any",
+    )
+    responses: str = Field(
+        default="response", description="key of the replies to them, with the prompt marks"
+    )
 
 
 class TooLarge(BrokenSample):
@@ -81,6 +90,8 @@ class RoviEntry:
     object_id: str
     sentences: tuple[str, ...]
     problem: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+    """(request, reply) of conversations of one turn each."""
 
     @property
     def name(self) -> str:
@@ -169,7 +180,8 @@ class RoviReader:
         except ValueError as error:
             raise BrokenSample(f"{entry.name}: {error}") from error
         sentence = as_request(entry.sentences[rng.integers(len(entry.sentences))])
-        return Sample(source, target, mask, sentence, entry.name)
+        turns = [entry.turns[rng.integers(len(entry.turns))]] if entry.turns else []
+        return Sample(source, target, mask, sentence, entry.name, turns=tuple(turns))
 
 
 def as_request(sentence: str) -> str:
@@ -219,6 +231,7 @@ def _entries_of(video: str, record: Any, fields: RoviFields, where: str) -> Iter
     if not isinstance(table, dict):
         raise LGVIError(f"{where}: fields.entries must lead to a table; found {_shape(table)}")
     sentences: dict[str, list[str]] = {}
+    turns: dict[str, list[tuple[str, str]]] = {}
     for key, entry in table.items():
         place = f"{where}, entry {key}"
         identity = key if fields.object is None else _pick(entry, fields.object, "object", place)
@@ -234,7 +247,26 @@ def _entries_of(video: str, record: Any, fields: RoviFields, where: str) -> Iter
         if not isinstance(given, list) or not given or not all(isinstance(s, str) for s in given):
             raise LGVIError(f"{place}: fields.sentence must lead to text; found {_shape(given)}")
         sentences.setdefault(identity, []).extend(given)
-    return iter([RoviEntry(video, key, tuple(found)) for key, found in sentences.items()])
+        turns.setdefault(identity, []).extend(_turns_of(entry, fields))
+    return iter(
+        [
+            RoviEntry(video, key, tuple(found), turns=tuple(turns[key]))
+            for key, found in sentences.items()
+        ]
+    )
+
+
+def _turns_of(entry: Any, fields: RoviFields) -> list[tuple[str, str]]:
+    """Requests with their replies, in order; requests beyond the last reply are left out."""
+    found = [
+        value if isinstance(value, list) else [value]
+        for value in (
+            entry.get(key, []) if isinstance(entry, dict) else []
+            for key in (fields.requests, fields.responses)
+        )
+    ]
+    pairs = zip(*found, strict=False)
+    return [(a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)]
 
 
 def _pick(record: Any, key: str | None, field: str, where: str) -> Any:
