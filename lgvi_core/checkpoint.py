@@ -35,7 +35,6 @@ CHAT_PARTS_FILE = Path("llava") / "llava_weights.pth"
 """What the released LGVI-I folder holds beside LGVI's parts."""
 SD15_SCALING_FACTOR = 0.18215
 BUNDLED_MODEL = Path(__file__).parent / "weights" / "lgvi-mini"
-BUNDLED_END_TO_END = Path(__file__).parent / "weights" / "lgvi-mini-i"
 
 # What the released folder's scheduler says; used where a bare U-Net comes without one.
 DEFAULT_SCHEDULER: dict[str, Any] = {

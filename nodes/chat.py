@@ -1,5 +1,7 @@
 """LGVI Chat: a request in everyday words becomes a removal prompt."""
 
+from functools import partial
+
 from comfy_api.v0_0_2 import io, ui
 
 from .chat_loader import ChatType
@@ -105,6 +107,7 @@ class Chat(io.ComfyNode):
         from ..lgvi_core.frames import check_frames
         from . import chat_memory
         from .chat_run import conditioning_of, run, unless_silent
+        from .progress import show_text
 
         check_frames(frames)
         node_id = cls.hidden.unique_id
@@ -113,7 +116,8 @@ class Chat(io.ComfyNode):
             chat_memory.forget(key)
         kept = chat_memory.recall(key, request)
         turns = kept if history is None else read_history(history)
-        answer = run(chat, frames, request, turns, seed, temperature, max_length, node_id)
+        show = partial(show_text, node_id)
+        answer = run(chat, frames, request, turns, seed, temperature, max_length, show)
         if remember and history is None:
             chat_memory.keep(key, answer.history)
         return io.NodeOutput(

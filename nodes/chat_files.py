@@ -6,6 +6,7 @@ from pathlib import Path
 import folder_paths
 
 BUNDLED = "lgvi-mini-chat (bundled)"
+BUNDLED_FOLDER = Path(__file__).parents[1] / "lgvi_core" / "weights" / "lgvi-mini-chat"
 REPOSITORY = "llava-hf/llava-1.5-7b-hf"
 DOWNLOAD = f"download {REPOSITORY}"
 DOWNLOAD_FOLDER = REPOSITORY.replace("/", "-")
@@ -15,17 +16,18 @@ PARTS_FILE = "llava_weights.pth"
 
 def list_models() -> list[str]:
     """Names for the loader's menu."""
-    return [BUNDLED, *sorted({entry.name for entry in _entries()}), DOWNLOAD]
+    return [*_bundled(), *sorted({entry.name for entry in _entries()}), DOWNLOAD]
 
 
 def exists(name: str) -> bool:
-    return name in (BUNDLED, DOWNLOAD) or _local_path(name) is not None
+    return name in (*_bundled(), DOWNLOAD) or _local_path(name) is not None
 
 
 def missing_message(name: str) -> str:
+    folder = folder_paths.get_folder_paths("lgvi_chat")[0]
+    others = " or ".join(repr(other) for other in (*_bundled(), DOWNLOAD))
     return (
-        f"chat model {name!r} is not there. Put a LLaVA folder into "
-        f"{folder_paths.get_folder_paths('lgvi_chat')[0]}, or choose {BUNDLED!r} or {DOWNLOAD!r}."
+        f"chat model {name!r} is not there. Put a LLaVA folder into {folder}, or choose {others}."
     )
 
 
@@ -44,11 +46,10 @@ def fingerprint(name: str, parts: str) -> str:
 
 def resolve(name: str) -> Path:
     """The folder behind ``name``, downloaded first where that was chosen."""
-    from ..lgvi_core.chat.model import BUNDLED_CHAT
     from ..lgvi_core.errors import LGVIError
 
-    if name == BUNDLED:
-        return BUNDLED_CHAT
+    if name in _bundled():
+        return BUNDLED_FOLDER
     if name == DOWNLOAD:
         from . import download
 
@@ -76,6 +77,10 @@ def missing_parts_message(name: str) -> str:
         f"end-to-end weights {name!r} are not there: they are the llava/{PARTS_FILE} of an LGVI-I "
         f"folder in {folder}. Choose {OWN_PARTS!r} for a model that has its own, or none."
     )
+
+
+def _bundled() -> list[str]:
+    return [BUNDLED] if BUNDLED_FOLDER.is_dir() else []
 
 
 def _local_path(name: str) -> Path | None:

@@ -10,14 +10,13 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..lgvi_core.chat.reply import Reply, prepare_inputs, reply
 from .comfy_chat import ComfyChat
 from .comfy_model import FEATURES_KEY
-from .progress import show_text
 
 SECONDS_BETWEEN_TEXTS = 0.2
 """How often the growing reply is sent to the page."""
 
 
-def run(chat: ComfyChat, frames, request, turns, seed, temperature, max_length, node_id) -> Reply:
-    """The reply, shown on the node while it grows; cancelled within a token."""
+def run(chat: ComfyChat, frames, request, turns, seed, temperature, max_length, show) -> Reply:
+    """The reply, given to `show` while it grows; cancelled within a token."""
     bar = comfy.utils.ProgressBar(max_length)
     last_shown = 0.0
 
@@ -27,13 +26,13 @@ def run(chat: ComfyChat, frames, request, turns, seed, temperature, max_length, 
         bar.update_absolute(count)
         if time.monotonic() - last_shown >= SECONDS_BETWEEN_TEXTS:
             last_shown = time.monotonic()
-            show_text(node_id, text)
+            show(text)
 
     ids, _ = prepare_inputs(chat.model, frames[:1], request, turns)
     chat.load(len(ids) + max_length)
     answer = reply(chat.model, frames, request, turns, seed, temperature, max_length, watch)
     bar.update_absolute(max_length)
-    show_text(node_id, f"{answer.text}\n\n{answer.reason}".strip())
+    show(f"{answer.text}\n\n{answer.reason}".strip())
     return answer
 
 

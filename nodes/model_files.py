@@ -5,8 +5,12 @@ from pathlib import Path
 
 import folder_paths
 
+WEIGHTS = Path(__file__).parents[1] / "lgvi_core" / "weights"
 BUNDLED = "lgvi-mini (bundled)"
-BUNDLED_END_TO_END = "lgvi-mini-i (bundled, end to end)"
+BUNDLED_FOLDERS = {
+    BUNDLED: WEIGHTS / "lgvi-mini",
+    "lgvi-mini-i (bundled, end to end)": WEIGHTS / "lgvi-mini-i",
+}
 DOWNLOADS = {
     f"download {repository}": repository for repository in ("jianzongwu/lgvi", "jianzongwu/lgvi-i")
 }
@@ -14,12 +18,11 @@ DOWNLOADS = {
 
 def list_models() -> list[str]:
     """Names for the loader's menu."""
-    return [BUNDLED, BUNDLED_END_TO_END, *sorted(set(_local_models())), *DOWNLOADS]
+    return [*_bundled(), *sorted(set(_local_models())), *DOWNLOADS]
 
 
 def exists(name: str) -> bool:
-    known = (BUNDLED, BUNDLED_END_TO_END, *DOWNLOADS)
-    return name in known or _local_path(name) is not None
+    return name in (*_bundled(), *DOWNLOADS) or _local_path(name) is not None
 
 
 def missing_message(name: str) -> str:
@@ -41,13 +44,10 @@ def fingerprint(name: str) -> str:
 
 def resolve(name: str) -> Path:
     """The folder or file behind ``name``, downloaded first where that was chosen."""
-    from ..lgvi_core import checkpoint
     from ..lgvi_core.errors import LGVIError
 
-    if name == BUNDLED:
-        return checkpoint.BUNDLED_MODEL
-    if name == BUNDLED_END_TO_END:
-        return checkpoint.BUNDLED_END_TO_END
+    if name in _bundled():
+        return BUNDLED_FOLDERS[name]
     if name in DOWNLOADS:
         from . import download
 
@@ -58,6 +58,10 @@ def resolve(name: str) -> Path:
     if path is None:
         raise LGVIError(missing_message(name))
     return path
+
+
+def _bundled() -> list[str]:
+    return [name for name, folder in BUNDLED_FOLDERS.items() if folder.is_dir()]
 
 
 def _local_models() -> Iterator[str]:

@@ -41,12 +41,17 @@ def tiny_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """A running ComfyUI with the pack, the sample clip, and the random checkpoint ``tiny``."""
+    """A running ComfyUI with the pack, the sample clip, and random models.
+
+    The checkpoint ``tiny`` and the chat model ``tiny-chat``.
+    """
     from comfy_server import running_server
+    from tiny_chat import make_chat_folder
     from tiny_checkpoint import write_checkpoint
 
     base = tmp_path_factory.mktemp("comfyui")
     write_checkpoint(base / "models" / "lgvi" / "tiny")
+    make_chat_folder(base / "models" / "lgvi_chat" / "tiny-chat")
     (base / "input").mkdir()
     shutil.copy(ROOT / "workflows" / "inputs" / "lgvi_sample.mp4", base / "input")
     with running_server(base) as running:

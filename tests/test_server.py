@@ -22,6 +22,8 @@ NODES = {
     "LGVI_MaskPreview": "LGVI Mask Preview",
     "LGVI_Composite": "LGVI Composite",
     "LGVI_ContextWindows": "LGVI Context Windows",
+    "LGVI_LoadChat": "Load LGVI Chat",
+    "LGVI_Chat": "LGVI Chat",
 }
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 CLIP = ROOT / "workflows" / "inputs" / "lgvi_sample.mp4"

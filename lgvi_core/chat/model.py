@@ -20,7 +20,6 @@ from .format import FORMAT_FILE, ChatFormat, read_format
 from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_files
 from .vision import CLIP_MEAN, CLIP_STD
 
-BUNDLED_CHAT = Path(__file__).parent.parent / "weights" / "lgvi-mini-chat"
 MM_HEAD_FILE = "mm_head.safetensors"
 """Beside LLaVA's own weights; its tensors are called `mm_head.layers.*`."""
 RELEASED_PARTS_FILE = "llava_weights.pth"
