@@ -1,9 +1,12 @@
 """What every reader gives: a clip before and after a removal, and the sentence that asks for it."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .scenes import SceneObject
 
 
 class BrokenSample(Exception):
@@ -21,8 +24,8 @@ class Sample:
     `turns` are (request, reply) of a conversation that asks for the same, where the data has one.
 
     Known of generated clips only: `object_masks` [n, f, h, w] of every object in the source,
-    `removed`, the indices of those that go, and `without`, by index of each kept object, the
-    target without that object too.
+    `removed`, the indices of those that go, `without`, by index of each kept object, the target
+    without that object too, and `objects`, what they are.
     """
 
     source: np.ndarray
@@ -35,6 +38,7 @@ class Sample:
     object_masks: np.ndarray | None = None
     removed: tuple[int, ...] = ()
     without: dict[int, np.ndarray] = field(default_factory=dict)
+    objects: "tuple[SceneObject, ...]" = ()
 
 
 class Reader(Protocol):

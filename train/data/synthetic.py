@@ -6,6 +6,7 @@ The same split and number always give the same clip. Training and held-out numbe
 streams, so no clip of one is in the other.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,24 +70,33 @@ def make_sample(
     """
     aspect = width / height
     scene = scene_of(split, number, frames, aspect, photographs=photographs, emoji_font=emoji_font)
-    layers = draw_scene(scene, height, width)
     rng = np.random.default_rng([SPLITS[split], number, 1])
     present, removed = sample_pair(rng, len(scene.objects), all_present=True)
     nouns = NOUNS if emoji_font is None else (*NOUNS, *EMOJI)
     request = describe_removal(rng, scene.objects, present, removed, nouns)
-    kept = tuple(i for i in present if i not in request.removed)
+    sample = compose_sample(scene, request.removed, height, width, request.sentence)
+    return replace(sample, name=f"{split} {number}", kind=request.kind)
+
+
+def compose_sample(
+    scene: Scene, removed: tuple[int, ...], height: int, width: int, sentence: str
+) -> Sample:
+    """The scene with all of its objects, and without those `removed`."""
+    layers = draw_scene(scene, height, width)
+    present = range(len(scene.objects))
+    kept = tuple(i for i in present if i not in removed)
     coverage = np.round(layers.masks() * 255).astype(np.uint8)
     mask = np.zeros_like(coverage[0])
-    for index in request.removed:
+    for index in removed:
         mask = np.maximum(mask, coverage[index])
     return Sample(
         source=layers.compose(present),
         target=layers.compose(kept),
         mask=mask,
-        sentence=request.sentence,
-        name=f"{split} {number}",
-        kind=request.kind,
+        sentence=sentence,
+        name="",
         object_masks=coverage,
-        removed=request.removed,
+        removed=removed,
         without={i: layers.compose(tuple(k for k in kept if k != i)) for i in kept},
+        objects=scene.objects,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from lgvi_core.errors import LGVIError
 
 from ..batches import fit_frames
+from ..data.asked import make_asked_sample
 from ..data.readers import open_reader
 from ..data.sample import Reader, Sample
 from ..data.synthetic import make_sample
@@ -32,6 +33,8 @@ def open_clips(config: GeneratedConfig | ReaderConfig) -> tuple[range, ReadClip]
 
 def _generate(config: GeneratedConfig, number: int) -> Sample:
     height, width = config.sizes[number % len(config.sizes)]
+    if config.conversations:
+        return make_asked_sample("held-out", number, config.frames, height, width)
     return make_sample(
         "held-out",
         number,
@@ -60,7 +63,8 @@ def _read(config: ReaderConfig, reader: Reader, number: int) -> Sample:
 
 def digest(sample: Sample) -> str:
     """Equal for equal samples only: what cached results of a clip are filed under."""
-    found = hashlib.sha256(repr((sample.sentence, sample.kind, sample.removed)).encode())
+    words = (sample.sentence, sample.kind, sample.removed, *sample.turns)
+    found = hashlib.sha256(repr(words).encode())
     for array in (sample.source, sample.target, sample.mask, sample.object_masks):
         if array is not None:
             found.update(repr(array.shape).encode())

@@ -33,6 +33,28 @@ class LGVIConfig(Section):
     working_size: int = Field(0, ge=0, description="long side in pixels; 0: the clips' own")
 
 
+class ChatMethodConfig(LGVIConfig):
+    """A chat model hears the request, and its reply guides an LGVI."""
+
+    chat: Path = Field(description="LLaVA folder, as Load LGVI Chat opens it")
+    max_tokens: int = Field(256, gt=0, description="longest reply")
+    blank: bool = Field(
+        False, description="the chat sees grey in place of the frames: how well can it guess?"
+    )
+
+
+class TwoStageConfig(ChatMethodConfig):
+    """The prompt of the reply is the sentence that LGVI gets (the paper's LGVI+MLLM)."""
+
+    kind: Literal["lgvi_mllm"]  # type: ignore[assignment]
+
+
+class EndToEndConfig(ChatMethodConfig):
+    """The prompt's hidden states reach cross-attention through the MM head (LGVI-I)."""
+
+    kind: Literal["lgvi_i"]  # type: ignore[assignment]
+
+
 class InstructPix2PixConfig(Section):
     """An image editing model in diffusers' InstructPix2Pix layout, applied frame by frame."""
 
@@ -78,9 +100,10 @@ class VAEConfig(Section):
 
 # A new kind of method is added here and in methods.OPENERS.
 MethodConfig = Annotated[
-    LGVIConfig | InstructPix2PixConfig | FolderConfig, Field(discriminator="kind")
+    LGVIConfig | TwoStageConfig | EndToEndConfig | InstructPix2PixConfig | FolderConfig,
+    Field(discriminator="kind"),
 ]
-AnyMethod = LGVIConfig | InstructPix2PixConfig | FolderConfig | SourceConfig | VAEConfig
+AnyMethod = MethodConfig | SourceConfig | VAEConfig
 
 
 class GeneratedConfig(Section):
@@ -92,6 +115,11 @@ class GeneratedConfig(Section):
     frames: int = Field(8, gt=0, description="frames per clip")
     sizes: tuple[tuple[int, int], ...] = Field(
         FRAME_SIZES, min_length=1, description="(height, width) in pixels, clip by clip in turn"
+    )
+    conversations: bool = Field(
+        False,
+        description="generated conversations ask for the removal; for methods that know no chat "
+        "their last prompt is the sentence",
     )
     photographs: bool = Field(False, description="half of the backgrounds are scikit-image's")
     emoji_font: Path | None = Field(

@@ -12,7 +12,7 @@ from ..data.sample import Sample
 from .config import CompositeConfig, MeasuresConfig
 from .frame_measures import dilate, psnr, ssim
 from .methods import Result
-from .object_measures import Values, damage, mask_measures, removal_measures
+from .object_measures import Values, damage, mask_measures, removal_measures, reply_measures
 from .vfid import FeatureNetwork
 from .warping import FlowFunction, Motion, flow_function, motion, warping_error
 
@@ -56,6 +56,8 @@ class Measurer:
             values |= mask_measures(sample, result.mask >= 0.5)
             if found := damage(sample, composited, sample.target, dilation):
                 values["damage_composited"] = found
+        if result.reply is not None and sample.objects:
+            values |= reply_measures(sample, result.reply)
         features = None
         if self.network is not None:
             features = self.network(result.frames), self.network(sample.target)

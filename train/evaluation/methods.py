@@ -1,7 +1,7 @@
 """The rows of the tables: each takes a clip and a sentence and gives frames, maybe a mask."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,8 @@ from einops import rearrange
 from torch import Tensor
 
 from lgvi_core.attention import matmul_attention, scaled_dot_product_attention
+from lgvi_core.chat.model import load_chat
+from lgvi_core.chat.reply import Reply, reply
 from lgvi_core.errors import LGVIError
 from lgvi_core.frames import fit_frames, from_canvas, to_canvas
 from lgvi_core.parts import decode_latents, encode_images
@@ -19,6 +21,7 @@ from lgvi_core.pipeline import LGVIPipeline
 from ..data.sample import Sample
 from .config import (
     AnyMethod,
+    ChatMethodConfig,
     FolderConfig,
     InstructPix2PixConfig,
     LGVIConfig,
@@ -26,6 +29,7 @@ from .config import (
     VAEConfig,
 )
 
+GREY = 0.5
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
@@ -35,12 +39,13 @@ class Result:
 
     `frames` uint8 [f, h, w, 3] of the sample's size; `mask` [f, h, w] in 0..1, None where the
     method predicts none. `undamaged` is what the target looks like at best in this method's
-    frames: after its VAE, or the target itself.
+    frames: after its VAE, or the target itself. `reply` is a chat model's, None without one.
     """
 
     frames: np.ndarray
     mask: np.ndarray | None
     undamaged: np.ndarray
+    reply: str | None = None
 
 
 class Method(Protocol):
@@ -57,9 +62,13 @@ class LGVI:
         self.pipeline = _pipeline(config.model, device)
 
     def __call__(self, sample: Sample) -> Result:
+        return self.remove(sample, sample.sentence)
+
+    def remove(self, sample: Sample, prompt: str | Tensor) -> Result:
+        """The result of a sentence, or of a chat model's features."""
         output = self.pipeline(
             _floats(sample.source),
-            sample.sentence,
+            prompt,
             steps=self.config.steps,
             text_scale=self.config.text_scale,
             video_scale=self.config.video_scale,
@@ -69,6 +78,38 @@ class LGVI:
         undamaged = round_trip(self.pipeline.vae, sample.target, self.config.working_size)
         mask = None if output.mask is None else output.mask.numpy()
         return Result(_bytes(output.frames), mask, undamaged)
+
+
+class LGVIWithChat(LGVI):
+    """LGVI+MLLM, or LGVI-I: the request goes to a chat model first.
+
+    Each turn of a conversation is asked with the model's own earlier replies. Where the last reply
+    names nothing to remove, the source stays as it is.
+    """
+
+    def __init__(self, config: ChatMethodConfig, device: str) -> None:
+        super().__init__(config, device)
+        self.chat_config = config
+        self.chat = load_chat(config.chat, dtype=torch.float32)
+        self.chat.llava.to(device)
+
+    def __call__(self, sample: Sample) -> Result:
+        config = self.chat_config
+        frames = _floats(sample.source)
+        seen = torch.full_like(frames, GREY) if config.blank else frames
+        requests = [request for request, _ in sample.turns] or [sample.sentence]
+        answer: Reply | None = None
+        for request in requests:
+            history = () if answer is None else answer.history
+            answer = reply(
+                self.chat, seen, request, history, temperature=0, max_tokens=config.max_tokens
+            )
+        assert answer is not None
+        prompt = answer.features if config.kind == "lgvi_i" else answer.prompt
+        if not answer.prompt or prompt is None:
+            unchanged = Result(sample.source, np.zeros(sample.mask.shape), sample.target)
+            return replace(unchanged, reply=answer.text)
+        return replace(self.remove(sample, prompt), reply=answer.text)
 
 
 class InstructPix2Pix:
@@ -146,6 +187,8 @@ class VAERoundTrip:
 
 OPENERS: dict[str, Callable[[Any, str], Method]] = {
     "lgvi": LGVI,
+    "lgvi_mllm": LGVIWithChat,
+    "lgvi_i": LGVIWithChat,
     "instruct_pix2pix": InstructPix2Pix,
     "folder": Folder,
     "source": SourceUnchanged,
@@ -160,7 +203,7 @@ def open_method(config: AnyMethod, device: str) -> Method:
 
 def files_of(config: AnyMethod) -> list[Path]:
     """The folders and files that a method's results depend on."""
-    names = ("model", "folder", "vae")
+    names = ("model", "chat", "folder", "vae")
     return [path for name in names if (path := getattr(config, name, None)) is not None]
 
 

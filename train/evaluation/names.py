@@ -94,4 +94,22 @@ MEASURES: dict[str, Measure] = {
     "damage_composited": Measure(
         "damage composited", "down", "the same of ||composited - target||", share=True
     ),
+    "named": Measure(
+        "right objects named",
+        "up",
+        "share of conversations with something to remove whose prompt names exactly what is to go",
+        share=True,
+    ),
+    "well_formed": Measure(
+        "well-formed prompts",
+        "up",
+        "share of the same with one prompt between its marks, in the words of the sentences",
+        share=True,
+    ),
+    "silent": Measure(
+        "no prompt where none is due",
+        "up",
+        "share of conversations with nothing to remove whose reply has no prompt",
+        share=True,
+    ),
 }

@@ -5,6 +5,9 @@ Frames are uint8 RGB [f, h, w, 3]; predicted masks are boolean [f, h, w].
 
 import numpy as np
 
+from lgvi_core.chat.marks import find_prompts
+
+from ..data.prompts import is_sentence, removed_by
 from ..data.sample import Sample
 from .frame_measures import dilate
 
@@ -78,3 +81,14 @@ def damage(sample: Sample, result: np.ndarray, reference: np.ndarray, dilation: 
         if shown > 0:
             found.append(error(result, reference, area) > DAMAGED * shown)
     return [float(any(found))] if found else []
+
+
+def reply_measures(sample: Sample, reply: str) -> Values:
+    """named and well_formed where something is to go, silent where nothing is."""
+    letters = [ord(letter) for letter in reply]
+    prompts = find_prompts(letters, lambda part: "".join(map(chr, part)))
+    if not sample.removed:
+        return {"silent": [float(not prompts)]}
+    well_formed = len(prompts) == 1 and prompts[0].closed and is_sentence(prompts[0].text)
+    named = removed_by(prompts[-1].text, sample.objects) if prompts else None
+    return {"named": [float(named == sample.removed)], "well_formed": [float(well_formed)]}

@@ -37,6 +37,7 @@ OBJECTS = (
     "damage_composited",
     "iou",
 )
+CHAT = ("named", "well_formed", "silent")
 BY_KIND = ("right", "visible", "clean", "absent", "damage", "damage_composited", "iou", "psnr_gain")
 
 Statistics = Mapping[str, Statistic]
@@ -158,6 +159,9 @@ def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, s
             _method_table(rows, COMPOSITED),
         ]
     parts += ["## Objects", _method_table(rows, OBJECTS)]
+    talking = [row for row in own if any(name in row.measures for name in CHAT)]
+    if talking:
+        parts += ["## Replies", _method_table(talking, CHAT)]
     if config.bars:
         parts += ["## Bars", _bar_table(config, own)]
     parts += [
@@ -168,7 +172,8 @@ def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, s
     ]
     if broken:
         parts += ["## Clips left out", "\n".join(f"- {n}: {why}" for n, why in broken.items())]
-    listed = dict.fromkeys((*PAPER, *OBJECTS, "psnr_gain", *config.bars))
+    chat = CHAT if talking else ()
+    listed = dict.fromkeys((*PAPER, *OBJECTS, "psnr_gain", *chat, *config.bars))
     parts += [
         "## What is measured",
         "\n".join(f"- **{MEASURES[name].title}**: {MEASURES[name].meaning}." for name in listed),
@@ -201,11 +206,13 @@ def _bar_table(config: EvaluateConfig, rows: Sequence[Row]) -> str:
 
 
 def _kind_table(row: Row) -> str:
+    talks = any(name in row.measures for name in CHAT)
+    names = (*CHAT, *BY_KIND) if talks else BY_KIND
     body = [
-        [kind, str(row.counts[kind]), *(_figure(measures, name) for name in BY_KIND)]
+        [kind, str(row.counts[kind]), *(_figure(measures, name) for name in names)]
         for kind, measures in row.kinds.items()
     ]
-    return _table(["Kind", "Clips", *(_heading(name) for name in BY_KIND)], body)
+    return _table(["Kind", "Clips", *(_heading(name) for name in names)], body)
 
 
 def _heading(name: str) -> str:
