@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from transformers import LlavaForConditionalGeneration
 
@@ -42,7 +41,7 @@ def export(run: Path, output: Path) -> None:
     tokenizer = read_tokenizer(run / TOKENIZER)
     llava = LlavaForConditionalGeneration(llava_config(config, tokenizer))
     llava.load_state_dict({k.removeprefix(PREFIX): v for k, v in state.items()})
-    llava.to(torch.float16).save_pretrained(output)
+    llava.half().save_pretrained(output)
     save_tokenizer(tokenizer, output)
     write_format(chat_format(config), output)
     load_chat(output)
