@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -296,3 +297,30 @@ def test_folders_that_are_no_chat_model(folder, tmp_path):
     (broken / "lgvi_chat.json").unlink()
     with pytest.raises(CheckpointError, match="no tokenizer"):
         load_chat(broken)
+
+
+@pytest.mark.parametrize(("quantization", "most"), [("8-bit", 0.62), ("4-bit", 0.4)])
+def test_fewer_bits_take_less_memory_and_say_nearly_the_same(tmp_path, frames, quantization, most):
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
+    folder = make_chat_folder(tmp_path, hidden=128)
+    whole = load_chat(folder, dtype=torch.float16)
+    small = load_chat(folder, quantization, dtype=torch.float16)
+    ids, pixels = prepare_inputs(whole, frames, "remove the cat")
+    sizes, hidden = [], []
+    for chat in (whole, small):
+        layers = chat.llava.llava.model.language_model.layers
+        sizes.append(sum(p.nbytes for p in layers.parameters()))
+        with torch.inference_mode():
+            hidden.append(chat.llava(torch.tensor([ids]), pixels.half()).hidden.float())
+    assert sizes[1] < most * sizes[0]
+    assert 0 < (hidden[0] - hidden[1]).norm() < 0.25 * hidden[0].norm()
+    kept = (small.llava.llava.model.vision_tower, small.llava.llava.model.multi_modal_projector)
+    assert not any("bit" in type(m).__name__ for part in kept for m in part.modules())
+    with dictated(small, SAID):
+        assert reply(small, frames, "x").features is not None
+
+
+def test_fewer_bits_without_bitsandbytes_say_what_to_do(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(LGVIError, match="pip install bitsandbytes"):
+        load_chat(folder, "4-bit")

@@ -39,12 +39,16 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_chat_folder(
-    folder: Path, mm_features: int | None = FEATURES, context: int = 2048, **chat_format
+    folder: Path,
+    mm_features: int | None = FEATURES,
+    context: int = 2048,
+    hidden: int = 16,
+    **chat_format,
 ) -> Path:
     """A Hugging Face LLaVA folder with `lgvi_chat.json`, and an MM head if one is wanted."""
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
-    size = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+    size = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_attention_heads": 2}
     config = LlavaConfig(
         text_config=LlamaConfig(
             **size,

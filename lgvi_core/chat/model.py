@@ -152,8 +152,10 @@ def _quantization_config(quantization: Quantization, dtype: torch.dtype) -> Any:
             f"{quantization} needs the package bitsandbytes, which is not installed: install it "
             "into ComfyUI's Python (pip install bitsandbytes), or choose 'none'"
         ) from error
-    # The vision tower, projector and heads are small, and lose most by fewer bits.
-    kept = ["vision_tower", "multi_modal_projector", "lm_head"]
+    # Vision tower, projector and output layer are small, and lose most by fewer bits. Newer
+    # versions of transformers match names from the start.
+    parts = ("vision_tower", "multi_modal_projector")
+    kept = ["lm_head", *parts, *(f"model.{part}" for part in parts)]
     if quantization == "8-bit":
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
     return BitsAndBytesConfig(
