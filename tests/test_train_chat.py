@@ -75,7 +75,7 @@ def config_of(output: Path, cache: Path, **changes) -> ChatConfig:
         "vocabulary": 600,
         "vision": TINY_TOWER,
         "text": TINY_LANGUAGE,
-        "data": {"cache": cache, "batch": 4, "turns": [1, 2]},
+        "data": {"cache": cache, "batch": 4, "apart_pictures": 6, "turns": [1, 2]},
         "optimizer": {"warmup_steps": 1, "ema_decay": 0.9},
         **changes,
     }

@@ -1,7 +1,7 @@
 """Batches for the chat model, by number: batch n is the same whenever and wherever it is made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,10 +79,10 @@ class Reading:
 class ChatBatch:
     """One process's part of a step.
 
-    `pixels` [b, 3, s, s]; `tokens` and `labels` [b, n], padded on the right; `attributes`
-    [b, 2 + FLAGS, 1, side, side] as in `train.attributes`; `order` [b, side, side]: the place from
-    the left, from 1 on, of the object that a patch shows, 0 for none. `joint` says whether the
-    tokens have places for the pictures.
+    `pixels` [p, 3, s, s], p is b where `joint`; `tokens` and `labels` [b, n], padded on the right;
+    `attributes` [p, 2 + FLAGS, 1, side, side] as in `train.attributes`; `order` [p, side, side]:
+    the place from the left, from 1 on, of the object that a patch shows, 0 for none. `joint` says
+    whether the tokens have places for the pictures.
     """
 
     pixels: Tensor
@@ -104,13 +104,13 @@ class ChatBatches(Dataset[ChatBatch]):
         self, config: ChatConfig, reading: Reading, rank: int = 0, processes: int = 1
     ) -> None:
         self.config, self.reading = config, reading
-        if config.data.batch % processes:
-            raise LGVIError(
-                f"a step of {config.data.batch} samples cannot be shared evenly by {processes} "
-                "processes: change data.batch"
-            )
-        own = config.data.batch // processes
-        self.places = range(rank * own, rank * own + own)
+        self.rank, self.processes = rank, processes
+        for name in ("batch", "apart_pictures"):
+            if getattr(config.data, name) % processes:
+                raise LGVIError(
+                    f"a step of {getattr(config.data, name)} samples cannot be shared evenly by "
+                    f"{processes} processes: change data.{name}"
+                )
         self.cache = FrameCache(config.data.cache)
         self.joint_from = round(config.apart_until * config.max_steps)
 
@@ -118,34 +118,74 @@ class ChatBatches(Dataset[ChatBatch]):
         return self.config.max_steps
 
     def __getitem__(self, step: int) -> ChatBatch:
-        rng = np.random.default_rng([self.config.seed, step])
-        turns = int(rng.choice(self.config.data.turns))
+        turns = int(self._rng(step).choice(self.config.data.turns))
         joint = step >= self.joint_from
-        samples = [
-            self._sample(np.random.default_rng([self.config.seed, step, place]), turns, joint)
-            for place in self.places
-        ]
-        columns = {name: [sample[name] for sample in samples] for name in samples[0]}
+        pictures, columns = [], []
+        for place in self._places(self.config.data.batch):
+            rng = self._rng(step, place)
+            scene, present = self._scene(rng)
+            objects = [self.cache.objects(scene)[i] for i in present]
+            if joint:
+                picture, objects = self._picture(rng, scene, present)
+                pictures.append(picture)
+            columns.append(self._text(rng, objects, turns, images=int(joint)))
+        if not joint:
+            for place in self._places(self.config.data.apart_pictures):
+                rng = self._rng(step, place, 1)
+                pictures.append(self._picture(rng, *self._scene(rng))[0])
+        pixels, attributes, order = (torch.stack(x) for x in zip(*pictures, strict=True))
+        tokens, labels = zip(*columns, strict=True)
         pad = self.reading.tokenizer.pad_token_id
-        stacked = {k: torch.stack(columns[k]) for k in ("pixels", "attributes", "order")}
-        tokens, labels = padded(columns["tokens"], pad), padded(columns["labels"], IGNORED)
-        return ChatBatch(**stacked, tokens=tokens, labels=labels, joint=joint)
+        return ChatBatch(
+            pixels, padded(tokens, pad), padded(labels, IGNORED), attributes, order, joint
+        )
 
-    def _sample(self, rng: np.random.Generator, turns: int, joint: bool) -> dict[str, Any]:
+    def _rng(self, *numbers: int) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, *numbers])
+
+    def _places(self, size: int) -> range:
+        """This process's share of a step's samples."""
+        own = size // self.processes
+        return range(self.rank * own, (self.rank + 1) * own)
+
+    def _scene(self, rng: np.random.Generator) -> tuple[int, tuple[int, ...]]:
+        """A scene, and which of its objects are there."""
         scene = int(rng.integers(len(self.cache)))
-        present = self._present(rng, len(self.cache.objects(scene)))
+        return scene, self._present(rng, len(self.cache.objects(scene)))
+
+    def _picture(
+        self, rng: np.random.Generator, scene: int, present: tuple[int, ...]
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], list[SceneObject]]:
+        """Pixels, attributes and order of one picture, and its objects.
+
+        Shifted by up to half a patch and mirrored at random: a small tower would learn by heart
+        how the objects of the cache lie among its patches.
+        """
+        frame, masks = self.cache.picture(scene, present)
         objects = [self.cache.objects(scene)[i] for i in present]
+        if rng.random() < 0.5:
+            aspect = frame.shape[1] / frame.shape[0]
+            frame, masks = frame[:, ::-1], masks[:, ::-1]
+            objects = [mirrored(thing, aspect) for thing in objects]
+        reach = self.reading.patch_size // 2
+        top, left = rng.integers(0, 2 * reach + 1, 2)
+        frame, masks = (
+            np.pad(part, ((reach, reach), (reach, reach), (0, 0)), mode="edge")[
+                top : top + frame.shape[0], left : left + frame.shape[1]
+            ]
+            for part in (frame, masks)
+        )
+        shown, covered = (torch.from_numpy(part.copy()) for part in (frame, masks))
+        attributes, order = patch_targets(self.reading.coverage(covered), objects)
+        return (self.reading.pixels(shown[None])[0], attributes, order), objects
+
+    def _text(
+        self, rng: np.random.Generator, objects: Sequence[SceneObject], turns: int, images: int
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens and labels of a conversation about a picture of `objects`."""
         talk = converse(rng, objects, turns)
-        frame, masks = map(torch.from_numpy, self.cache.picture(scene, present))
-        tokens, labels = self.reading.with_labels(talk, images=int(joint))
-        attributes, order = patch_targets(self.reading.coverage(masks), objects)
-        return {
-            "pixels": self.reading.pixels(frame[None])[0],
-            "tokens": torch.tensor(tokens),
-            "labels": torch.tensor(labels),
-            "attributes": attributes,
-            "order": order,
-        }
+        tokens, labels = self.reading.with_labels(talk, images)
+        return torch.tensor(tokens), torch.tensor(labels)
 
     def _present(self, rng: np.random.Generator, count: int) -> tuple[int, ...]:
         if rng.random() < self.config.data.empty_share:
@@ -154,6 +194,12 @@ class ChatBatches(Dataset[ChatBatch]):
             count -= 1
             return tuple(sorted(rng.permutation(count + 1)[:count].tolist()))
         return tuple(range(count))
+
+
+def mirrored(thing: SceneObject, aspect: float) -> SceneObject:
+    """The object as a mirror image of a picture of that aspect shows it."""
+    path = np.stack([aspect - thing.path[:, 0], thing.path[:, 1]], axis=1)
+    return replace(thing, path=path, tilt=-thing.tilt, mirrored=not thing.mirrored)
 
 
 def patch_targets(coverage: Tensor, objects: Sequence[SceneObject]) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,9 @@ class ChatDataConfig(_Section):
 
     cache: Path = Field(description="scenes drawn by train.chat.frames")
     batch: int = Field(32, gt=0, description="pictures in a step, each with a conversation")
+    apart_pictures: int = Field(
+        128, gt=0, description="pictures in a step of the part where the two learn apart"
+    )
     turns: tuple[int, ...] = Field(
         (1, 2, 3, 4),
         min_length=1,
