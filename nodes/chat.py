@@ -92,6 +92,13 @@ class Chat(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, request=None, remember=False, **_) -> str:
+        # What a node remembers is an input that ComfyUI cannot see.
+        from . import chat_memory
+
+        return chat_memory.fingerprint(cls.hidden.unique_id, str(request)) if remember else ""
+
+    @classmethod
     def execute(
         cls,
         chat,
@@ -107,19 +114,19 @@ class Chat(io.ComfyNode):
         from ..lgvi_core.frames import check_frames
         from . import chat_memory
         from .chat_run import conditioning_of, run, unless_silent
-        from .progress import show_text
+        from .progress import client, show_text
 
         check_frames(frames)
-        node_id = cls.hidden.unique_id
-        key = chat_memory.key_of(node_id, cls.hidden.extra_pnginfo, frames)
+        hidden = cls.hidden
+        place = chat_memory.place_of(client(), hidden.extra_pnginfo, hidden.unique_id, frames)
         if not remember:
-            chat_memory.forget(key)
-        kept = chat_memory.recall(key, request)
+            chat_memory.forget(place)
+        kept = chat_memory.recall(place, request)
         turns = kept if history is None else read_history(history)
-        show = partial(show_text, node_id)
+        show = partial(show_text, hidden.unique_id)
         answer = run(chat, frames, request, turns, seed, temperature, max_length, show)
         if remember and history is None:
-            chat_memory.keep(key, answer.history)
+            chat_memory.keep(place, answer.history)
         return io.NodeOutput(
             answer.text,
             unless_silent(answer, answer.prompt),

@@ -16,7 +16,7 @@ PARTS_FILE = "llava_weights.pth"
 
 def list_models() -> list[str]:
     """Names for the loader's menu."""
-    return [*_bundled(), *sorted({entry.name for entry in _entries()}), DOWNLOAD]
+    return [BUNDLED, *sorted({entry.name for entry in _entries()}), DOWNLOAD]
 
 
 def exists(name: str) -> bool:

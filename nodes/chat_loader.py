@@ -23,7 +23,7 @@ class LoadChat(io.ComfyNode):
                 io.Combo.Input(
                     "model",
                     options=chat_files.list_models(),
-                    default=chat_files.list_models()[0],
+                    default=chat_files.BUNDLED,
                     tooltip=(
                         "The small bundled model runs on a CPU and knows simple drawn clips. LLaVA "
                         "folders come from models/lgvi_chat. The download entry fetches LLaVA 1.5 "
@@ -35,8 +35,8 @@ class LoadChat(io.ComfyNode):
                     options=PRECISIONS,
                     default="auto",
                     tooltip=(
-                        "auto takes 16 bits on a graphics card. 8-bit and 4-bit need the package "
-                        "bitsandbytes; a 7B model takes about 14, 8 or 5 GB."
+                        "auto takes 16 bits on a graphics card. 8-bit and 4-bit need the packages "
+                        "bitsandbytes and accelerate; a 7B model takes about 14, 8 or 5 GB."
                     ),
                 ),
                 io.Combo.Input(

@@ -3,6 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -11,30 +12,57 @@ from ..lgvi_core.chat.conversation import Turn
 
 MAX_CONVERSATIONS = 64
 
-_kept: OrderedDict[str, tuple[Turn, ...]] = OrderedDict()
+
+@dataclass(frozen=True)
+class Place:
+    """Where a conversation goes on: one page's node in one workflow, and a clip.
+
+    Another clip starts anew.
+    """
+
+    client: str | None
+    workflow: str | None
+    node: str | None
+    clip: str
+
+    def is_at(self, other: "Place") -> bool:
+        """Whether both are the same node's."""
+        mine = (self.client, self.workflow, self.node)
+        return mine == (other.client, other.workflow, other.node)
 
 
-def key_of(node_id: str | None, extra_pnginfo: Any, frames: Tensor) -> str:
-    """One conversation per workflow, node and clip: another clip starts anew."""
+_kept: OrderedDict[Place, tuple[Turn, ...]] = OrderedDict()
+
+
+def place_of(client: str | None, extra_pnginfo: Any, node_id: str | None, frames: Tensor) -> Place:
+    """`extra_pnginfo` holds the workflow, which pages send and other clients may not."""
     workflow = (extra_pnginfo or {}).get("workflow") or {}
     # Every pixel of a few frames: enough to tell clips apart, and quick for long ones.
     shown = frames[:: max(1, len(frames) // 4)][:5].contiguous()
     digest = hashlib.sha256(shown.cpu().numpy().tobytes()).hexdigest()
-    return f"{workflow.get('id')} {node_id} {tuple(frames.shape)} {digest}"
+    return Place(client, workflow.get("id"), node_id, f"{tuple(frames.shape)} {digest}")
 
 
-def recall(key: str, request: str) -> tuple[Turn, ...]:
+def recall(place: Place, request: str) -> tuple[Turn, ...]:
     """The turns so far; a request repeated is the last turn tried again."""
-    turns = _kept.get(key, ())
+    turns = _kept.get(place, ())
     return turns[:-1] if turns and turns[-1].request == request else turns
 
 
-def keep(key: str, turns: Sequence[Turn]) -> None:
-    _kept[key] = tuple(turns)
-    _kept.move_to_end(key)
+def keep(place: Place, turns: Sequence[Turn]) -> None:
+    _kept[place] = tuple(turns)
+    _kept.move_to_end(place)
     while len(_kept) > MAX_CONVERSATIONS:
         _kept.popitem(last=False)
 
 
-def forget(key: str) -> None:
-    _kept.pop(key, None)
+def forget(place: Place) -> None:
+    """Of this node, about all clips."""
+    for other in [other for other in _kept if other.is_at(place)]:
+        del _kept[other]
+
+
+def fingerprint(node_id: str | None, request: str) -> str:
+    """Changes with what a node of this id would recall, so that ComfyUI asks it again."""
+    known = [(place, recall(place, request)) for place in _kept if place.node == node_id]
+    return hashlib.sha256(repr(known).encode()).hexdigest()

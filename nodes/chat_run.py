@@ -28,8 +28,8 @@ def run(chat: ComfyChat, frames, request, turns, seed, temperature, max_length, 
             last_shown = time.monotonic()
             show(text)
 
-    ids, _ = prepare_inputs(chat.model, frames[:1], request, turns)
-    chat.load(len(ids) + max_length)
+    ids, _ = prepare_inputs(chat.model, frames, request, turns)
+    chat.load(min(len(ids) + max_length, chat.model.context_length))
     answer = reply(chat.model, frames, request, turns, seed, temperature, max_length, watch)
     bar.update_absolute(max_length)
     show(f"{answer.text}\n\n{answer.reason}".strip())

@@ -11,6 +11,8 @@ import torch
 from ..lgvi_core.chat.model import ChatModel, load_chat
 from ..lgvi_core.errors import LGVIError
 
+SHARE_OF_16_BITS = {"8-bit": 0.6, "4-bit": 0.4}
+"""About how much of a 16-bit model's memory one of fewer bits takes, vision tower included."""
 BYTES_BESIDE = 256 * 1024**2
 """Working memory of a reply beside the keys and values of its tokens."""
 
@@ -26,15 +28,15 @@ class ComfyChat:
         """Bring the model to its device, and others off it, with room for ``tokens``."""
         management = comfy.model_management
         device = self.patcher.load_device
-        size, total = self.patcher.model_size(), management.get_total_memory(device)
-        if size > total:
-            raise LGVIError(
-                f"the chat model takes {size / 1e9:.1f} GB, the device has {total / 1e9:.1f} GB: "
-                "choose 4-bit or the CPU in Load LGVI Chat"
-            )
         text = self.model.config.text_config
         per_token = 2 * text.num_hidden_layers * text.hidden_size * torch.float16.itemsize
         needed = BYTES_BESIDE + tokens * per_token
+        whole, total = self.patcher.model_size() + needed, management.get_total_memory(device)
+        if whole > total:
+            raise LGVIError(
+                f"the chat model and a reply take {whole / 1e9:.1f} GB, the device has "
+                f"{total / 1e9:.1f} GB: choose 4-bit or the CPU in Load LGVI Chat"
+            )
         management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
 
 
@@ -44,10 +46,15 @@ def create(path: Path, precision: str, device: str, parts: Path | None) -> Comfy
     on_cpu = device == "cpu"
     load_device = torch.device("cpu") if on_cpu else management.text_encoder_device()
     offload_device = load_device if on_cpu else management.text_encoder_offload_device()
-    bits = precision if precision in ("8-bit", "4-bit") else "none"
+    bits = precision if precision in SHARE_OF_16_BITS else "none"
+    if bits != "none":
+        # bitsandbytes quantises on the device, before there is anything to manage.
+        files = sum(f.stat().st_size for f in path.glob("*") if f.is_file())
+        management.free_memory(files * SHARE_OF_16_BITS[bits] + BYTES_BESIDE, load_device)
     try:
-        model = load_chat(path, bits, _dtype(precision, load_device), parts)
-    except LGVIError:
+        model = load_chat(path, bits, _dtype(precision, load_device), parts, load_device)
+        model.llava.to(offload_device)
+    except (LGVIError, management.OOM_EXCEPTION):
         raise
     except Exception as error:
         if bits == "none":

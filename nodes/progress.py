@@ -8,3 +8,8 @@ def show_text(node_id: str | None, text: str) -> None:
     server = getattr(PromptServer, "instance", None)
     if server is not None and node_id is not None:
         server.send_progress_text(text, node_id)
+
+
+def client() -> str | None:
+    """Which page or program asked for the run; None where it did not say."""
+    return getattr(getattr(PromptServer, "instance", None), "client_id", None)

@@ -159,22 +159,39 @@ def test_without_a_prompt_what_follows_is_left_out(comfy, chat, frames):
 
 def test_turns_are_kept_by_workflow_node_and_clip(comfy, frames):
     memory, turn = comfy.chat_memory, comfy.conversation.Turn
-    key = memory.key_of("3", {"workflow": {"id": "a"}}, frames)
+    workflow = {"workflow": {"id": "a"}}
+    place = memory.place_of("me", workflow, "3", frames)
+    other_clip = memory.place_of("me", workflow, "3", frames + 0.1)
     others = [
-        memory.key_of("4", {"workflow": {"id": "a"}}, frames),
-        memory.key_of("3", {"workflow": {"id": "b"}}, frames),
-        memory.key_of("3", {"workflow": {"id": "a"}}, frames + 0.1),
-        memory.key_of("3", None, frames),
+        memory.place_of("you", workflow, "3", frames),
+        memory.place_of("me", {"workflow": {"id": "b"}}, "3", frames),
+        memory.place_of("me", workflow, "4", frames),
+        memory.place_of(None, None, "3", frames),
     ]
-    memory.keep(key, [turn("a", "b"), turn("c", "d")])
-    assert memory.recall(key, "new") == (turn("a", "b"), turn("c", "d"))
-    assert memory.recall(key, "c") == (turn("a", "b"),), "the last turn tried again"
-    assert all(memory.recall(other, "new") == () for other in others)
-    memory.forget(key)
-    assert memory.recall(key, "new") == ()
+    memory.keep(place, [turn("a", "b"), turn("c", "d")])
+    assert memory.recall(place, "new") == (turn("a", "b"), turn("c", "d"))
+    assert memory.recall(place, "c") == (turn("a", "b"),), "the last turn tried again"
+    assert all(memory.recall(other, "new") == () for other in (*others, other_clip))
+    memory.keep(other_clip, [turn("e", "f")])
+    memory.keep(others[0], [turn("g", "h")])
+    memory.forget(place)
+    assert memory.recall(place, "new") == memory.recall(other_clip, "new") == ()
+    assert memory.recall(others[0], "new") == (turn("g", "h"),), "another page's"
     for number in range(2 * memory.MAX_CONVERSATIONS):
-        memory.keep(f"x{number}", [turn("a", "b")])
+        memory.keep(memory.place_of(f"{number}", None, "3", frames), [turn("a", "b")])
     assert len(memory._kept) == memory.MAX_CONVERSATIONS
+
+
+def test_what_is_remembered_counts_in_comfyuis_cache(comfy, frames):
+    memory, turn = comfy.chat_memory, comfy.conversation.Turn
+    place = memory.place_of("cache", None, "77", frames)
+    empty = memory.fingerprint("77", "a")
+    memory.keep(place, [turn("a", "b")])
+    assert memory.fingerprint("77", "a") == empty, "queued again, it is the same"
+    assert memory.fingerprint("77", "c") != empty
+    memory.keep(place, [turn("a", "b"), turn("c", "d")])
+    assert memory.fingerprint("77", "a") != empty, "asked again later, it is another turn"
+    assert memory.fingerprint("78", "a") == memory.fingerprint("78", "c")
 
 
 def test_the_core_pipeline_takes_the_same_features(chat, comfy, end_to_end_folder, frames):

@@ -9,6 +9,7 @@ from PIL import Image
 from tiny_chat import dictated, make_chat_folder
 from tiny_checkpoint import write_checkpoint
 
+from lgvi_core.errors import LGVIError
 from train.data.asked import make_asked_sample
 from train.data.conversations import make_conversation
 from train.data.prompts import MARKS
@@ -110,6 +111,12 @@ def sample_with_one_turn(sample):
     from dataclasses import replace
 
     return replace(sample, turns=sample.turns[-1:])
+
+
+def test_end_to_end_needs_an_mm_head(models, tmp_path):
+    plain = make_chat_folder(tmp_path / "plain", mm_features=None)
+    with pytest.raises(LGVIError, match="no MM head"):
+        method((*models[:2], plain), "lgvi_i")
 
 
 def test_blank_frames_hide_the_picture(models, monkeypatch):

@@ -19,6 +19,7 @@ from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 from train.checkpoints import WEIGHTS, newest
 from train.config import TrainConfig, read_config
+from train.data.conversations import Turn
 from train.export import check, export
 from train.joint.config import JointConfig
 from train.objective import losses
@@ -170,6 +171,9 @@ def test_a_lora_of_the_chat_model_is_merged_into_the_whole_export(tmp_path, lgvi
     trained = weights_of(run)
     added = {name for name in trained if ".lora_" in name}
     assert len(added) == 2 * 4 * 2, "two layers, four projections, A and B"
+    embedding = "llava.model.language_model.embed_tokens.weight"
+    before = load_chat(chat, dtype=torch.float32).llava.state_dict()[embedding]
+    assert not torch.equal(trained[f"chat.{embedding}"], before), "still trained beside LoRA"
     with pytest.raises(LGVIError, match=r"cannot hold chat\.lora"):
         export(run, tmp_path / "lgvi-i", "MIT", torch.float32, released=True)
     export(run, tmp_path / "lgvi-i", "MIT", torch.float32, tmp_path / "whole")
@@ -183,6 +187,37 @@ def test_a_lora_of_the_chat_model_is_merged_into_the_whole_export(tmp_path, lgvi
         scale = config.chat.lora.alpha / config.chat.lora.rank
         expected = base[f"{layer}.weight"] + scale * b @ a
         assert torch.allclose(merged[f"{layer}.weight"], expected, atol=1e-6), layer
+
+
+def test_low_precision_checkpointing_accumulation_and_lora_together(tmp_path, lgvi, chat):
+    config = config_of(
+        tmp_path,
+        lgvi,
+        chat,
+        max_steps=2,
+        mixed_precision="bf16",
+        gradient_checkpointing=True,
+        gradient_accumulation=2,
+        chat={"frozen_dtype": "bf16", "lora": {"rank": 2}},
+    )
+    trainer = JointTrainer(config)
+    chat_model = trainer.plain.chat
+    layer = chat_model.llava.model.language_model.layers[0]
+    assert layer.training and layer.gradient_checkpointing
+    for name, parameter in chat_model.named_parameters():
+        wanted = torch.float32 if parameter.requires_grad else torch.bfloat16
+        assert parameter.dtype == wanted, name
+    trainer.run()
+    assert all(torch.isfinite(value).all() for value in weights_of(tmp_path).values())
+
+
+def test_a_conversation_that_ends_silently_counts_as_text_withheld(tmp_path, lgvi, chat):
+    trainer = JointTrainer(config_of(tmp_path, lgvi, chat))
+    batches = trainer.batches
+    silent = [Turn("hello", "Hello.", (), "greeting")]
+    columns = batches.chat_columns(silent, torch.rand(1, 32, 48, 3))
+    assert not columns["inside"].any()
+    assert (columns["labels"] >= 0).sum() > len("Hello."), "its words are learnt"
 
 
 def test_progress_pictures_come_from_replies(tmp_path, lgvi, chat):

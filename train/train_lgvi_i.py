@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from lgvi_core.chat.conversation import Turn
 from lgvi_core.chat.model import ChatModel
 from lgvi_core.chat.reply import reply
 from lgvi_core.errors import LGVIError
@@ -71,10 +72,12 @@ class JointTrainer(Trainer):
     def condition(self, sample: Sample) -> str | Tensor:
         """The features of the reply to the sample's request; zeros where it names nothing."""
         frames = torch.from_numpy(sample.source).float() / 255
-        request = sample.turns[-1][0] if sample.turns else sample.sentence
+        turns = [Turn(*turn) for turn in sample.turns] or [Turn(sample.sentence, "")]
         model: Any = self.plain
         self.chat.llava = model.chat
-        answer = reply(self.chat, frames, request, temperature=0, max_tokens=128)
+        answer = reply(
+            self.chat, frames, turns[-1].request, turns[:-1], temperature=0, max_tokens=128
+        )
         if answer.features is not None:
             return answer.features
         width = self.plain.unet.config.cross_attention_dim

@@ -1,7 +1,10 @@
 """What the chat model reads: system prompt, turns, and where the pictures go (paper Fig. 13)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from .marks import MARK
 
 IMAGE = "<image>"
 END_OF_REPLY = "</s>"
@@ -36,16 +39,8 @@ SYSTEM_PROMPT = (
     "AI: Sure, {{prompt}} remove the crawling man {{/prompt}}"
 )
 
-# What a person types must not read as the program's own marks.
-_LOOKALIKES = {
-    "{{": "{ {",
-    "}}": "} }",
-    "<image>": "< image >",
-    "<PROMPT>": "< PROMPT >",
-    "</PROMPT>": "< /PROMPT >",
-    "<s>": "< s >",
-    "</s>": "< /s >",
-}
+_SIGNS = (IMAGE, "<s>", END_OF_REPLY)
+_BRACKETS = str.maketrans("<>{}", "()()")
 
 
 @dataclass(frozen=True)
@@ -61,15 +56,17 @@ def defuse(text: str, special: Sequence[str] = ()) -> str:
 
     `special` are the tokenizer's own special tokens.
     """
-    lookalikes = {token: f"{token[0]} {token[1:]}" for token in special if token.strip()[1:]}
-    lookalikes |= _LOOKALIKES
-    changed = True
-    while changed:  # taking one apart may not put another together
-        before = text
-        for mark, harmless in lookalikes.items():
-            text = text.replace(mark, harmless)
-        changed = text != before
-    return text
+    text = MARK.sub(lambda mark: mark[0].translate(_BRACKETS), text)
+    return defuse_reply(text.replace("{{", "{ {").replace("}}", "} }"), special)
+
+
+def defuse_reply(text: str, special: Sequence[str] = ()) -> str:
+    """An earlier reply: its prompt marks are its own, but it ends no turn and shows no picture."""
+    signs = {sign.strip() for sign in (*_SIGNS, *special)}
+    wholes = sorted((sign for sign in signs if len(sign) > 1), key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, wholes)))
+    # Taking one apart never puts another together: a blank stands where they would join.
+    return pattern.sub(lambda sign: f" {sign[0][0]} {sign[0][1:]} ", text)
 
 
 def render(
@@ -88,5 +85,5 @@ def render(
         pictures = f"{IMAGE}\n" * images if number == 0 else ""
         parts.append(f"User: {pictures}{defuse(turn.request, special)} Assistant:")
         if number < len(history):
-            parts.append(f" {turn.reply}{END_OF_REPLY}")
+            parts.append(f" {defuse_reply(turn.reply, special)}{END_OF_REPLY}")
     return "".join(parts)

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..config import read_config
 from ..weights_io import read_json
-from .conversation import SYSTEM_PROMPT
+from .conversation import IMAGE, SYSTEM_PROMPT
 
 FORMAT_FILE = "lgvi_chat.json"
 """Beside a LLaVA's `config.json`; without it the released weights' format is meant."""
@@ -32,6 +32,13 @@ class ChatFormat(BaseModel):
     the released code, or those between the marks, as in the paper."""
     feature_length: int | None = Field(None, ge=1, le=4096)
     """Features are cut, or filled up with zeros, to this many; null leaves them as they come."""
+
+    @field_validator("system_prompt")
+    @classmethod
+    def _no_picture(cls, text: str) -> str:
+        if IMAGE in text:
+            raise ValueError(f"{IMAGE} stands for a picture, which a system prompt has none of")
+        return text
 
 
 def read_format(folder: Path) -> ChatFormat:

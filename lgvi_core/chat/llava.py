@@ -85,6 +85,16 @@ class Llava(nn.Module):
         features = None if self.mm_head is None else self.mm_head(hidden)
         return LlavaOutput(output.logits, hidden, features)
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "Llava":
+        """Also moves what bitsandbytes keeps beside the weights of its 8-bit layers."""
+        super()._apply(fn, recurse)
+        for module in self.modules():
+            state: Any = getattr(module, "state", None)
+            if getattr(state, "CB", None) is not None:
+                state.CB = module.weight.data
+                state.SCB = fn(state.SCB)
+        return self
+
     def load_named(self, state: dict[str, Tensor], origin: str, partial: bool = False) -> None:
         """Takes weights by the names of any layout; `partial` lets what is not named stay."""
         self.load_state_dict(self.own_names(state, origin, partial), strict=False)

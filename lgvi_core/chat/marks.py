@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_MARK = re.compile(r"\{\{\s*(/?)\s*prompt\s*\}\}|<\s*(/?)\s*PROMPT\s*>", re.IGNORECASE)
+MARK = re.compile(r"\{\{\s*(/?)\s*prompt\s*\}\}|<\s*(/?)\s*PROMPT\s*>", re.IGNORECASE)
 
 Decode = Callable[[Sequence[int]], str]
 """Token ids to text, special tokens left out."""
@@ -35,8 +35,11 @@ def find_prompts(tokens: Sequence[int], decode: Decode) -> list[Prompt]:
     words of the prompt belongs to the prompt.
     """
     ends = [len(decode(tokens[: i + 1])) for i in range(len(tokens))]
+    # The first bytes of a letter may decode to more signs than the whole letter.
+    for i in reversed(range(len(ends) - 1)):
+        ends[i] = min(ends[i], ends[i + 1])
     whole = decode(tokens)
-    marks = [(m.start(), m.end(), bool(m[1] or m[2])) for m in _MARK.finditer(whole)]
+    marks = [(m.start(), m.end(), bool(m[1] or m[2])) for m in MARK.finditer(whole)]
     prompts = []
     for number, (mark, begin, closes) in enumerate(marks):
         if closes:

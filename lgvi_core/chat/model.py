@@ -47,7 +47,7 @@ class ChatModel:
 
     @property
     def image_token(self) -> int:
-        return int(self.config.image_token_id)
+        return int(self.config.image_token_index)
 
     @property
     def image_size(self) -> int:
@@ -75,8 +75,9 @@ def load_chat(
     quantization: Quantization = "none",
     dtype: torch.dtype = torch.float16,
     released_parts: Path | None = None,
+    device: torch.device | str = "cpu",
 ) -> ChatModel:
-    """The chat model in `folder`, on the CPU (quantised ones where bitsandbytes puts them).
+    """The chat model in `folder`, on the CPU; quantised ones are made on `device`, and stay there.
 
     `released_parts` is a `llava_weights.pth` that replaces its parts and brings the MM head; one
     that lies in the folder is taken by itself. Raises CheckpointError that says what a folder
@@ -99,9 +100,8 @@ def load_chat(
             chat_format = read_format(parts.parent)  # the parts were trained in it
         tables = read_released_parts(parts)
         mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
-        replaced = {common_name(k): k for k in state}
-        state |= {replaced.get(k, k): v for k, v in tables.items() if k not in mm_head}
-    llava = build_llava(config, state, mm_head, str(folder), quantization, dtype)
+        _replace(state, {k: v for k, v in tables.items() if k not in mm_head})
+    llava = build_llava(config, state, mm_head, str(folder), quantization, dtype, device)
     mean, std = _read_normalisation(folder)
     return ChatModel(llava, tokenizer, chat_format, mean, std)
 
@@ -113,6 +113,7 @@ def build_llava(
     origin: str,
     quantization: Quantization = "none",
     dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
 ) -> Llava:
     """The network with the weights of `state` and `mm_head`, which may be empty.
 
@@ -130,6 +131,7 @@ def build_llava(
     options: dict[str, Any] = {"torch_dtype": dtype}
     if quantization != "none":
         options["quantization_config"] = _quantization_config(quantization, dtype)
+        options["device_map"] = {"": device}
     language = LlavaForConditionalGeneration.from_pretrained(
         None, config=config, state_dict=weights, **options
     )
@@ -143,14 +145,29 @@ def build_llava(
     return Llava.of(language, mm).eval()
 
 
+def _replace(state: dict[str, Tensor], tables: dict[str, Tensor]) -> None:
+    """Puts tensors called by their `common_name` in the place of those in `state`.
+
+    Hugging Face's LLaVA has spare rows for tokens behind those of the authors', which stay.
+    """
+    names = {common_name(key): key for key in state}
+    for name, value in tables.items():
+        own = state.get(names.get(name, name))
+        if name.startswith("language.embed_tokens.") and own is not None and len(value) < len(own):
+            value = torch.cat([value, own[len(value) :].to(value.dtype)])
+        state[names.get(name, name)] = value
+
+
 def _quantization_config(quantization: Quantization, dtype: torch.dtype) -> Any:
     try:
+        import accelerate  # noqa: F401
         import bitsandbytes  # noqa: F401
         from transformers import BitsAndBytesConfig
     except ImportError as error:
         raise LGVIError(
-            f"{quantization} needs the package bitsandbytes, which is not installed: install it "
-            "into ComfyUI's Python (pip install bitsandbytes), or choose 'none'"
+            f"{quantization} needs the packages bitsandbytes and accelerate, which are not both "
+            "installed: install them into ComfyUI's Python (pip install bitsandbytes accelerate), "
+            "or choose 16-bit"
         ) from error
     # Vision tower, projector and output layer are small, and lose most by fewer bits. Newer
     # versions of transformers match names from the start.

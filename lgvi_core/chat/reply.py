@@ -64,19 +64,19 @@ def reply(
         raise LGVIError("temperature must be 0 or more, and the reply at least 1 token long")
     ids, pixels = prepare_inputs(model, frames, request, history)
     room = model.context_length - len(ids)
+    limit = min(max_tokens, room)
     if room < 1:
         raise LGVIError(
             f"the conversation has {len(ids)} tokens, this model reads {model.context_length}: "
             "shorten the request, or start anew without the history"
         )
-    tokens, states = _generate(
-        model, ids, pixels, seed, temperature, min(max_tokens, room), callback
-    )
+    tokens, states = _generate(model, ids, pixels, seed, temperature, limit, callback)
     text = _decode(model, tokens).strip()
     found = find_prompt(tokens, lambda part: _decode(model, part))
     turns = (*history, Turn(request, text))
-    if found is None:
-        return Reply(text, "", (), _why_no_prompt(model, tokens, max_tokens), None, turns)
+    ended = bool(tokens) and tokens[-1] == model.tokenizer.eos_token_id
+    if found is None or not (found.closed or ended):
+        return Reply(text, "", (), _why_no_prompt(ended, limit, room), None, turns)
     features = None
     if model.llava.mm_head is not None:
         span = prompt_span(found, len(states), model.format)
@@ -152,9 +152,8 @@ def _generate(
     handle = llava.get_output_embeddings().register_forward_pre_hook(
         lambda _, inputs: states.append(inputs[0][0, -1:])
     )
-    devices = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             sequences = llava.generate(
                 input_ids=input_ids,
@@ -176,10 +175,10 @@ def _decode(model: ChatModel, tokens: Sequence[int]) -> str:
     return text
 
 
-def _why_no_prompt(model: ChatModel, tokens: Sequence[int], max_tokens: int) -> str:
-    if not tokens or tokens[-1] != model.tokenizer.eos_token_id:
-        return (
-            f"The reply broke off after {len(tokens)} tokens, before any removal prompt: raise "
-            "the maximum length."
-        )
-    return "The model named nothing to remove. Answer it in the next request."
+def _why_no_prompt(ended: bool, limit: int, room: int) -> str:
+    if ended:
+        return "The model named nothing to remove. Answer it in the next request."
+    told = f"The reply broke off after {limit} tokens, before the end of a removal prompt: "
+    if limit == room:
+        return told + "the model reads no more. Start anew without the history."
+    return told + "raise the maximum length."

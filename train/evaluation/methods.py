@@ -91,6 +91,8 @@ class LGVIWithChat(LGVI):
         super().__init__(config, device)
         self.chat_config = config
         self.chat = load_chat(config.chat, dtype=torch.float32)
+        if config.kind == "lgvi_i" and self.chat.text_features is None:
+            raise LGVIError(f"{config.name}: {config.chat} has no MM head, which lgvi_i needs")
         self.chat.llava.to(device)
 
     def __call__(self, sample: Sample) -> Result:

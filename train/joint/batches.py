@@ -1,6 +1,7 @@
 """Batches with conversations in place of sentences."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lgvi_core.chat.features import prompt_span
 from lgvi_core.chat.marks import find_prompt
-from lgvi_core.errors import LGVIError
 
-from ..batches import Batch, Batches, CachedBatches, ChatInput, ReaderBatches, collate
+from ..batches import Batch, Batches, CachedBatches, ChatInput, ReaderBatches, collate, fit_frames
 from ..chat.batches import IGNORED, Reading
 from ..data.conversations import Turn, converse
 from ..data.expressions import Emphasis, sample_pair
@@ -22,7 +22,8 @@ from ..data.scenes import SceneObject, draw_scene, select_frames
 from ..latent_cache import LatentScene
 
 TURNS = (1, 2)
-TRIES = 20  # conversations drawn until one ends with something to remove
+SILENT = 0.1  # share of conversations that end without a prompt; their text counts as withheld
+TRIES = 20  # conversations drawn until one is of the kind that is wanted
 
 
 class ConversationInput(Batches):
@@ -33,7 +34,7 @@ class ConversationInput(Batches):
     def chat_columns(self, turns: Sequence[Turn], frames: Tensor) -> dict[str, Tensor]:
         """One sample's part of a ChatInput. `frames` [f, h, w, 3] in 0..1.
 
-        Raises BrokenSample where the last reply has no prompt.
+        Where the last reply has no prompt, nothing is `inside`.
         """
         reading = self.reading
         pixels = reading.pixels(frames)
@@ -48,9 +49,7 @@ class ConversationInput(Batches):
             return text
 
         found = find_prompt(reply, decode)
-        if found is None:
-            raise BrokenSample(f"a reply without removal prompt: {turns[-1].reply[:80]!r}")
-        span = prompt_span(found, len(reply), reading.format)
+        span = range(0) if found is None else prompt_span(found, len(reply), reading.format)
         length = reading.format.feature_length
         assert length is not None
         positions = torch.zeros(length, dtype=torch.long)
@@ -72,7 +71,8 @@ class ConversationInput(Batches):
             labels=pad_sequence(columns["labels"], batch_first=True, padding_value=IGNORED),
             **{name: torch.stack(columns[name]) for name in ("pixels", "span", "inside")},
         )
-        return collate([{**sample, "text": torch.empty(0)} for sample in samples], text=text)
+        batch = collate([{**sample, "text": torch.empty(0)} for sample in samples], text=text)
+        return replace(batch, has_text=batch.has_text & text.inside.any(1))
 
 
 class JointCachedBatches(ConversationInput, CachedBatches):
@@ -81,15 +81,16 @@ class JointCachedBatches(ConversationInput, CachedBatches):
     def _ask(
         self, rng: np.random.Generator, objects: Sequence[SceneObject], emphasis: Emphasis
     ) -> tuple[tuple[int, ...], tuple[int, ...], Any]:
-        present, _ = sample_pair(rng, len(objects), emphasis=emphasis)
+        present, removed = sample_pair(rng, len(objects), emphasis=emphasis)
         shown = [objects[i] for i in present]
+        silent = rng.random() < SILENT
         for _ in range(TRIES):
             turns = converse(rng, shown, int(rng.choice(TURNS)))
-            if turns[-1].has_prompt:
+            if turns[-1].has_prompt != silent:
                 break
-        else:
-            raise LGVIError(f"no conversation about {len(shown)} objects ends with a removal")
-        return present, tuple(present[i] for i in turns[-1].removed), turns
+        if turns[-1].has_prompt:
+            removed = tuple(present[i] for i in turns[-1].removed)
+        return present, removed, turns
 
     def _words(
         self,
@@ -114,4 +115,8 @@ class JointReaderBatches(ConversationInput, ReaderBatches):
             reply = f"Sure. {MARKS[0]} {sample.sentence} {MARKS[1]}"
             turns = ((sample.sentence, reply),)
         talk = [Turn(request, reply, (), "") for request, reply in turns]
-        return self.chat_columns(talk, torch.from_numpy(sample.source).float() / 255)
+        frames = fit_frames(sample.source, self.data.size)
+        columns = self.chat_columns(talk, torch.from_numpy(frames).float() / 255)
+        if not columns["inside"].any():
+            raise BrokenSample(f"{sample.name}: a reply without prompt: {talk[-1].reply[:80]!r}")
+        return columns

@@ -50,7 +50,9 @@ class LGVII(LGVI):
         """The last layer's states [b, n, hidden]."""
         llava: Any = self.chat.llava
         pixels = rearrange(chat.pixels, "b m c h w -> (b m) c h w")
-        output = llava.model(input_ids=chat.tokens, pixel_values=pixels.to(llava.dtype))
+        output = llava.model(
+            input_ids=chat.tokens, pixel_values=pixels.to(llava.dtype), use_cache=False
+        )
         return output.last_hidden_state
 
     def _language_loss(self, states: Tensor, labels: Tensor) -> Tensor:
@@ -110,12 +112,14 @@ def build_joint(config: JointConfig, chat: ChatModel) -> LGVII:
 
 def _choose_trained(model: LGVII, config: JointConfig) -> None:
     chat: Any = model.chat
+    if config.chat.lora is not None:
+        add_lora(chat.llava.model.language_model, config.chat.lora)
+    # By name, after peft, which freezes all but its own.
     for name, parameter in chat.named_parameters():
-        trained = any(part in name for part in TRAINED)
+        trained = any(part in name for part in (*TRAINED, ".lora_"))
         parameter.requires_grad_(trained)
         if not trained:
             parameter.data = parameter.data.to(DTYPES[config.chat.frozen_dtype])
-    if config.chat.lora is not None:
-        add_lora(chat.llava.model.language_model, config.chat.lora)
+    chat.train()
     if config.gradient_checkpointing:
         chat.llava.gradient_checkpointing_enable({"use_reentrant": False})
