@@ -64,5 +64,6 @@ def forget(place: Place) -> None:
 
 def fingerprint(node_id: str | None, request: str) -> str:
     """Changes with what a node of this id would recall, so that ComfyUI asks it again."""
-    known = [(place, recall(place, request)) for place in _kept if place.node == node_id]
+    recalled = {place: recall(place, request) for place in _kept if place.node == node_id}
+    known = sorted((repr(place), repr(turns)) for place, turns in recalled.items() if turns)
     return hashlib.sha256(repr(known).encode()).hexdigest()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from conftest import ROOT
 from safetensors.torch import load_file
 from tiny_chat import make_chat_folder
@@ -27,6 +28,13 @@ from train.train_lgvi import train as train_lgvi
 from train.train_lgvi_i import JointTrainer, train
 
 WIDTH = 16  # of the tiny U-Net's text features
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator():
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")
