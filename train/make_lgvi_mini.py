@@ -3,8 +3,8 @@
     python -m train.make_lgvi_mini --output lgvi_core/weights/lgvi-mini
 
 Autoencoder, cached latents, U-Net with text model, export, evaluation: about two and a half hours
-on two CPU cores. What a stopped call has finished is not done again, and the U-Net's training goes on from
-its last checkpoint. The configurations are `configs/lgvi_mini.yaml` and `lgvi_mini_eval.yaml`.
+on two CPU cores. What a stopped call has finished is not done again, and the U-Net's training goes
+on from its last checkpoint. Configurations: `configs/lgvi_mini.yaml` and `lgvi_mini_eval.yaml`.
 """
 
 import argparse
