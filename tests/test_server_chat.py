@@ -40,7 +40,7 @@ def chat_graph(request="remove the star", model="tiny-chat", length=8, seed=0, *
 def test_a_reply_without_prompt_ends_the_run_as_a_success(server):
     outputs = server.run(chat_graph())
     shown = outputs["chat"]["text"][0]
-    assert "before any removal prompt: raise the maximum length" in shown
+    assert "before the end of a removal prompt: raise the maximum length" in shown
     assert shown.startswith(outputs["reply"]["text"][0])
     (turn,) = json.loads(outputs["history"]["text"][0])
     assert turn == {"request": "remove the star", "reply": outputs["reply"]["text"][0]}
@@ -58,13 +58,14 @@ def test_the_history_goes_from_node_to_node(server):
 
 
 def test_a_node_remembers_while_it_is_told_to(server):
-    def requests(**options):
-        outputs = server.run(chat_graph(**options))
+    def requests(client="page", **options):
+        outputs = server.wait(server.queue(chat_graph(**options), client=client))
         return [turn["request"] for turn in json.loads(outputs["history"]["text"][0])]
 
     assert requests(request="first", remember=True) == ["first"]
     assert requests(request="second", remember=True) == ["first", "second"]
     assert requests(request="second", remember=True, seed=1) == ["first", "second"], "tried again"
+    assert requests(request="other", remember=True, client="another page") == ["other"]
     assert requests(request="third", remember=False) == ["third"]
     assert requests(request="fourth", remember=True) == ["fourth"]
 

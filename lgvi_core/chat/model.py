@@ -86,6 +86,7 @@ def load_chat(
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder")
     values = read_json(folder / "config.json")
+    _check_kind(folder, values)
     tokenizer = _read_tokenizer(folder)
     state = read_weight_files(folder)
     mm_head = {k: state.pop(k) for k in list(state) if common_name(k).startswith("mm_head.")}
@@ -198,16 +199,19 @@ def _read_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def _read_llava_config(
-    folder: Path, values: Any, tokenizer: Any, state: dict[str, Tensor]
-) -> tuple[LlavaConfig, dict[str, Tensor]]:
-    """The network's shape, and the vision tower's weights where they lie in their own folder."""
+def _check_kind(folder: Path, values: Any) -> None:
     if not isinstance(values, dict) or values.get("model_type") not in ("llava", "llava_llama"):
         found = values.get("model_type") if isinstance(values, dict) else type(values).__name__
         raise CheckpointError(
             f"{folder}: not a LLaVA (model_type in its config.json is {found!r}): choose a folder "
             "such as llava-hf/llava-1.5-7b-hf or liuhaotian/llava-v1.5-7b"
         )
+
+
+def _read_llava_config(
+    folder: Path, values: Any, tokenizer: Any, state: dict[str, Tensor]
+) -> tuple[LlavaConfig, dict[str, Tensor]]:
+    """The network's shape, and the vision tower's weights where they lie in their own folder."""
     try:
         if "vision_config" in values:
             return LlavaConfig.from_dict(values), {}
