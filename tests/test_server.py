@@ -101,10 +101,8 @@ def test_nodes_are_there_with_help_on_everything(server):
     for name in NODES:
         assert info[name]["description"]
         assert info[name]["category"] == "LGVI"
-        for part in info[name]["input"].values():
-            for input_name, spec in part.items():
-                if not isinstance(spec, list) or spec[0] == "UNIQUE_ID":
-                    continue
+        for part in ("required", "optional"):
+            for input_name, spec in info[name]["input"].get(part, {}).items():
                 assert spec[1].get("tooltip"), f"{name}.{input_name}"
         assert all(info[name]["output_tooltips"])
 
