@@ -7,6 +7,7 @@ import folder_paths
 
 BUNDLED = "lgvi-mini-chat (bundled)"
 BUNDLED_FOLDER = Path(__file__).parents[1] / "lgvi_core" / "weights" / "lgvi-mini-chat"
+NONE = "none in models/lgvi_chat yet"
 REPOSITORY = "llava-hf/llava-1.5-7b-hf"
 DOWNLOAD = f"download {REPOSITORY}"
 DOWNLOAD_FOLDER = REPOSITORY.replace("/", "-")
@@ -16,7 +17,8 @@ PARTS_FILE = "llava_weights.pth"
 
 def list_models() -> list[str]:
     """Names for the loader's menu."""
-    return [BUNDLED, *sorted({entry.name for entry in _entries()}), DOWNLOAD]
+    there = [*_bundled(), *sorted({entry.name for entry in _entries()})]
+    return [*(there or [NONE]), DOWNLOAD]
 
 
 def exists(name: str) -> bool:

@@ -23,11 +23,10 @@ class LoadChat(io.ComfyNode):
                 io.Combo.Input(
                     "model",
                     options=chat_files.list_models(),
-                    default=chat_files.BUNDLED,
+                    default=chat_files.list_models()[0],
                     tooltip=(
-                        "The small bundled model runs on a CPU and knows simple drawn clips. LLaVA "
-                        "folders come from models/lgvi_chat. The download entry fetches LLaVA 1.5 "
-                        "7B (14 GB) there when the graph runs."
+                        "LLaVA folders come from models/lgvi_chat. The download entry fetches "
+                        "LLaVA 1.5 7B (14 GB) there when the graph runs."
                     ),
                 ),
                 io.Combo.Input(

@@ -18,11 +18,12 @@ from train import checkpoints
 from train.attributes import NONE
 from train.chat.batches import IGNORED, ChatBatches, Reading
 from train.chat.check import Scores, held_out, score
-from train.chat.config import ChatConfig, read_config
+from train.chat.config import ChatConfig
 from train.chat.export import chat_format, export
 from train.chat.frames import FrameCache, objects_of, write_shard
 from train.chat.model import position_codes
 from train.chat.tokenizer import train_tokenizer
+from train.config import read_config
 from train.data.conversations import Turn, converse
 from train.data.prompts import from_left
 from train.data.scenes import draw_scene
@@ -280,12 +281,12 @@ def test_blank_pictures_show_nothing(reading):
 
 
 def test_the_shipped_configuration_is_valid(tmp_path):
-    config = read_config(ROOT / "train" / "configs" / "chat_mini.yaml")
+    config = read_config(ROOT / "train" / "configs" / "chat_mini.yaml", ChatConfig)
     assert config.max_steps > 1000
     path = tmp_path / "wrong.yaml"
     values = config.model_dump(mode="json")
     path.write_text(yaml.safe_dump({**values, "max_steps": 0, "colour": 1}))
     with pytest.raises(LGVIError) as caught:
-        read_config(path)
+        read_config(path, ChatConfig)
     assert "max_steps" in str(caught.value)
     assert "colour" in str(caught.value)

@@ -6,7 +6,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,7 +17,16 @@ from .data.readers import DataSource
 
 logger = logging.getLogger(__name__)
 
-Config = TypeVar("Config", bound="TrainConfig")
+
+class RunConfig(Protocol):
+    """What every training's configuration has."""
+
+    @property
+    def output(self) -> Path: ...
+    def model_dump_json(self, *, indent: int | None = None) -> str: ...
+
+
+Config = TypeVar("Config", bound=BaseModel)
 
 CONFIG_FILE = "config.json"
 WITHOUT_EFFECT = (
@@ -243,7 +252,7 @@ def read_config(path: Path, kind: type[Config]) -> Config:
         raise LGVIError(f"{path} cannot be read: {error}") from None
 
 
-def write_config(config: TrainConfig) -> None:
+def write_config(config: RunConfig) -> None:
     """Notes the configuration in the run's folder, for the export and for `check_changes`."""
     config.output.mkdir(parents=True, exist_ok=True)
     partial = config.output / f"{CONFIG_FILE}.partial"

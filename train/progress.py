@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -28,6 +29,15 @@ class RunConfig(Protocol):
     def gradient_accumulation(self) -> int: ...
     @property
     def mixed_precision(self) -> str: ...
+
+
+def start_logging() -> None:
+    """A training's log on the terminal: everything of the first process, of others warnings."""
+    first = int(os.environ.get("RANK", "0")) == 0
+    logging.basicConfig(
+        level=logging.INFO if first else logging.WARNING, format="%(asctime)s %(message)s"
+    )
+    logging.getLogger("accelerate").setLevel(logging.WARNING)
 
 
 class Progress:

@@ -11,7 +11,6 @@ one.
 
 import argparse
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -31,21 +30,15 @@ from lgvi_core.errors import LGVIError
 from . import checkpoints
 from .chat.batches import ChatBatch, ChatBatches, Reading
 from .chat.check import Shown, held_out, score
-from .chat.config import ChatConfig, check_changes, read_config, write_config
+from .chat.config import ChatConfig, check_changes
 from .chat.export import PREFIX, TOKENIZER, chat_format, export, save_tokenizer
 from .chat.model import ChatLearner, build_optimizer, llava_config
 from .chat.tokenizer import read_tokenizer, train_tokenizer
-from .progress import Log, Progress
+from .config import read_config, write_config
+from .optimization import averaged, rate_factor
+from .progress import Log, Progress, start_logging
 
 logger = logging.getLogger(__name__)
-
-
-def rate_factor(config: ChatConfig, step: int) -> float:
-    """The share of the peak learning rate at `step`."""
-    optimizer = config.optimizer
-    warmup = min(1.0, (step + 1) / max(1, optimizer.warmup_steps))
-    fall = max(0.0, step / config.max_steps - optimizer.decay_from) / (1 - optimizer.decay_from)
-    return warmup * (1 - fall)
 
 
 class Trainer:
@@ -140,8 +133,9 @@ class Trainer:
     def train_step(self, batch: ChatBatch) -> dict[str, Tensor]:
         """One step of the optimizer; returns the losses."""
         config, step = self.config, self.progress.step
+        factor = rate_factor("linear", config.optimizer, step, config.max_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = getattr(config.optimizer, group["name"]) * rate_factor(config, step)
+            group["lr"] = getattr(config.optimizer, group["name"]) * factor
         batch = batch.to(self.accelerator.device)
         with self.accelerator.autocast():
             parts = self.model(batch, config.attribute_weight)
@@ -157,7 +151,7 @@ class Trainer:
         """Writes a checkpoint with the averaged weights; False where the disk is full."""
         weights: dict[str, Tensor] = {}
         if self.accelerator.is_main_process:
-            with Averaged(self):
+            with averaged(self.ema, self.trained()):
                 state = self.plain.state_dict()
                 weights = {k: v.cpu().clone() for k, v in state.items() if k.startswith(PREFIX)}
         keep = self.config.keep_checkpoints
@@ -168,27 +162,13 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.shown = self.shown or held_out(self.reading, self.config.check_count)
             self.plain.eval()
-            with Averaged(self), self.accelerator.autocast():
+            with averaged(self.ema, self.trained()), self.accelerator.autocast():
                 found = score(self.plain.llava, self.reading, self.shown).named()
             self.plain.train()
             logger.info("step %d, held-out: %s", self.progress.step, found)
             values = {f"held-out/{name}": value for name, value in found.items()}
             self.accelerator.log(values, step=self.progress.step)
         self.accelerator.wait_for_everyone()
-
-
-class Averaged:
-    """Inside it the model has the averaged weights."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-
-    def __enter__(self) -> None:
-        self.trainer.ema.store(self.trainer.trained())
-        self.trainer.ema.copy_to(self.trainer.trained())
-
-    def __exit__(self, *_: object) -> None:
-        self.trainer.ema.restore(self.trainer.trained())
 
 
 def train(config: ChatConfig) -> None:
@@ -206,16 +186,12 @@ def main() -> None:
     args = parser.parse_args()
     if args.export and args.output is None:
         parser.error("--export needs --output")
-    first = int(os.environ.get("RANK", "0")) == 0
-    logging.basicConfig(
-        level=logging.INFO if first else logging.WARNING, format="%(asctime)s %(message)s"
-    )
-    logging.getLogger("accelerate").setLevel(logging.WARNING)
+    start_logging()
     try:
         if args.export:
             export(args.export, args.output)
         else:
-            train(read_config(args.config))
+            train(read_config(args.config, ChatConfig))
     except LGVIError as error:
         sys.exit(str(error))
 

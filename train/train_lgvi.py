@@ -9,8 +9,6 @@ is started again, and ends with the weights of an uninterrupted one.
 
 import argparse
 import logging
-import math
-import os
 import sys
 import time
 from datetime import timedelta
@@ -39,7 +37,6 @@ from . import checkpoints
 from .batches import CLIPS, PICTURES, Batch, Batches, CachedBatches, ReaderBatches
 from .config import (
     DataConfig,
-    OptimizerConfig,
     Rate,
     TrainConfig,
     check_changes,
@@ -58,25 +55,15 @@ from .model import (
     build_tokenizer,
 )
 from .objective import encode, frames_as_samples, losses
+from .optimization import averaged, rate_factor
 from .pictures import Picture
-from .progress import BrokenSamples, Log, Progress
+from .progress import BrokenSamples, Log, Progress, start_logging
 from .samples import ProgressPictures
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for one that draws pictures or writes and checks a checkpoint."""
-
-
-def rate_factor(schedule: str, config: OptimizerConfig, step: int, max_steps: int) -> float:
-    """The share of the peak learning rate at `step`: warm-up, plateau, fall to 0."""
-    warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    fall = max(0.0, step / max_steps - config.decay_from) / (1 - config.decay_from)
-    if schedule == "linear":
-        return warmup * (1 - fall)
-    if schedule == "cosine":
-        return warmup * 0.5 * (1 + math.cos(math.pi * fall))
-    return warmup
 
 
 class Trainer:
@@ -289,7 +276,7 @@ class Trainer:
             return comfyui_state(self.plain.unet, lora, state) if lora else self.exported(state)
         if not self.accelerator.is_main_process:
             return {}
-        with Averaged(self):
+        with averaged(self.ema, self.trained()):
             state = self.plain.state_dict()
             state = comfyui_state(self.plain.unet, lora) if lora else self.exported(state)
             return {name: value.cpu().clone() for name, value in state.items()}
@@ -302,7 +289,7 @@ class Trainer:
         """Writes a picture of source, result, target and mask, and shows it in TensorBoard."""
         if self.pictures is not None:
             self.plain.eval()
-            with Averaged(self), self.accelerator.autocast():
+            with averaged(self.ema, self.trained()), self.accelerator.autocast():
                 picture = self.pictures.draw(self.pipeline(), self.condition)
             self.plain.train()
             if picture is not None:
@@ -326,22 +313,6 @@ class Trainer:
             return
         writer = self.accelerator.get_tracker("tensorboard", unwrap=True)
         writer.add_image("samples", np.asarray(picture.image), step, dataformats="HWC")
-
-
-class Averaged:
-    """Inside it the model has the averaged weights, where there is an average."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-
-    def __enter__(self) -> None:
-        if self.trainer.ema is not None:
-            self.trainer.ema.store(self.trainer.trained())
-            self.trainer.ema.copy_to(self.trainer.trained())
-
-    def __exit__(self, *_: object) -> None:
-        if self.trainer.ema is not None:
-            self.trainer.ema.restore(self.trainer.trained())
 
 
 def build_accelerator(config: TrainConfig) -> Accelerator:
@@ -391,11 +362,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--config", type=Path, required=True, help="YAML file, see train/config.py")
     args = parser.parse_args()
-    first = int(os.environ.get("RANK", "0")) == 0
-    logging.basicConfig(
-        level=logging.INFO if first else logging.WARNING, format="%(asctime)s %(message)s"
-    )
-    logging.getLogger("accelerate").setLevel(logging.WARNING)
+    start_logging()
     try:
         train(read_config(args.config, TrainConfig))
     except LGVIError as error:

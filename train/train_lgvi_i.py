@@ -9,8 +9,6 @@ processes holds here too.
 """
 
 import argparse
-import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,7 @@ from .joint.batches import JointCachedBatches, JointReaderBatches
 from .joint.config import JointConfig
 from .joint.model import build_joint, load_chat_of, reading_of, text_width
 from .model import LGVI, build_optimizer
-from .progress import BrokenSamples
+from .progress import BrokenSamples, start_logging
 from .train_lgvi import Trainer, count_broken, open_readers
 
 
@@ -99,11 +97,7 @@ def main() -> None:
         "--config", type=Path, required=True, help="YAML file, see train/joint/config.py"
     )
     args = parser.parse_args()
-    first = int(os.environ.get("RANK", "0")) == 0
-    logging.basicConfig(
-        level=logging.INFO if first else logging.WARNING, format="%(asctime)s %(message)s"
-    )
-    logging.getLogger("accelerate").setLevel(logging.WARNING)
+    start_logging()
     try:
         train(read_config(args.config, JointConfig))
     except LGVIError as error:

@@ -25,7 +25,6 @@ MM_HEAD_FILE = "mm_head.safetensors"
 RELEASED_PARTS_FILE = "llava_weights.pth"
 VISION_TOWER = "clip-vit-large-patch14-336"
 """Of LLaVA 1.5, whose own folder does not hold it."""
-MAX_TOKENIZER_LENGTH = 1_000_000
 
 Quantization = Literal["none", "8-bit", "4-bit"]
 

@@ -14,7 +14,7 @@ from .features import fill_up, prompt_span
 from .marks import find_prompt
 from .model import ChatModel
 from .phrases import objects_of
-from .tokens import encode
+from .tokens import decode, encode
 from .vision import prepare_pixels
 
 TEMPERATURE = 0.2
@@ -71,8 +71,8 @@ def reply(
             "shorten the request, or start anew without the history"
         )
     tokens, states = _generate(model, ids, pixels, seed, temperature, limit, callback)
-    text = _decode(model, tokens).strip()
-    found = find_prompt(tokens, lambda part: _decode(model, part))
+    text = decode(model.tokenizer, tokens).strip()
+    found = find_prompt(tokens, lambda part: decode(model.tokenizer, part))
     turns = (*history, Turn(request, text))
     ended = bool(tokens) and tokens[-1] == model.tokenizer.eos_token_id
     if found is None or not (found.closed or ended):
@@ -111,7 +111,7 @@ class _AfterEachToken(StoppingCriteria):
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Any:
         tokens = input_ids[0, self.skipped :].tolist()
-        self.callback(len(tokens), _decode(self.model, tokens))
+        self.callback(len(tokens), decode(self.model.tokenizer, tokens))
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
@@ -166,13 +166,6 @@ def _generate(
         handle.remove()
     # The first state is the request's last token's.
     return sequences[0, len(ids) :].tolist(), torch.cat(states)[1:]
-
-
-def _decode(model: ChatModel, tokens: Sequence[int]) -> str:
-    text: str = model.tokenizer.decode(
-        list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
-    return text
 
 
 def _why_no_prompt(ended: bool, limit: int, room: int) -> str:

@@ -1,5 +1,6 @@
 """Conversations as token ids, with every picture as its patches."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from .conversation import IMAGE
@@ -18,3 +19,11 @@ def encode(tokenizer: Any, text: str, image_token: int, patches: int) -> list[in
         if piece:
             ids += tokenizer(piece, add_special_tokens=False).input_ids
     return ids
+
+
+def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """The text of a reply's tokens, without special ones, exactly as they spell it."""
+    text: str = tokenizer.decode(
+        list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text

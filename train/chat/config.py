@@ -3,16 +3,15 @@
 `configs/chat_mini.yaml` is the bundled chat model's.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lgvi_core.errors import LGVIError
 
-CONFIG_FILE = "config.json"
+from ..config import read_run_config
+
 _MODEL_KEYS = ("seed", "system_prompt", "vocabulary", "vision", "text")
 
 
@@ -88,43 +87,9 @@ class ChatConfig(_Section):
     gradient_accumulation: Literal[1] = 1
 
 
-def read_config(path: Path) -> ChatConfig:
-    """Reads and checks a YAML file. Raises LGVIError with one line per wrong key."""
-    try:
-        return ChatConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        lines = [
-            f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()
-        ]
-        raise LGVIError(
-            f"{path} is not a chat training's configuration:\n" + "\n".join(lines)
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise LGVIError(f"{path} cannot be read: {error}") from None
-
-
-def write_config(config: ChatConfig) -> None:
-    """Notes the configuration in the run's folder, for the export and for `check_changes`."""
-    config.output.mkdir(parents=True, exist_ok=True)
-    partial = config.output / f"{CONFIG_FILE}.partial"
-    partial.write_text(config.model_dump_json(indent=2), encoding="utf-8")
-    partial.replace(config.output / CONFIG_FILE)
-
-
-def read_run_config(run: Path) -> ChatConfig:
-    """The configuration that a run was last started with. Raises LGVIError where there is none."""
-    path = run / CONFIG_FILE
-    try:
-        return ChatConfig.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise LGVIError(
-            f"{run} is no output folder of train_chat: {CONFIG_FILE}: {error}"
-        ) from None
-
-
 def check_changes(config: ChatConfig) -> None:
     """Raises LGVIError where the run in the output folder is one of another model."""
-    before = read_run_config(config.output)
+    before = read_run_config(config.output, ChatConfig)
     changed = [key for key in _MODEL_KEYS if getattr(before, key) != getattr(config, key)]
     if changed:
         raise LGVIError(

@@ -13,7 +13,8 @@ from lgvi_core.chat.model import load_chat
 from lgvi_core.errors import LGVIError
 
 from .. import checkpoints
-from .config import ChatConfig, read_run_config
+from ..config import read_run_config
+from .config import ChatConfig
 from .model import llava_config
 from .tokenizer import read_tokenizer
 
@@ -33,7 +34,7 @@ def export(run: Path, output: Path) -> None:
 
     Raises LGVIError where there is no run or no intact checkpoint.
     """
-    config = read_run_config(run)
+    config = read_run_config(run, ChatConfig)
     checkpoint = checkpoints.newest(run / "checkpoints")
     if checkpoint is None:
         raise LGVIError(f"{run}: no intact checkpoint to export")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lgvi_core.chat.features import prompt_span
 from lgvi_core.chat.marks import find_prompt
+from lgvi_core.chat.tokens import decode
 
 from ..batches import Batch, Batches, CachedBatches, ChatInput, ReaderBatches, collate, fit_frames
 from ..chat.batches import IGNORED, Reading
@@ -42,13 +44,7 @@ class ConversationInput(Batches):
         begin = len(labels) - next(i for i, x in enumerate(reversed(labels)) if x == IGNORED)
         reply = tokens[begin:-1]  # without the end token
 
-        def decode(part: Sequence[int]) -> str:
-            text: str = reading.tokenizer.decode(
-                list(part), skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-            return text
-
-        found = find_prompt(reply, decode)
+        found = find_prompt(reply, partial(decode, reading.tokenizer))
         span = range(0) if found is None else prompt_span(found, len(reply), reading.format)
         length = reading.format.feature_length
         assert length is not None
