@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from accelerate.state import AcceleratorState
 from conftest import ROOT
 from safetensors.torch import load_file
 from tiny_chat import make_chat_folder
-from train_run import OWN_PARTS, tiny_values
+from train_run import OWN_PARTS, launch, tiny_values
 
 from lgvi_core.chat.llava import read_released_parts
 from lgvi_core.chat.marks import find_prompt
@@ -147,6 +148,15 @@ def test_a_stopped_run_goes_on_exactly(tmp_path, finished, lgvi, chat, monkeypat
     ours, theirs = weights_of(run), weights_of(finished)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_two_processes_train_as_one(tmp_path, finished, lgvi, chat):
+    run, config = tmp_path / "two", tmp_path / "two.yaml"
+    config.write_text(yaml.safe_dump(values_of(run, lgvi, chat)))
+    launch(["-m", "train.train_lgvi_i", "--config", str(config)], 2)
+    one, two = weights_of(finished), weights_of(run)
+    assert one.keys() == two.keys()
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
 
 
 def test_both_exports_open_as_the_same_chat_model(tmp_path, finished, chat):

@@ -17,7 +17,7 @@ from conftest import ROOT
 from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from train_run import OWN_PARTS, SOURCE, tiny_values, write_config
+from train_run import OWN_PARTS, SOURCE, launch, tiny_values, write_config
 
 from lgvi_core.checkpoint import BUNDLED_MODEL
 from lgvi_core.errors import LGVIError
@@ -103,19 +103,6 @@ def test_killed_ten_times_ends_with_the_same_weights(tmp_path):
     killed, verdict = done.stdout.strip().splitlines()[-2:]
     assert len(killed.split()) == 2 + 10
     assert verdict == "equal", killed
-
-
-def launch(script: list[str], processes: int, **environment: str) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    done = subprocess.run(
-        [*command, "--nproc-per-node", str(processes), *script],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_two_processes_train_as_one(finished, tmp_path):

@@ -1,9 +1,13 @@
 """A training run so small that tests can afford it."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+from conftest import ROOT
 
 from lgvi_core.checkpoint import BUNDLED_MODEL
 
@@ -82,3 +86,17 @@ def write_config(path: Path, output: Path, **changes: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(tiny_values(output, **changes)))
     return path
+
+
+def launch(script: list[str], processes: int, **environment: str) -> None:
+    """Runs a training script on several processes of this machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    done = subprocess.run(
+        [*command, "--nproc-per-node", str(processes), *script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
