@@ -30,12 +30,23 @@ class ContextWindows(io.ComfyNode):
                     max=1023,
                     tooltip="Frames that neighbouring windows share at least.",
                 ),
+                io.Int.Input(
+                    "stride",
+                    default=1,
+                    min=1,
+                    max=64,
+                    optional=True,
+                    tooltip=(
+                        "Every second step sees frames that are so far apart, so that a window "
+                        "spans as much time as in training: 5 for 30 fps, 10 for 60 fps."
+                    ),
+                ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The MODEL with windows.")],
         )
 
     @classmethod
-    def execute(cls, model, length, overlap) -> io.NodeOutput:
+    def execute(cls, model, length, overlap, stride=1) -> io.NodeOutput:
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.windows import context_windows
         from .comfy_model import is_lgvi
@@ -45,5 +56,5 @@ class ContextWindows(io.ComfyNode):
             raise LGVIError(
                 f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
             )
-        context_windows(1, length, overlap)
-        return io.NodeOutput(with_windows(model, length, overlap))
+        context_windows(1, length, overlap, stride)
+        return io.NodeOutput(with_windows(model, length, overlap, stride))

@@ -18,13 +18,19 @@ class Window:
 
 
 class FrameWindows(comfy.context_windows.ContextHandlerABC):
-    """Evaluates every window by itself and blends what they predict."""
+    """Evaluates every window by itself and blends what they predict.
+
+    With a stride, steps of windows over every stride-th frame and of windows over neighbouring
+    frames take turns, at the cost of one of them: the first agree on what is far apart in time,
+    the second on what follows each other. The last step is one of neighbours.
+    """
 
     dim = 0
 
-    def __init__(self, length: int, overlap: int) -> None:
+    def __init__(self, length: int, overlap: int, stride: int = 1) -> None:
         self.context_length = length
         self.overlap = overlap
+        self.stride = stride
 
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
         return x_in.shape[0] > self.context_length
@@ -45,10 +51,11 @@ class FrameWindows(comfy.context_windows.ContextHandlerABC):
         weight_sum = x_in.new_zeros(frames, 1, 1, 1)
         options = model_options["transformer_options"]
         try:
-            for span in context_windows(frames, self.context_length, self.overlap):
+            stride = self._stride_at(timestep, options)
+            for span in context_windows(frames, self.context_length, self.overlap, stride):
                 comfy.model_management.throw_exception_if_processing_interrupted()
                 window = Window(list(span))
-                index = slice(span.start, span.stop)
+                index = slice(span.start, span.stop, span.step)
                 options["context_window"] = window
                 cut = [self.get_resized_cond(cond, x_in, window) for cond in conds]
                 outputs = calc_cond_batch(model, cut, x_in[index], timestep[index], model_options)
@@ -60,11 +67,16 @@ class FrameWindows(comfy.context_windows.ContextHandlerABC):
             options.pop("context_window", None)
         return [total / weight_sum for total in totals]
 
+    def _stride_at(self, timestep: torch.Tensor, options: dict) -> int:
+        """The stride of the step whose sigma is ``timestep``, counted from the last one."""
+        later = int((options["sample_sigmas"] < float(timestep[0]) * (1 - 1e-4)).sum())
+        return self.stride if later % 2 == 0 else 1
 
-def with_windows(model, length: int, overlap: int):
+
+def with_windows(model, length: int, overlap: int, stride: int = 1):
     """A clone of ``model`` that samples in windows."""
     model = model.clone()
-    handler = FrameWindows(length, overlap)
+    handler = FrameWindows(length, overlap, stride)
     model.model_options["context_handler"] = handler
     model.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, "lgvi_windows", _one_window_of_memory)
     return model

@@ -1,6 +1,7 @@
 """The U-Net as a native ComfyUI MODEL, in ComfyUI's own sampling."""
 
 import importlib
+import itertools
 
 import numpy as np
 import pytest
@@ -271,6 +272,25 @@ def test_windows_never_show_the_model_more_than_one_window(comfy, loaded, condit
     assert max(frames) <= 3 * 3
     assert torch.isfinite(samples).all()
     assert mask.shape[0] == FRAMES
+
+
+def test_with_a_stride_the_last_step_joins_neighbours(comfy, loaded, conditionings):
+    windows = []
+    handler = comfy.window_handler
+    model = handler.with_windows(loaded[0], 3, 1, stride=2)
+    original = handler.FrameWindows.get_resized_cond
+
+    def seen(self, cond, x_in, window, device=None):
+        windows.append(tuple(window.index_list))
+        return original(self, cond, x_in, window, device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(handler.FrameWindows, "get_resized_cond", seen)
+        samples, mask = run(comfy, model, conditionings, steps=4)
+    assert torch.isfinite(samples).all()
+    assert mask.shape[0] == FRAMES
+    steps = [key for key, _ in itertools.groupby(windows, lambda w: w[1] - w[0])]
+    assert steps == [2, 1, 2, 1]
 
 
 def test_windows_work_through_ksampler(comfy, loaded, conditionings):

@@ -20,6 +20,32 @@ def test_windows_cover_all_frames_and_overlap(frames, length, overlap):
         assert one.stop - other.start >= overlap
 
 
+@pytest.mark.parametrize("frames", [1, 4, 5, 24, 121, 240])
+@pytest.mark.parametrize("stride", [2, 5, 10])
+def test_windows_with_a_stride_cover_all_frames_once_for_each_beginning(frames, stride):
+    windows = context_windows(frames, 8, 2, stride)
+    assert sorted({i for w in windows for i in w}) == list(range(frames))
+    assert all(w.step == stride and len(w) <= 8 for w in windows)
+    for first in range(min(stride, frames)):
+        own = [w for w in windows if w.start % stride == first]
+        assert {i for w in own for i in w} == {*range(first, frames, stride)}
+        assert all(len(w) == min(8, len(range(first, frames, stride))) for w in own)
+        for one, other in pairwise(own):
+            assert len({*one} & {*other}) >= 2
+
+
+@pytest.mark.parametrize("stride", [1, 5])
+def test_weights_blend_every_frame(stride):
+    total = torch.zeros(50)
+    for window in context_windows(50, 8, 2, stride):
+        weights = window_weights(window, 50, 2)
+        assert (weights > 0).all()
+        total[list(window)] += weights
+    assert (total > 0).all()
+    one, *_ = context_windows(5, 8, 2, stride)
+    assert (window_weights(one, 5, 2) == 1).all()
+
+
 @pytest.mark.parametrize(("length", "overlap"), [(24, 8), (8, 0), (8, 7)])
 def test_weights_are_positive_and_flat_at_the_ends(length, overlap):
     frames = 50
@@ -44,3 +70,8 @@ def test_two_ramps_that_meet_add_up_to_one():
 def test_impossible_windows_are_refused(length, overlap):
     with pytest.raises(LGVIError, match="overlap must be smaller"):
         context_windows(10, length, overlap)
+
+
+def test_an_impossible_stride_is_refused():
+    with pytest.raises(LGVIError, match="at least 1 apart, got 0"):
+        context_windows(10, 4, 1, 0)
