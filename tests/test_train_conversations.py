@@ -161,11 +161,25 @@ def test_keeping_removes_all_others(talks):
         for turn in talk.turns:
             if turn.kind == "keep":
                 kept = [o for i, o in enumerate(talk.objects) if i not in turn.removed]
-                stays = re.search(r"Sure, (.*) stays?\.", turn.reply)[1]
-                assert all(f"{o.colour} {o.noun}" in stays for o in kept)
-                assert stays.count("the ") == len(kept) + stays.count(" at the ") + stays.count(
-                    " on the "
-                )
+                stays = re.findall(r"[Tt]he ([^,.]*) stays", turn.reply)
+                assert len(stays) == len(kept)
+                assert all(any(f"{o.colour} {o.noun}" in name for name in stays) for o in kept)
+
+
+def test_a_reply_to_a_request_says_of_every_object_what_happens_to_it(talks):
+    for talk in talks:
+        for turn in talk.turns:
+            verdicts = re.findall(r"[Tt]he [^,.]*? (stays|goes|could go)[,.]", turn.reply)
+            if turn.kind in ("look", "greeting", "thanks", "unanswerable"):
+                assert not verdicts
+                continue
+            order = from_left(talk.objects)
+            assert len(verdicts) == len(order), turn
+            going = tuple(
+                sorted(i for i, word in zip(order, verdicts, strict=True) if word == "goes")
+            )
+            assert going == turn.removed
+            assert (verdicts.count("could go") == 2) == (turn.kind == "ambiguous")
 
 
 def test_a_picture_of_nothing():

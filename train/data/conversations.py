@@ -3,8 +3,10 @@
     talk = make_conversation("held-out", 7, frames=8, height=128, width=128)
 
 Explicit and implicit requests, several turns, chatter, questions, and objects that are not there.
-The first reply begins with what is in the picture. Where something is to be removed, a reply ends
-with the prompt between its marks; where nothing is, or it is not clear what, it has none.
+The first reply begins with what is in the picture. To a request it says of every object whether it
+stays or goes, one by one: that is a step that a small model can make, while finding the prompt at
+once is not. Where something is to be removed, a reply ends with the prompt between its marks; where
+nothing is, or it is not clear what, it has none.
 
 A request for a removal is about the clip as it was: only "the other one too" and the like add to
 what was removed in the turn before. Words never depend on motion: the chat sees single frames.
@@ -18,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from . import phrasings
-from .expressions import absent_object, describe_object, plural
-from .prompts import MARKS, canonical, describe_scene, name_objects
+from .expressions import absent_object, describe_object
+from .prompts import MARKS, canonical, describe_scene, say_verdicts
 from .scenes import SceneObject
 from .synthetic import SPLITS, scene_of
 
@@ -145,9 +147,7 @@ class _Talk:
         count = 2 if len(self.all) > 2 and self.rng.random() < 0.25 else 1
         kept = self._some(count)
         rest = tuple(i for i in self.all if i not in kept)
-        names = name_objects(self.objects, kept)
-        stays = f"Sure, {names} {'stays' if count == 1 else 'stay'}."
-        return self._removal(self._fill(phrasings.KEEP, kept), rest, "keep", stays)
+        return self._removal(self._fill(phrasings.KEEP, kept), rest, "keep")
 
     def _distract(self) -> Turn | None:
         if len(self.all) < 2:
@@ -165,7 +165,8 @@ class _Talk:
         words = absent_object(self.rng, self.objects)
         templates = phrasings.REMOVE if self.rng.random() < 0.7 else phrasings.KEEP
         request = self._choose(templates).format(it=f"the {words}", **_VERBS_OF_ONE)
-        return self._without(request, f"There is no {words}. What shall I remove?", "absent")
+        answer = f"{say_verdicts(self.objects)}There is no {words}. What shall I remove?"
+        return self._without(request, answer, "absent")
 
     def _ambiguous(self) -> Turn | None:
         """Asks for "the ball" or "the red thing" where there are two of those."""
@@ -184,8 +185,7 @@ class _Talk:
         request = self._choose(phrasings.REMOVE).format(
             it=f"the {_vary(self.rng, name)}", **_VERBS_OF_ONE
         )
-        head, _, noun = name.rpartition(" ")
-        reply = f"There are two {head}{' ' * bool(head)}{plural(noun)}. Which one shall I remove?"
+        reply = say_verdicts(self.objects, unclear=found) + "Which one shall I remove?"
         self.asked = tuple(found)
         return self._without(request, reply, "ambiguous")
 
@@ -232,13 +232,12 @@ class _Talk:
     def _some(self, count: int) -> tuple[int, ...]:
         return tuple(self.rng.permutation(len(self.all))[:count].tolist())
 
-    def _removal(
-        self, request: str | None, removed: Sequence[int], kind: str, sure: str = "Sure."
-    ) -> Turn | None:
+    def _removal(self, request: str | None, removed: Sequence[int], kind: str) -> Turn | None:
         prompt = canonical(self.objects, removed)
         if prompt is None or request is None:
             return None
-        reply = f"{self._scene()}{sure} {MARKS[0]} {prompt} {MARKS[1]}"
+        verdicts = say_verdicts(self.objects, removed)
+        reply = f"{self._scene()}{verdicts}{MARKS[0]} {prompt} {MARKS[1]}"
         return Turn(self._style(request), reply, tuple(sorted(removed)), kind)
 
     def _without(self, request: str, answer: str, kind: str) -> Turn:

@@ -65,16 +65,25 @@ def canonical(objects: Sequence[SceneObject], removed: Iterable[int]) -> str | N
         return None
     if len(chosen) == len(objects) > 1:
         return f"remove {EVERYTHING}"
-    words = name_objects(objects, chosen)
-    return None if words is None else f"remove {words}"
-
-
-def name_objects(objects: Sequence[SceneObject], chosen: Iterable[int]) -> str | None:
-    """ "the red ball and the blue fish", in the words of the prompts and from left to right."""
-    words = [describe_object(objects, i) for i in from_left(objects, chosen)]
+    words = [describe_object(objects, i) for i in chosen]
     if any(w is None for w in words):
         return None
-    return " and ".join(f"the {w}" for w in words)
+    return "remove " + " and ".join(f"the {w}" for w in words)
+
+
+def say_verdicts(
+    objects: Sequence[SceneObject], removed: Iterable[int] = (), unclear: Iterable[int] = ()
+) -> str:
+    """What happens to each object, from left to right: "The red ball stays, the blue fish goes. "
+
+    In the words of the prompts; an empty text for an empty scene.
+    """
+    words = {**dict.fromkeys(removed, "goes"), **dict.fromkeys(unclear, "could go")}
+    parts = []
+    for i in from_left(objects):
+        name = describe_object(objects, i) or f"{objects[i].colour} {objects[i].noun}"
+        parts.append(f"the {name} {words.get(i, 'stays')}")
+    return f"T{', '.join(parts)[1:]}. " if parts else ""
 
 
 def describe_scene(objects: Sequence[SceneObject]) -> str:
