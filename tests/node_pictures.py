@@ -30,7 +30,8 @@ MILLISECONDS = 180_000
 
 SHOW_NODE = """async ([id, margin, scale]) => {
     const app = window.app
-    app.graph.clear()
+    // Not clear(): it would give the next node the same id, and newer pages remember values by id.
+    for (const old of [...app.graph.nodes]) app.graph.remove(old)
     const node = window.LiteGraph.createNode(id)
     app.graph.add(node)
     const [width, height] = node.computeSize()
