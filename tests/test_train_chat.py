@@ -25,7 +25,7 @@ from train.chat.model import position_codes
 from train.chat.tokenizer import train_tokenizer
 from train.config import read_config
 from train.data.conversations import Turn, converse
-from train.data.prompts import from_left
+from train.data.prompts import describe_scene, from_left
 from train.data.scenes import draw_scene
 from train.data.synthetic import scene_of
 from train.train_chat import Trainer, train
@@ -76,7 +76,13 @@ def config_of(output: Path, cache: Path, **changes) -> ChatConfig:
         "vocabulary": 600,
         "vision": TINY_TOWER,
         "text": TINY_LANGUAGE,
-        "data": {"cache": cache, "batch": 4, "apart_pictures": 6, "turns": [1, 2]},
+        "data": {
+            "cache": cache,
+            "batch": 4,
+            "apart_pictures": 6,
+            "apart_talks": 8,
+            "turns": [1, 2],
+        },
         "optimizer": {"warmup_steps": 1, "ema_decay": 0.9},
         **changes,
     }
@@ -133,6 +139,15 @@ def test_only_replies_are_learnt_and_all_of_them(reading, images):
     assert all(label in (IGNORED, token) for label, token in zip(labels, ids, strict=True))
     assert reading.tokenizer.decode(learnt) == "".join(f" {turn.reply}</s>" for turn in turns)
     assert ids.count(reading.image_token) == images * 16
+
+
+def test_what_is_told_is_not_learnt(reading):
+    turns = converse(np.random.default_rng(3), objects_of(5), 2)
+    told = describe_scene(objects_of(5))
+    _, labels = reading.with_labels(turns, 0, told)
+    learnt = reading.tokenizer.decode([token for token in labels if token != IGNORED])
+    assert turns[0].reply.startswith(told)
+    assert learnt == "".join(f" {turn.reply}</s>" for turn in turns).removeprefix(f" {told}")
 
 
 def test_any_text_survives_the_vocabulary(reading):
@@ -262,16 +277,18 @@ def test_a_right_answer_scores_and_a_wrong_one_does_not(reading, monkeypatch):
     shown = held_out(reading, 12)
     truth = {turn.request: turn.reply for item in shown for turn in item.talk.turns}
 
-    def parrot(llava, reading, texts, pixels):
-        return [
-            truth[t.rsplit("User: ")[-1].removeprefix("<image>\n")[: -len(" Assistant:")]]
-            for t in texts
-        ]
+    def parrot(llava, reading, texts, pixels=None):
+        replies = []
+        for text in texts:
+            request, _, told = text.rsplit("User: ")[-1].partition(" Assistant:")
+            assert bool(told) == (pixels is None)
+            replies.append(truth[request.removeprefix("<image>\n")].removeprefix(told.strip()))
+        return replies
 
     monkeypatch.setattr("train.chat.check.answer", parrot)
-    assert score(None, reading, shown) == Scores(1, 1, 1, 1)
+    assert score(None, reading, shown) == Scores(1, 1, 1, 1, 1)
     monkeypatch.setattr("train.chat.check.answer", lambda *a: ["{{prompt}} go"] * len(a[2]))
-    assert score(None, reading, shown) == Scores(0, 0, 0, 0)
+    assert score(None, reading, shown) == Scores(0, 0, 0, 0, 0)
 
 
 def test_blank_pictures_show_nothing(reading):

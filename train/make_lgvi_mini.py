@@ -1,10 +1,12 @@
-"""The bundled model from nothing, with one command.
+"""The bundled models from nothing, with one command.
 
-    python -m train.make_lgvi_mini --output lgvi_core/weights/lgvi-mini
+    python -m train.make_lgvi_mini
 
-Autoencoder, cached latents, U-Net with text model, export, evaluation: about two and a half hours
-on two CPU cores. What a stopped call has finished is not done again, and the U-Net's training goes
-on from its last checkpoint. Configurations: `configs/lgvi_mini.yaml` and `lgvi_mini_eval.yaml`.
+Autoencoder, cached latents, video model (lgvi-mini), drawn pictures, chat model, both trained
+together (lgvi-mini-i and lgvi-mini-chat), and the evaluations: about five hours on two CPU cores.
+Everything is written where its configuration in `configs/` says, and the models to
+`lgvi_core/weights`. What a stopped call has finished is not done again, and a training goes on from
+its last checkpoint.
 """
 
 import argparse
@@ -13,9 +15,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .chat.config import ChatConfig
 from .config import TrainConfig, read_config
+from .joint.config import JointConfig
 
 CONFIGS = Path(__file__).parent / "configs"
+WEIGHTS = Path("lgvi_core/weights")
+LICENCE = "Apache-2.0"
 
 
 def run(*arguments: str) -> None:
@@ -26,30 +32,61 @@ def run(*arguments: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--output", type=Path, required=True, help="folder for the model")
     parser.add_argument("--processes", type=int, default=2, help="CPU processes, a thread each")
     parser.add_argument("--images", type=int, default=4000, help="cached scenes with one frame")
     parser.add_argument("--videos", type=int, default=1600, help="cached scenes with a short clip")
+    parser.add_argument("--pictures", type=int, default=8000, help="drawn scenes for the chat")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
+    make_video_model(args.images, args.videos, str(args.processes))
+    make_chat_model(args.pictures, str(args.processes))
+    make_end_to_end_models(str(args.processes))
+    for name in ("lgvi_mini_eval.yaml", "lgvi_mini_chat_eval.yaml"):
+        run("train.evaluate", "--config", str(CONFIGS / name), "--workers", str(args.processes))
+
+
+def make_video_model(images: int, videos: int, processes: str) -> None:
+    """lgvi-mini, after its autoencoder and `images` and `videos` scenes of latents."""
     config_file = CONFIGS / "lgvi_mini.yaml"
     config = read_config(config_file, TrainConfig)
     assert config.vae is not None and config.data.cache is not None
-    processes = str(args.processes)
-
     if not (config.vae / "config.json").is_file():
         partial = config.vae.with_name(config.vae.name + ".partial")
         run("train.train_autoencoder", "--output", str(partial))
         partial.rename(config.vae)
     cache = ["--vae", str(config.vae), "--output", str(config.data.cache)]
-    counts = ["--images", str(args.images), "--videos", str(args.videos)]
+    counts = ["--images", str(images), "--videos", str(videos)]
     run("train.latent_cache", *cache, *counts, "--workers", processes)
+    launch("train.train_lgvi", config_file, processes)
+    exported = ["--run", str(config.output), "--output", str(WEIGHTS / "lgvi-mini")]
+    run("train.export", *exported, "--license", LICENCE, "--check")
+
+
+def make_chat_model(pictures: int, processes: str) -> None:
+    """The chat model without MM head, after `pictures` drawn scenes."""
+    config_file = CONFIGS / "chat_mini.yaml"
+    config = read_config(config_file, ChatConfig)
+    drawn = ["--output", str(config.data.cache), "--scenes", str(pictures)]
+    run("train.chat.frames", *drawn, "--workers", processes)
+    launch("train.train_chat", config_file, processes)
+    output = read_config(CONFIGS / "lgvi_mini_i.yaml", JointConfig).chat.model
+    run("train.train_chat", "--export", str(config.output), "--output", str(output))
+
+
+def make_end_to_end_models(processes: str) -> None:
+    """lgvi-mini-i and lgvi-mini-chat, from the two before."""
+    config_file = CONFIGS / "lgvi_mini_i.yaml"
+    launch("train.train_lgvi_i", config_file, processes)
+    run_folder = read_config(config_file, JointConfig).output
+    outputs = ["--output", str(WEIGHTS / "lgvi-mini-i")]
+    outputs += ["--chat-output", str(WEIGHTS / "lgvi-mini-chat")]
+    run("train.export", "--run", str(run_folder), *outputs, "--license", LICENCE, "--check")
+
+
+def launch(module: str, config_file: Path, processes: str) -> None:
+    """A training on several processes."""
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", processes]
-    run(*launcher, "-m", "train.train_lgvi", "--config", str(config_file))
-    exported = ["--run", str(config.output), "--output", str(args.output)]
-    run("train.export", *exported, "--license", "Apache-2.0", "--check")
-    evaluation = ["--config", str(CONFIGS / "lgvi_mini_eval.yaml"), "--model", str(args.output)]
-    run("train.evaluate", *evaluation, "--workers", processes)
+    run(*launcher, "-m", module, "--config", str(config_file))
 
 
 if __name__ == "__main__":

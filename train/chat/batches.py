@@ -19,7 +19,7 @@ from lgvi_core.errors import LGVIError
 
 from ..attributes import FLAGS, NONE, attribute_map
 from ..data.conversations import Turn, converse
-from ..data.prompts import from_left
+from ..data.prompts import describe_scene, from_left
 from ..data.scenes import SceneObject
 from .config import ChatConfig
 from .frames import MOST_OBJECTS, FrameCache
@@ -52,13 +52,19 @@ class Reading:
         request = turns[number].request
         return render(request, history, images, self.format.system_prompt)
 
-    def with_labels(self, turns: Sequence[Turn], images: int) -> tuple[list[int], list[int]]:
-        """Ids of a whole conversation, and the same with all but the replies IGNORED."""
+    def with_labels(
+        self, turns: Sequence[Turn], images: int, told: str = ""
+    ) -> tuple[list[int], list[int]]:
+        """Ids of a whole conversation, and the same with all but the replies IGNORED.
+
+        `told` is a beginning of the first reply that is IGNORED too.
+        """
         ids: list[int] = []
         labels: list[int] = []
         for number, turn in enumerate(turns):
             text = self.prefix(turns, number, images)
-            asked = len(self.ids(text))
+            begun = f"{text} {told}" if told and number == 0 else text
+            asked = len(self.ids(begun))
             ids = self.ids(f"{text} {turn.reply}{END_OF_REPLY}")
             labels += [IGNORED] * (asked - len(labels)) + ids[asked:]
         return ids, labels
@@ -105,7 +111,7 @@ class ChatBatches(Dataset[ChatBatch]):
     ) -> None:
         self.config, self.reading = config, reading
         self.rank, self.processes = rank, processes
-        for name in ("batch", "apart_pictures"):
+        for name in ("batch", "apart_pictures", "apart_talks"):
             if getattr(config.data, name) % processes:
                 raise LGVIError(
                     f"a step of {getattr(config.data, name)} samples cannot be shared evenly by "
@@ -121,7 +127,8 @@ class ChatBatches(Dataset[ChatBatch]):
         turns = int(self._rng(step).choice(self.config.data.turns))
         joint = step >= self.joint_from
         pictures, columns = [], []
-        for place in self._places(self.config.data.batch):
+        data = self.config.data
+        for place in self._places(data.batch if joint else data.apart_talks):
             rng = self._rng(step, place)
             scene, present = self._scene(rng)
             objects = [self.cache.objects(scene)[i] for i in present]
@@ -130,7 +137,7 @@ class ChatBatches(Dataset[ChatBatch]):
                 pictures.append(picture)
             columns.append(self._text(rng, objects, turns, images=int(joint)))
         if not joint:
-            for place in self._places(self.config.data.apart_pictures):
+            for place in self._places(data.apart_pictures):
                 rng = self._rng(step, place, 1)
                 pictures.append(self._picture(rng, *self._scene(rng))[0])
         pixels, attributes, order = (torch.stack(x) for x in zip(*pictures, strict=True))
@@ -182,9 +189,13 @@ class ChatBatches(Dataset[ChatBatch]):
     def _text(
         self, rng: np.random.Generator, objects: Sequence[SceneObject], turns: int, images: int
     ) -> tuple[Tensor, Tensor]:
-        """Tokens and labels of a conversation about a picture of `objects`."""
+        """Tokens and labels of a conversation about a picture of `objects`.
+
+        Without a picture nobody could say what it shows: that much is told.
+        """
         talk = converse(rng, objects, turns)
-        tokens, labels = self.reading.with_labels(talk, images)
+        told = "" if images else describe_scene(objects)
+        tokens, labels = self.reading.with_labels(talk, images, told)
         return torch.tensor(tokens), torch.tensor(labels)
 
     def _present(self, rng: np.random.Generator, count: int) -> tuple[int, ...]:

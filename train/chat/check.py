@@ -12,11 +12,11 @@ from torch import Tensor
 
 from lgvi_core.chat import conversation
 from lgvi_core.chat.conversation import render
-from lgvi_core.chat.marks import find_prompts
+from lgvi_core.chat.marks import Prompt, find_prompts
 
-from ..data.conversations import Conversation, make_conversation
-from ..data.prompts import is_sentence, removed_by
-from ..data.scenes import draw_scene
+from ..data.conversations import Conversation, Turn, make_conversation
+from ..data.prompts import describe_scene, is_sentence, removed_by
+from ..data.scenes import SceneObject, draw_scene
 from ..data.synthetic import FRAME_SIZES, scene_of
 from .batches import Reading
 
@@ -40,13 +40,15 @@ class Scores:
     `right`: of those that should have a prompt, whose prompt names exactly the right objects.
     `well_formed`: of those replies that have a prompt, which have one, closed, in the prompts'
     language. `silent`: of those that should have none, which have none. `scene`: of first replies,
-    which begin with the right description.
+    which begin with the right description. `told`: of first replies of which that is given, and no
+    picture, which name exactly the right objects, or none.
     """
 
     right: float
     well_formed: float
     silent: float
     scene: float
+    told: float
 
     def named(self) -> dict[str, float]:
         return {name: round(value, 4) for name, value in vars(self).items()}
@@ -86,12 +88,24 @@ def score(llava: Any, reading: Reading, shown: Sequence[Shown]) -> Scores:
             pixels = torch.cat([shown[i].pixels for i in some])
             for i, text in zip(some, answer(llava, reading, texts, pixels), strict=True):
                 replies[i].append(text)
-    return _judge(shown, replies)
+    return _judge(shown, replies, _answer_told(llava, reading, shown))
+
+
+def _answer_told(llava: Any, reading: Reading, shown: Sequence[Shown]) -> list[str]:
+    """The rest of the first replies, when the scene is told in words instead of shown."""
+    system, texts = reading.format.system_prompt, []
+    for item in shown:
+        request = render(item.talk.turns[0].request, [], 0, system)
+        texts.append(f"{request} {describe_scene(item.talk.objects)}")
+    parts = [texts[first : first + ASKED_AT_ONCE] for first in range(0, len(texts), ASKED_AT_ONCE)]
+    return [reply for part in parts for reply in answer(llava, reading, part)]
 
 
 @torch.inference_mode()
-def answer(llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor) -> list[str]:
-    """The replies to rendered `texts`, one picture [1, 3, s, s] of `pixels` each."""
+def answer(
+    llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor | None = None
+) -> list[str]:
+    """The replies to rendered `texts`, one picture [1, 3, s, s] of `pixels` each, or none."""
     tokenizer = reading.tokenizer
     rows = [reading.ids(text) for text in texts]
     longest = max(map(len, rows))
@@ -102,7 +116,7 @@ def answer(llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor) -
     output = llava.generate(
         input_ids=tokens.to(device),
         attention_mask=there.to(device),
-        pixel_values=pixels.to(device, llava.dtype),
+        **({} if pixels is None else {"pixel_values": pixels.to(device, llava.dtype)}),
         max_new_tokens=MOST_TOKENS,
         do_sample=False,
         bos_token_id=tokenizer.bos_token_id,
@@ -113,21 +127,33 @@ def answer(llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor) -
     return [text.strip() for text in found]
 
 
-def _judge(shown: Sequence[Shown], replies: Sequence[Sequence[str]]) -> Scores:
-    right, formed, silent, scene = [], [], [], []
-    for item, texts in zip(shown, replies, strict=True):
+def _judge(shown: Sequence[Shown], replies: Sequence[Sequence[str]], told: Sequence[str]) -> Scores:
+    right: list[bool] = []
+    silent: list[bool] = []
+    formed, scene, reasoned = [], [], []
+    for item, texts, rest in zip(shown, replies, told, strict=True):
         objects = item.talk.objects
         for turn, text in zip(item.talk.turns, texts, strict=True):
-            codes = [ord(letter) for letter in text]
-            prompts = find_prompts(codes, lambda part: "".join(map(chr, part)))
-            named = removed_by(prompts[-1].text, objects) if prompts else None
-            if turn.has_prompt:
-                right.append(named == turn.removed)
-            else:
-                silent.append(not prompts)
-            if prompts:
+            (right if turn.has_prompt else silent).append(_is_right(turn, text, objects))
+            if prompts := _prompts(text):
                 formed.append(
                     len(prompts) == 1 and prompts[0].closed and is_sentence(prompts[0].text)
                 )
-        scene.append(texts[0].split(".")[0] == item.talk.turns[0].reply.split(".")[0])
-    return Scores(*(sum(x) / len(x) if x else 0.0 for x in (right, formed, silent, scene)))
+        first = item.talk.turns[0]
+        scene.append(texts[0].split(".")[0] == first.reply.split(".")[0])
+        reasoned.append(_is_right(first, rest, objects))
+    shares = (right, formed, silent, scene, reasoned)
+    return Scores(*(sum(x) / len(x) if x else 0.0 for x in shares))
+
+
+def _is_right(turn: Turn, text: str, objects: Sequence[SceneObject]) -> bool:
+    """Whether a reply's last prompt names exactly what has to go; none where nothing has to."""
+    prompts = _prompts(text)
+    if not turn.has_prompt:
+        return not prompts
+    return bool(prompts) and removed_by(prompts[-1].text, objects) == turn.removed
+
+
+def _prompts(text: str) -> list[Prompt]:
+    codes = [ord(letter) for letter in text]
+    return find_prompts(codes, lambda part: "".join(map(chr, part)))

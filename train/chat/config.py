@@ -27,6 +27,11 @@ class ChatDataConfig(_Section):
     apart_pictures: int = Field(
         128, gt=0, description="pictures in a step of the part where the two learn apart"
     )
+    apart_talks: int = Field(
+        128,
+        gt=0,
+        description="conversations in such a step; they have no pictures, but are told the scene",
+    )
     turns: tuple[int, ...] = Field(
         (1, 2, 3, 4),
         min_length=1,
@@ -62,8 +67,8 @@ class ChatConfig(_Section):
         0,
         ge=0,
         le=1,
-        description="share of the run in which the language model reads no pictures and the "
-        "vision tower learns attributes alone: cheaper, while neither could use the other",
+        description="share of the run in which the language model is told the scene in words, and "
+        "the vision tower learns attributes alone: cheaper, while neither could use the other",
     )
     attribute_weight: float = Field(
         0.5, ge=0, description="of the loss on what the pictures' patches show"

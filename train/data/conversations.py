@@ -3,15 +3,16 @@
     talk = make_conversation("held-out", 7, frames=8, height=128, width=128)
 
 Explicit and implicit requests, several turns, chatter, questions, and objects that are not there.
-The first reply begins with what is in the picture. To a request it says of every object whether it
-stays or goes, one by one: that is a step that a small model can make, while finding the prompt at
-once is not. Where something is to be removed, a reply ends with the prompt between its marks; where
-nothing is, or it is not clear what, it has none.
+The first reply begins with what is in the picture. To a request, a reply says what the person wants
+in plain words, and of every object whether it stays or goes: steps that a small model can make one
+by one, while finding the prompt at once is beyond it. Where something is to be removed, the prompt
+between its marks comes last; where nothing is, or it is not clear what, there is none.
 
 A request for a removal is about the clip as it was: only "the other one too" and the like add to
 what was removed in the turn before. Words never depend on motion: the chat sees single frames.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -147,26 +148,28 @@ class _Talk:
         count = 2 if len(self.all) > 2 and self.rng.random() < 0.25 else 1
         kept = self._some(count)
         rest = tuple(i for i in self.all if i not in kept)
-        return self._removal(self._fill(phrasings.KEEP, kept), rest, "keep")
+        return self._removal(self._fill(phrasings.KEEP, kept, "keep {}"), rest, "keep")
 
     def _distract(self) -> Turn | None:
         if len(self.all) < 2:
             return None
         one, other = self.rng.permutation(len(self.all))[:2].tolist()
-        return self._removal(self._fill(phrasings.DISTRACT, (one,), other), (one,), "distract")
+        asked = self._fill(phrasings.DISTRACT, (one,), other=other)
+        return self._removal(asked, (one,), "distract")
 
     def _empty(self) -> Turn | None:
         request = self._choose(phrasings.EMPTY)
         if not self.all:
             return self._without(request, "There is nothing to remove.", "empty")
-        return self._removal(request, self.all, "empty")
+        return self._removal((request, "remove everything"), self.all, "empty")
 
     def _absent(self) -> Turn | None:
         words = absent_object(self.rng, self.objects)
-        templates = phrasings.REMOVE if self.rng.random() < 0.7 else phrasings.KEEP
+        verb = "remove" if self.rng.random() < 0.7 else "keep"
+        templates = phrasings.REMOVE if verb == "remove" else phrasings.KEEP
         request = self._choose(templates).format(it=f"the {words}", **_VERBS_OF_ONE)
         answer = f"{say_verdicts(self.objects)}There is no {words}. What shall I remove?"
-        return self._without(request, answer, "absent")
+        return self._without(request, f"{_wanted(f'{verb} the {words}')}{answer}", "absent")
 
     def _ambiguous(self) -> Turn | None:
         """Asks for "the ball" or "the red thing" where there are two of those."""
@@ -185,20 +188,22 @@ class _Talk:
         request = self._choose(phrasings.REMOVE).format(
             it=f"the {_vary(self.rng, name)}", **_VERBS_OF_ONE
         )
-        reply = say_verdicts(self.objects, unclear=found) + "Which one shall I remove?"
+        verdicts = say_verdicts(self.objects, unclear=found)
+        reply = f"{_wanted(f'remove the {name}')}{verdicts}Which one shall I remove?"
         self.asked = tuple(found)
         return self._without(request, reply, "ambiguous")
 
     def _answer(self) -> Turn | None:
         if self.rng.random() < 0.12:
-            return self._removal(self._choose(phrasings.BOTH), self.asked, "answer")
+            both = self._choose(phrasings.BOTH), "remove both"
+            return self._removal(both, self.asked, "answer")
         one = int(self.rng.choice(self.asked))
         choices = [self.objects[i] for i in self.asked]
         words = describe_object(choices, self.asked.index(one), self.rng)
         if words is None:
             return None
         request = self._choose(phrasings.ANSWER).format(it=f"the {_vary(self.rng, words)}")
-        return self._removal(_capital(request), (one,), "answer")
+        return self._removal((_capital(request), f"remove the {words}"), (one,), "answer")
 
     def _too(self) -> Turn | None:
         removed = self._last_removed()
@@ -206,12 +211,11 @@ class _Talk:
         if not removed or not left:
             return None
         if len(left) == 1 and self.rng.random() < 0.5:
-            request: str | None = self._choose(phrasings.OTHER_TOO)
-            one = left[0]
-        else:
-            one = int(self.rng.choice(left))
-            request = self._fill(phrasings.TOO, (one,))
-        return self._removal(request, (*removed, one), "too")
+            other = self._choose(phrasings.OTHER_TOO), "remove the other one too"
+            return self._removal(other, self.all, "too")
+        one = int(self.rng.choice(left))
+        asked = self._fill(phrasings.TOO, (one,), "remove {} too")
+        return self._removal(asked, (*removed, one), "too")
 
     def _instead(self) -> Turn | None:
         removed = self._last_removed()
@@ -220,8 +224,10 @@ class _Talk:
             return None
         one = int(self.rng.choice(left))
         if len(left) == 1 == len(removed) and self.rng.random() < 0.6:
-            return self._removal(self._choose(phrasings.OTHER_INSTEAD), left, "instead")
-        return self._removal(self._fill(phrasings.INSTEAD, (one,)), (one,), "instead")
+            other = self._choose(phrasings.OTHER_INSTEAD), "remove the other one instead"
+            return self._removal(other, left, "instead")
+        asked = self._fill(phrasings.INSTEAD, (one,), "remove {} instead")
+        return self._removal(asked, (one,), "instead")
 
     def _chatter(self, kind: str, requests: Sequence[str], answer: str) -> Turn:
         return self._without(self._choose(requests), answer, kind)
@@ -232,12 +238,16 @@ class _Talk:
     def _some(self, count: int) -> tuple[int, ...]:
         return tuple(self.rng.permutation(len(self.all))[:count].tolist())
 
-    def _removal(self, request: str | None, removed: Sequence[int], kind: str) -> Turn | None:
+    def _removal(
+        self, asked: tuple[str, str] | None, removed: Sequence[int], kind: str
+    ) -> Turn | None:
+        """A turn that was `asked` in a person's words, and in plain ones."""
         prompt = canonical(self.objects, removed)
-        if prompt is None or request is None:
+        if prompt is None or asked is None:
             return None
-        verdicts = say_verdicts(self.objects, removed)
-        reply = f"{self._scene()}{verdicts}{MARKS[0]} {prompt} {MARKS[1]}"
+        request, wanted = asked
+        steps = _wanted(wanted) + say_verdicts(self.objects, removed)
+        reply = f"{self._scene()}{steps}{MARKS[0]} {prompt} {MARKS[1]}"
         return Turn(self._style(request), reply, tuple(sorted(removed)), kind)
 
     def _without(self, request: str, answer: str, kind: str) -> Turn:
@@ -247,9 +257,16 @@ class _Talk:
         return "" if self.turns else describe_scene(self.objects) + " "
 
     def _fill(
-        self, templates: Sequence[str], chosen: Sequence[int], other: int | None = None
-    ) -> str | None:
-        """A request that names the objects; None where nothing singles one of them out."""
+        self,
+        templates: Sequence[str],
+        chosen: Sequence[int],
+        plain: str = "remove {}",
+        other: int | None = None,
+    ) -> tuple[str, str] | None:
+        """A request that names the objects, in a person's words and in plain ones.
+
+        None where nothing singles one of them out.
+        """
         found = [describe_object(self.objects, i, self.rng) for i in chosen]
         against = "" if other is None else describe_object(self.objects, other, self.rng)
         words = [w for w in found if w is not None]
@@ -260,7 +277,8 @@ class _Talk:
             "other": f"the {_vary(self.rng, against)}",
             **(_VERBS_OF_ONE if len(words) == 1 else _VERBS_OF_MANY),
         }
-        return _capital(self._choose(templates).format(**values))
+        names = " and ".join(f"the {w}" for w in words)
+        return _capital(self._choose(templates).format(**values)), plain.format(names)
 
     def _style(self, request: str) -> str:
         """As different people type: greetings, thanks, no capitals, no full stop."""
@@ -287,6 +305,10 @@ _CHATTER = {
 }
 _VERBS_OF_ONE = {"has": "has", "is_": "is", "does": "does", "was": "was"}
 _VERBS_OF_MANY = {"has": "have", "is_": "are", "does": "do", "was": "were"}
+
+
+def _wanted(plain: str) -> str:
+    return "You want to " + re.sub(r"\bthing\b", "object", plain) + ". "
 
 
 def _capital(text: str) -> str:
