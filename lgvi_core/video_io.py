@@ -1,0 +1,211 @@
+"""Video files read and written frame by frame: size, times, sound and depth stay as they are."""
+
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+
+from .errors import LGVIError
+from .video_planes import PLANAR, upright
+
+MP4_SOUND = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
+"""Codecs of sound that an MP4 file takes; others are encoded anew as AAC."""
+VideoSource = str | Path | io.BytesIO
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What of a video must not change.
+
+    `size` is (height, width) in pixels as it is seen; `fps` is the average rate; `frames` is what
+    the file says of its length, 0 where it says nothing; `pixels` is one of PLANAR's formats.
+    """
+
+    size: tuple[int, int]
+    fps: float
+    frames: int
+    pixels: str
+
+
+class VideoReader:
+    """The frames of a file, one after the other, upright and in a PLANAR format."""
+
+    def __init__(self, source: VideoSource) -> None:
+        """Raises LGVIError where the file holds no video that can be read."""
+        self.source = source
+        self.container = open_container(source)
+        if not self.container.streams.video:
+            self.container.close()
+            raise LGVIError(f"{name_of(source)} holds no video; load a video file")
+        self.stream = self.container.streams.video[0]
+        self.stream.thread_type = "AUTO"
+        self._frames: Iterator[av.VideoFrame] = self._decode()
+        frame = next(self._frames, None)
+        if frame is None:
+            self.container.close()
+            raise LGVIError(f"{name_of(source)} holds no frames")
+        self._frames = itertools.chain([frame], self._frames)
+        rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
+        self.facts = VideoFacts(
+            (frame.height, frame.width), float(rate), self._length(rate), frame.format.name
+        )
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self.container.close()
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """All frames, once. Raises LGVIError where the size changes on the way."""
+        for frame in self._frames:
+            if (frame.height, frame.width) != self.facts.size:
+                height, width = self.facts.size
+                raise LGVIError(
+                    f"{name_of(self.source)} changes from {width} x {height} to {frame.width} x "
+                    f"{frame.height} pixels: cut it there, and load the parts one by one"
+                )
+            yield frame
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        try:
+            for frame in self.container.decode(self.stream):
+                yield upright(frame)
+        except av.FFmpegError as error:
+            raise LGVIError(f"{name_of(self.source)} cannot be read further: {error}") from error
+
+    def _length(self, rate: Fraction) -> int:
+        if self.stream.frames:
+            return self.stream.frames
+        seconds = (self.container.duration or 0) / av.time_base
+        return round(seconds * rate)
+
+
+class VideoWriter:
+    """An MP4 file with the times, the depth and the sound of the file that is read."""
+
+    def __init__(self, path: Path, like: VideoReader, crf: int, sound: bool = True) -> None:
+        """`crf` is the encoder's quality: 0 loses nothing, 16 is hard to tell from the source."""
+        self.path = path
+        self.container: Any = av.open(
+            str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}
+        )
+        self.stream = self._video_stream(like, crf)
+        self.sound = _Sound(like.source, self.container) if sound else None
+        self._last: int | None = None
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.container.mux(self.stream.encode(None))
+                if self.sound is not None:
+                    self.sound.copy_until(None)
+        finally:
+            self.container.close()
+            if self.sound is not None:
+                self.sound.close()
+            if kind is not None:
+                self.path.unlink(missing_ok=True)
+
+    def write(self, frame: av.VideoFrame) -> None:
+        """Adds a frame, at the time that it carries."""
+        if frame.pts is None or (self._last is not None and frame.pts <= self._last):
+            step = self.stream.codec_context.framerate * self.stream.codec_context.time_base
+            frame.pts = 0 if self._last is None else self._last + max(1, round(1 / step))
+        self._last = frame.pts
+        frame.pict_type = 0
+        if self.sound is not None:
+            self.sound.copy_until(float(frame.pts * self.stream.codec_context.time_base))
+        self.container.mux(self.stream.encode(frame))
+
+    def _video_stream(self, like: VideoReader, crf: int) -> Any:
+        source, facts = like.stream, like.facts
+        deep = PLANAR[facts.pixels][0] > 8
+        stream = self.container.add_stream("libx265" if deep else "libx264")
+        context = stream.codec_context
+        context.height, context.width = facts.size
+        context.pix_fmt = facts.pixels
+        context.time_base = source.time_base
+        context.framerate = Fraction(facts.fps).limit_denominator(1001)
+        for name in ("color_primaries", "color_trc", "colorspace", "color_range"):
+            setattr(context, name, getattr(source.codec_context, name))
+        lossless = {"x265-params": "lossless=1:log-level=error"} if deep else {"qp": "0"}
+        lossy = {"crf": str(crf), **({"x265-params": "log-level=error"} if deep else {})}
+        context.options = {"preset": "medium", **(lossy if crf else lossless)}
+        if deep:
+            context.codec_tag = "hvc1"  # what Apple's players want
+        return stream
+
+
+class _Sound:
+    """The tracks of sound of a file, copied beside the video that is written."""
+
+    def __init__(self, source: VideoSource, output: Any) -> None:
+        self.input = open_container(source)
+        self.output = output
+        self.tracks: dict[int, Any] = {}
+        for track in self.input.streams.audio:
+            if track.codec_context is None:
+                continue  # nothing that FFmpeg can read
+            if track.codec_context.name.split("_")[0] in MP4_SOUND:
+                self.tracks[track.index] = output.add_stream_from_template(track)
+            else:
+                self.tracks[track.index] = output.add_stream("aac", rate=track.rate)
+        used = [stream for stream in self.input.streams.audio if stream.index in self.tracks]
+        self.packets = self.input.demux(used) if used else iter(())
+        self.waiting: Any = None
+
+    def copy_until(self, seconds: float | None) -> None:
+        """Writes what comes before that time; None writes the rest."""
+        while (packet := self.waiting or next(self.packets, None)) is not None:
+            if (
+                seconds is not None
+                and packet.dts is not None
+                and float(packet.dts * packet.time_base) > seconds
+            ):
+                self.waiting = packet
+                return
+            self.waiting = None
+            self._copy(packet)
+
+    def close(self) -> None:
+        self.input.close()
+
+    def _copy(self, packet: Any) -> None:
+        track = self.tracks[packet.stream.index]
+        if track.codec_context.is_encoder:
+            for frame in packet.decode():
+                self.output.mux(track.encode(frame))
+            if packet.dts is None:  # the end of the track
+                self.output.mux(track.encode(None))
+        elif packet.dts is not None:
+            packet.stream = track
+            self.output.mux(packet)
+
+
+def open_container(source: VideoSource) -> Any:
+    """A file that is open for reading. Raises LGVIError where it is no video file."""
+    if isinstance(source, io.BytesIO):
+        source = io.BytesIO(source.getbuffer())
+    try:
+        return av.open(source if isinstance(source, io.BytesIO) else str(source), "r")
+    except (av.FFmpegError, OSError) as error:
+        raise LGVIError(f"{name_of(source)} cannot be opened as a video: {error}") from error
+
+
+def name_of(source: VideoSource) -> str:
+    """A file's name for messages."""
+    return "the video" if isinstance(source, io.BytesIO) else str(source)
