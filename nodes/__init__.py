@@ -13,6 +13,7 @@ from .conditioning import VideoConditioning
 from .context_windows import ContextWindows
 from .loader import LoadLGVI
 from .mask_preview import MaskPreview
+from .remove_from_video import RemoveFromVideo
 from .sampler import Sampler
 
 
@@ -27,6 +28,7 @@ class LGVIExtension(ComfyExtension):
             MaskPreview,
             Composite,
             ContextWindows,
+            RemoveFromVideo,
             LoadChat,
             Chat,
         ]

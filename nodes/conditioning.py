@@ -68,7 +68,6 @@ class VideoConditioning(io.ComfyNode):
 
     @classmethod
     def execute(cls, positive, vae, frames, working_size, negative=None) -> io.NodeOutput:
-        import node_helpers
         import torch
 
         from ..lgvi_core.errors import LGVIError
@@ -78,23 +77,31 @@ class VideoConditioning(io.ComfyNode):
         check_frames(frames)
         if vae is None:
             raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
-        negative = _unconditional(positive, negative)
+        negative = unconditional(positive, negative)
         size = (frames.shape[1], frames.shape[2])
         fit = fit_frames(size, working_size)
         show_text(cls.hidden.unique_id, fit.describe())
         c_x = vae.encode(to_canvas(frames, fit))
         latent = {"samples": torch.zeros_like(c_x), FIT_KEY: size}
-        with_clip = {"concat_latent_image": c_x}
-        return io.NodeOutput(
-            node_helpers.conditioning_set_values(positive, with_clip),
-            node_helpers.conditioning_set_values(negative, with_clip),
-            [[text, {k: v for k, v in o.items() if k not in with_clip}] for text, o in negative],
-            latent,
-            fit.describe(),
-        )
+        return io.NodeOutput(*branches(positive, negative, c_x), latent, fit.describe())
 
 
-def _unconditional(positive, negative):
+def branches(positive, negative, c_x) -> tuple[list, list, list]:
+    """The three conditionings of the guidance: text and video, video, neither.
+
+    ``c_x`` [f, 4, h, w] are the source's latents as the VAE gives them.
+    """
+    import node_helpers
+
+    with_clip = {"concat_latent_image": c_x}
+    return (
+        node_helpers.conditioning_set_values(positive, with_clip),
+        node_helpers.conditioning_set_values(negative, with_clip),
+        [[text, {k: v for k, v in o.items() if k not in with_clip}] for text, o in negative],
+    )
+
+
+def unconditional(positive, negative):
     """What stands for no text: the given one, or zeros for features of the MM head."""
     import torch
 

@@ -17,6 +17,58 @@ def scheduler_names() -> list[str]:
     return comfy.samplers.KSampler.SCHEDULERS
 
 
+def sampling_inputs() -> list[io.Input]:
+    """The inputs that every node that samples has."""
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=True,
+            tooltip="Seed of the noise: the same seed gives the same result.",
+        ),
+        io.Int.Input(
+            "steps",
+            default=50,
+            min=1,
+            max=1000,
+            tooltip="Denoising steps: 50 for the official weights, 10 for lgvi-mini.",
+        ),
+        io.Float.Input(
+            "text_scale",
+            default=3.0,
+            min=0.0,
+            max=30.0,
+            step=0.1,
+            tooltip=(
+                "How strongly the sentence counts. Raise it if the object stays, lower it "
+                "if other things change."
+            ),
+        ),
+        io.Float.Input(
+            "video_scale",
+            default=1.5,
+            min=0.0,
+            max=30.0,
+            step=0.1,
+            tooltip="How strongly the source clip counts. 1.0 saves a third of the time.",
+        ),
+        io.Combo.Input(
+            "sampler",
+            options=sampler_names(),
+            default="euler",
+            tooltip="ComfyUI's sampling method; euler is DDIM.",
+        ),
+        io.Combo.Input(
+            "scheduler",
+            options=scheduler_names(),
+            default="normal",
+            tooltip="How the steps are spread over the noise levels.",
+        ),
+    ]
+
+
 class Sampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -40,52 +92,7 @@ class Sampler(io.ComfyNode):
                     "unconditional", tooltip="From LGVI Video Conditioning: neither."
                 ),
                 io.Latent.Input("latent", tooltip="From LGVI Video Conditioning."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="Seed of the noise: the same seed gives the same result.",
-                ),
-                io.Int.Input(
-                    "steps",
-                    default=50,
-                    min=1,
-                    max=1000,
-                    tooltip="Denoising steps: 50 for the official weights, 10 for lgvi-mini.",
-                ),
-                io.Float.Input(
-                    "text_scale",
-                    default=3.0,
-                    min=0.0,
-                    max=30.0,
-                    step=0.1,
-                    tooltip=(
-                        "How strongly the sentence counts. Raise it if the object stays, lower it "
-                        "if other things change."
-                    ),
-                ),
-                io.Float.Input(
-                    "video_scale",
-                    default=1.5,
-                    min=0.0,
-                    max=30.0,
-                    step=0.1,
-                    tooltip="How strongly the source clip counts. 1.0 saves a third of the time.",
-                ),
-                io.Combo.Input(
-                    "sampler",
-                    options=sampler_names(),
-                    default="euler",
-                    tooltip="ComfyUI's sampling method; euler is DDIM.",
-                ),
-                io.Combo.Input(
-                    "scheduler",
-                    options=scheduler_names(),
-                    default="normal",
-                    tooltip="How the steps are spread over the noise levels.",
-                ),
+                *sampling_inputs(),
             ],
             outputs=[
                 io.Latent.Output(

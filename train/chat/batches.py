@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from lgvi_core.chat import conversation
 from lgvi_core.chat.conversation import END_OF_REPLY, render
 from lgvi_core.chat.format import ChatFormat
-from lgvi_core.chat.tokens import encode
+from lgvi_core.chat.tokens import encode, token_starts
 from lgvi_core.chat.vision import prepare_pixels
 from lgvi_core.errors import LGVIError
 
@@ -59,15 +59,15 @@ class Reading:
 
         `told` is a beginning of the first reply that is IGNORED too.
         """
-        ids: list[int] = []
-        labels: list[int] = []
+        text, replies = "", []
         for number, turn in enumerate(turns):
             text = self.prefix(turns, number, images)
-            begun = f"{text} {told}" if told and number == 0 else text
-            asked = len(self.ids(begun))
-            ids = self.ids(f"{text} {turn.reply}{END_OF_REPLY}")
-            labels += [IGNORED] * (asked - len(labels)) + ids[asked:]
-        return ids, labels
+            begin = len(f"{text} {told}") if told and number == 0 else len(text)
+            text = f"{text} {turn.reply}{END_OF_REPLY}"
+            replies.append(range(begin, len(text)))
+        ids, starts = self.ids(text), token_starts(self.tokenizer, text, self.side**2)
+        learnt = [any(start in reply for reply in replies) for start in starts]
+        return ids, [i if new else IGNORED for i, new in zip(ids, learnt, strict=True)]
 
     def pixels(self, frames: Tensor) -> Tensor:
         """[m, 3, s, s] of float frames [f, h, w, 3] in 0..1."""

@@ -76,13 +76,12 @@ def say_verdicts(
 ) -> str:
     """What happens to each object, from left to right: "The red ball stays, the blue fish goes. "
 
-    In the words of the prompts; an empty text for an empty scene.
+    In the words of describe_scene; an empty text for an empty scene.
     """
     words = {**dict.fromkeys(removed, "goes"), **dict.fromkeys(unclear, "could go")}
     parts = []
     for i in from_left(objects):
-        name = describe_object(objects, i) or f"{objects[i].colour} {objects[i].noun}"
-        parts.append(f"the {name} {words.get(i, 'stays')}")
+        parts.append(f"the {_describe(objects, i)} {words.get(i, 'stays')}")
     return f"T{', '.join(parts)[1:]}. " if parts else ""
 
 

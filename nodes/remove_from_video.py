@@ -1,0 +1,132 @@
+"""LGVI Remove From Video: a whole video file in and out, however long."""
+
+from comfy_api.v0_0_2 import InputImpl, io
+
+from .mask_preview import MASK_INPUTS
+from .sampler import sampling_inputs
+
+
+class RemoveFromVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_RemoveFromVideo",
+            display_name="LGVI Remove From Video",
+            category="LGVI",
+            description=(
+                "Removes an object from a whole video file without loading it: size, length, "
+                "frame times, depth of colour and sound come back as they were, and only what the "
+                "predicted mask covers is changed. For clips of any length."
+            ),
+            inputs=[
+                io.Model.Input("model", tooltip="The MODEL of Load LGVI, with LoRAs as you like."),
+                io.Vae.Input("vae", tooltip="The VAE of Load LGVI."),
+                io.Conditioning.Input(
+                    "positive",
+                    tooltip=(
+                        "What to remove: 'remove the red ball' by CLIPTextEncode, or the "
+                        "conditioning of LGVI Chat."
+                    ),
+                ),
+                io.Conditioning.Input(
+                    "negative",
+                    optional=True,
+                    tooltip=(
+                        "The encoding of an empty sentence. Leave it open with the conditioning "
+                        "of LGVI Chat, whose counterpart is zeros."
+                    ),
+                ),
+                io.Video.Input("video", tooltip="The video, as Load Video gives it."),
+                io.Int.Input(
+                    "working_size",
+                    default=512,
+                    min=0,
+                    max=4096,
+                    step=8,
+                    tooltip=(
+                        "Longer side in pixels that the model works at: 512 for the official "
+                        "weights, 160 for lgvi-mini. 0 keeps the frames' own size."
+                    ),
+                ),
+                io.Float.Input(
+                    "working_fps",
+                    default=6.0,
+                    min=0.0,
+                    max=240.0,
+                    step=0.5,
+                    tooltip=(
+                        "Frames per second that the model sees together, 6 as in training; the "
+                        "frames between are worked on as well. 0 takes neighbouring frames."
+                    ),
+                ),
+                *sampling_inputs(),
+                io.Int.Input(
+                    "window",
+                    default=24,
+                    min=1,
+                    max=1024,
+                    tooltip="Frames that the model sees at a time. Fewer need less memory.",
+                ),
+                io.Int.Input(
+                    "overlap",
+                    default=8,
+                    min=0,
+                    max=1023,
+                    tooltip="Frames that neighbouring windows, and segments, share at least.",
+                ),
+                io.Int.Input(
+                    "segment",
+                    default=240,
+                    min=2,
+                    max=100_000,
+                    tooltip=(
+                        "Frames that are sampled together, in windows; the next segment goes on "
+                        "from the last frames of this one. Fewer need less memory."
+                    ),
+                ),
+                *MASK_INPUTS,
+                io.Int.Input(
+                    "crf",
+                    default=16,
+                    min=0,
+                    max=51,
+                    tooltip=(
+                        "Quality of the file that is written: 0 loses nothing and makes large "
+                        "files, 16 is hard to tell from that, 23 makes small ones."
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Video.Output(
+                    display_name="video", tooltip="The video without the object, for Save Video."
+                ),
+                io.Video.Output(
+                    display_name="mask", tooltip="What was changed, white on black, as a video."
+                ),
+                io.String.Output(display_name="report", tooltip="What was done, in one line."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, model, vae, positive, video, negative=None, **settings) -> io.NodeOutput:
+        from functools import partial
+
+        from ..lgvi_core.errors import LGVIError
+        from ..lgvi_core.windows import context_windows
+        from . import video_files
+        from .conditioning import unconditional
+        from .progress import show_text
+        from .video_removal import Removal, remove
+
+        if vae is None:
+            raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
+        context_windows(1, settings["window"], settings["overlap"])
+        negative = unconditional(positive, negative)
+        how = Removal(model, vae, positive, negative, **settings)
+        report = partial(show_text, cls.hidden.unique_id)
+        result, mask = video_files.new_file(), video_files.new_file()
+        done = remove(video_files.source_of(video), how, result, mask, report)
+        report(done)
+        videos = [InputImpl.VideoFromFile(str(path)) for path in (result, mask)]
+        return io.NodeOutput(*videos, done)
