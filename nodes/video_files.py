@@ -5,17 +5,18 @@ import uuid
 from pathlib import Path
 
 import folder_paths
+from comfy_api.v0_0_2 import InputImpl
 
 
-def source_of(video) -> str | io.BytesIO:
-    """What to read a VIDEO from: its file, or what it would save where it is cut or made."""
+def source_of(video) -> str | Path | io.BytesIO:
+    """What to read a VIDEO from: its file, or a new one where it is cut, or made of frames."""
     trimmed = getattr(video, "get_active_trim_window", None)
-    if trimmed is None or not any(trimmed()):
+    is_whole = trimmed is None or not any(trimmed())
+    if isinstance(video, InputImpl.VideoFromFile) and is_whole:
         return video.get_stream_source()
-    buffer = io.BytesIO()
-    video.save_to(buffer)
-    buffer.seek(0)
-    return buffer
+    path = new_file()
+    video.save_to(str(path))
+    return path
 
 
 def new_file() -> Path:

@@ -88,7 +88,7 @@ def remove(source: VideoSource, how: Removal, result: Path, masks: Path, report:
         before: Tensor | None = None
         for segment in segments(_latents(small, fit, how.vae), how.segment, how.overlap):
             new = len(segment.c_x) - segment.kept
-            report(f"frames {done + 1} to {done + new} of {_length(full.facts.frames, done + new)}")
+            report(f"frames {done + 1} to {done + new}{_of_all(full.facts.frames, segment)}")
             latents, mask = _sample(model, how, segment, before)
             before = latents
             for chunk in range(segment.kept, len(latents), VAE_FRAMES):
@@ -171,5 +171,8 @@ def _opacity(mask: Tensor, fit: Fit, how: Removal) -> Tensor:
     return soft_mask(sized, how.threshold, how.grow, how.feather)[0]
 
 
-def _length(known: int, at_least: int) -> str:
-    return f"about {known}" if known > at_least else "the last"
+def _of_all(known: int, segment: Segment) -> str:
+    """How much there is, as far as the file says."""
+    if segment.last:
+        return ", the last"
+    return f" of about {known}" if known else ""
