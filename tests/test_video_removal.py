@@ -122,7 +122,7 @@ def test_a_segment_goes_on_from_the_frames_before(comfy, removal, dictated, tmp_
     assert said == [
         "frames 1 to 6 of about 14",
         "frames 7 to 10 of about 14",
-        "frames 11 to 14 of the last",
+        "frames 11 to 14, the last",
     ]
     assert report.endswith("14 of 14 frames changed")
     assert dictated[0][2].model_options["context_handler"].stride == 5, "30 fps, seen at 6"
