@@ -22,6 +22,7 @@ NODES = {
     "LGVI_MaskPreview": "LGVI Mask Preview",
     "LGVI_Composite": "LGVI Composite",
     "LGVI_ContextWindows": "LGVI Context Windows",
+    "LGVI_RemoveFromVideo": "LGVI Remove From Video",
     "LGVI_LoadChat": "Load LGVI Chat",
     "LGVI_Chat": "LGVI Chat",
 }
