@@ -6,6 +6,8 @@ from typing import Any
 
 from comfy_server import Prompt
 
+NOTES = {"Note", "MarkdownNote"}
+"""Nodes that only the page knows."""
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 
 
@@ -21,6 +23,8 @@ def to_prompt(workflow: dict[str, Any], object_info: dict[str, Any]) -> Prompt:
     sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
     prompt: Prompt = {}
     for node in workflow["nodes"]:
+        if node["type"] in NOTES:
+            continue
         inputs = _widgets(node, object_info[node["type"]])
         for slot in node["inputs"]:
             if slot["link"] is not None:
