@@ -72,7 +72,7 @@ def ask(comfy, chat, frames, said=SAID, request="only the cat"):
 def conditionings_of(comfy, positive):
     """(text and video, video, neither) and an empty latent."""
     clip = {"concat_latent_image": torch.randn(FRAMES, 4, HEIGHT, WIDTH)}
-    negative = comfy.conditioning._unconditional(positive, None)
+    negative = comfy.conditioning.unconditional(positive, None)
     conds = [
         [[text, {**options, **extra}] for text, options in given]
         for given, extra in ((positive, clip), (negative, clip), (negative, {}))
@@ -112,14 +112,14 @@ def test_features_drive_the_sampling_as_in_the_core(comfy, chat, end_to_end, fra
 def test_the_unconditional_branch_is_zeros(comfy, chat, frames):
     positive = comfy.chat_run.conditioning_of(ask(comfy, chat, frames))
     zeros = [[torch.zeros(1, 77, FEATURES), {}]]
-    made = comfy.conditioning._unconditional(positive, zeros)
+    made = comfy.conditioning.unconditional(positive, zeros)
     assert made[0][0].shape == positive[0][0].shape
     with pytest.raises(Exception, match="leave negative open"):
-        comfy.conditioning._unconditional(positive, [[torch.ones(1, 77, FEATURES), {}]])
+        comfy.conditioning.unconditional(positive, [[torch.ones(1, 77, FEATURES), {}]])
     sentence = [[torch.ones(1, 77, FEATURES), {}]]
-    assert comfy.conditioning._unconditional(sentence, zeros) is zeros
+    assert comfy.conditioning.unconditional(sentence, zeros) is zeros
     with pytest.raises(Exception, match="negative is open"):
-        comfy.conditioning._unconditional(sentence, None)
+        comfy.conditioning.unconditional(sentence, None)
 
 
 def test_a_two_stage_graph_with_an_end_to_end_model_is_refused(comfy, end_to_end):

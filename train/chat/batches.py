@@ -19,7 +19,7 @@ from lgvi_core.errors import LGVIError
 
 from ..attributes import FLAGS, NONE, attribute_map
 from ..data.conversations import Turn, converse
-from ..data.prompts import describe_scene, from_left
+from ..data.prompts import from_left, told
 from ..data.scenes import SceneObject
 from .config import ChatConfig
 from .frames import MOST_OBJECTS, FrameCache
@@ -52,22 +52,22 @@ class Reading:
         request = turns[number].request
         return render(request, history, images, self.format.system_prompt)
 
-    def with_labels(
-        self, turns: Sequence[Turn], images: int, told: str = ""
-    ) -> tuple[list[int], list[int]]:
+    def with_labels(self, turns: Sequence[Turn], images: int) -> tuple[list[int], list[int]]:
         """Ids of a whole conversation, and the same with all but the replies IGNORED.
 
-        `told` is a beginning of the first reply that is IGNORED too.
+        Without pictures what only they could tell is IGNORED too.
         """
-        text, replies = "", []
+        text, learnt = "", set()
         for number, turn in enumerate(turns):
             text = self.prefix(turns, number, images)
-            begin = len(f"{text} {told}") if told and number == 0 else len(text)
-            text = f"{text} {turn.reply}{END_OF_REPLY}"
-            replies.append(range(begin, len(text)))
+            whole = f"{text} {turn.reply}{END_OF_REPLY}"
+            learnt |= {*range(len(text), len(whole))}
+            for part in () if images else told(turn.reply):
+                learnt -= {*range(len(text) + part.start, len(text) + 1 + part.stop)}
+            text = whole
         ids, starts = self.ids(text), token_starts(self.tokenizer, text, self.side**2)
-        learnt = [any(start in reply for reply in replies) for start in starts]
-        return ids, [i if new else IGNORED for i, new in zip(ids, learnt, strict=True)]
+        labels = [i if at in learnt else IGNORED for i, at in zip(ids, starts, strict=True)]
+        return ids, labels
 
     def pixels(self, frames: Tensor) -> Tensor:
         """[m, 3, s, s] of float frames [f, h, w, 3] in 0..1."""
@@ -189,13 +189,8 @@ class ChatBatches(Dataset[ChatBatch]):
     def _text(
         self, rng: np.random.Generator, objects: Sequence[SceneObject], turns: int, images: int
     ) -> tuple[Tensor, Tensor]:
-        """Tokens and labels of a conversation about a picture of `objects`.
-
-        Without a picture nobody could say what it shows: that much is told.
-        """
-        talk = converse(rng, objects, turns)
-        told = "" if images else describe_scene(objects)
-        tokens, labels = self.reading.with_labels(talk, images, told)
+        """Tokens and labels of a conversation about a picture of `objects`."""
+        tokens, labels = self.reading.with_labels(converse(rng, objects, turns), images)
         return torch.tensor(tokens), torch.tensor(labels)
 
     def _present(self, rng: np.random.Generator, count: int) -> tuple[int, ...]:

@@ -15,10 +15,10 @@ from lgvi_core.chat.conversation import render
 from lgvi_core.chat.marks import Prompt, find_prompts
 
 from ..data.conversations import Conversation, Turn, make_conversation
-from ..data.prompts import describe_scene, is_sentence, removed_by
+from ..data.prompts import is_sentence, removed_by, scene_in
 from ..data.scenes import SceneObject, draw_scene
 from ..data.synthetic import FRAME_SIZES, scene_of
-from .batches import Reading
+from .batches import IGNORED, Reading
 
 MOST_TOKENS = 120
 GREY = 0.5
@@ -40,8 +40,9 @@ class Scores:
     `right`: of those that should have a prompt, whose prompt names exactly the right objects.
     `well_formed`: of those replies that have a prompt, which have one, closed, in the prompts'
     language. `silent`: of those that should have none, which have none. `scene`: of first replies,
-    which begin with the right description. `told`: of first replies of which that is given, and no
-    picture, which name exactly the right objects, or none.
+    which describe the picture rightly. `told`: of conversations without a picture, in which every
+    reply is given up to each of its words, the share whose other words than the scene's are all
+    found.
     """
 
     right: float
@@ -88,24 +89,24 @@ def score(llava: Any, reading: Reading, shown: Sequence[Shown]) -> Scores:
             pixels = torch.cat([shown[i].pixels for i in some])
             for i, text in zip(some, answer(llava, reading, texts, pixels), strict=True):
                 replies[i].append(text)
-    return _judge(shown, replies, _answer_told(llava, reading, shown))
-
-
-def _answer_told(llava: Any, reading: Reading, shown: Sequence[Shown]) -> list[str]:
-    """The rest of the first replies, when the scene is told in words instead of shown."""
-    system, texts = reading.format.system_prompt, []
-    for item in shown:
-        request = render(item.talk.turns[0].request, [], 0, system)
-        texts.append(f"{request} {describe_scene(item.talk.objects)}")
-    parts = [texts[first : first + ASKED_AT_ONCE] for first in range(0, len(texts), ASKED_AT_ONCE)]
-    return [reply for part in parts for reply in answer(llava, reading, part)]
+    return _judge(shown, replies, _reason(llava, reading, shown))
 
 
 @torch.inference_mode()
-def answer(
-    llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor | None = None
-) -> list[str]:
-    """The replies to rendered `texts`, one picture [1, 3, s, s] of `pixels` each, or none."""
+def _reason(llava: Any, reading: Reading, shown: Sequence[Shown]) -> list[bool]:
+    """Whether each conversation's replies are found when the scene is told instead of shown."""
+    found = []
+    for item in shown:
+        ids, labels = reading.with_labels(item.talk.turns, 0)
+        tokens, wanted = torch.tensor([ids], device=llava.device), torch.tensor(labels)[1:]
+        likeliest = llava(input_ids=tokens).logits[0, :-1].argmax(-1).cpu()
+        found.append(bool((likeliest == wanted)[wanted != IGNORED].all()))
+    return found
+
+
+@torch.inference_mode()
+def answer(llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor) -> list[str]:
+    """The replies to rendered `texts`, one picture [1, 3, s, s] of `pixels` each."""
     tokenizer = reading.tokenizer
     rows = [reading.ids(text) for text in texts]
     longest = max(map(len, rows))
@@ -116,7 +117,7 @@ def answer(
     output = llava.generate(
         input_ids=tokens.to(device),
         attention_mask=there.to(device),
-        **({} if pixels is None else {"pixel_values": pixels.to(device, llava.dtype)}),
+        pixel_values=pixels.to(device, llava.dtype),
         max_new_tokens=MOST_TOKENS,
         do_sample=False,
         bos_token_id=tokenizer.bos_token_id,
@@ -127,11 +128,13 @@ def answer(
     return [text.strip() for text in found]
 
 
-def _judge(shown: Sequence[Shown], replies: Sequence[Sequence[str]], told: Sequence[str]) -> Scores:
+def _judge(
+    shown: Sequence[Shown], replies: Sequence[Sequence[str]], reasoned: Sequence[bool]
+) -> Scores:
     right: list[bool] = []
     silent: list[bool] = []
-    formed, scene, reasoned = [], [], []
-    for item, texts, rest in zip(shown, replies, told, strict=True):
+    formed, scene = [], []
+    for item, texts in zip(shown, replies, strict=True):
         objects = item.talk.objects
         for turn, text in zip(item.talk.turns, texts, strict=True):
             (right if turn.has_prompt else silent).append(_is_right(turn, text, objects))
@@ -139,9 +142,7 @@ def _judge(shown: Sequence[Shown], replies: Sequence[Sequence[str]], told: Seque
                 formed.append(
                     len(prompts) == 1 and prompts[0].closed and is_sentence(prompts[0].text)
                 )
-        first = item.talk.turns[0]
-        scene.append(texts[0].split(".")[0] == first.reply.split(".")[0])
-        reasoned.append(_is_right(first, rest, objects))
+        scene.append(scene_in(texts[0]) == scene_in(item.talk.turns[0].reply))
     shares = (right, formed, silent, scene, reasoned)
     return Scores(*(sum(x) / len(x) if x else 0.0 for x in shares))
 

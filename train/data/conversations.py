@@ -3,10 +3,12 @@
     talk = make_conversation("held-out", 7, frames=8, height=128, width=128)
 
 Explicit and implicit requests, several turns, chatter, questions, and objects that are not there.
-The first reply begins with what is in the picture. To a request, a reply says what the person wants
-in plain words, and of every object whether it stays or goes: steps that a small model can make one
-by one, while finding the prompt at once is beyond it. Where something is to be removed, the prompt
-between its marks comes last; where nothing is, or it is not clear what, there is none.
+To a request, a reply says what the person wants in plain words, then what is in the picture, and of
+each object whether it is one of those named: steps that a small model can make one by one, while
+finding the prompt at once is beyond it. The plain words come first, so that those of an object that
+is meant have been said once before, and those of others not at all. Where something is to be
+removed, the prompt between its marks comes last; where nothing is, or it is not clear what, there
+is none. The first reply to anything else says what is in the picture.
 
 A request for a removal is about the clip as it was: only "the other one too" and the like add to
 what was removed in the turn before. Words never depend on motion: the chat sees single frames.
@@ -22,7 +24,7 @@ import numpy as np
 
 from . import phrasings
 from .expressions import absent_object, describe_object
-from .prompts import MARKS, canonical, describe_scene, say_verdicts
+from .prompts import MARKS, canonical, describe_scene
 from .scenes import SceneObject
 from .synthetic import SPLITS, scene_of
 
@@ -148,7 +150,8 @@ class _Talk:
         count = 2 if len(self.all) > 2 and self.rng.random() < 0.25 else 1
         kept = self._some(count)
         rest = tuple(i for i in self.all if i not in kept)
-        return self._removal(self._fill(phrasings.KEEP, kept, "keep {}"), rest, "keep")
+        asked = self._fill(phrasings.KEEP, kept, "keep {}")
+        return self._removal(asked, rest, "keep", kept)
 
     def _distract(self) -> Turn | None:
         if len(self.all) < 2:
@@ -158,18 +161,18 @@ class _Talk:
         return self._removal(asked, (one,), "distract")
 
     def _empty(self) -> Turn | None:
-        request = self._choose(phrasings.EMPTY)
+        asked = self._choose(phrasings.EMPTY), "remove everything"
         if not self.all:
-            return self._without(request, "There is nothing to remove.", "empty")
-        return self._removal((request, "remove everything"), self.all, "empty")
+            return self._unmet(asked, (), "There is nothing to remove.", "empty")
+        return self._removal(asked, self.all, "empty")
 
     def _absent(self) -> Turn | None:
         words = absent_object(self.rng, self.objects)
         verb = "remove" if self.rng.random() < 0.7 else "keep"
         templates = phrasings.REMOVE if verb == "remove" else phrasings.KEEP
         request = self._choose(templates).format(it=f"the {words}", **_VERBS_OF_ONE)
-        answer = f"{say_verdicts(self.objects)}There is no {words}. What shall I remove?"
-        return self._without(request, f"{_wanted(f'{verb} the {words}')}{answer}", "absent")
+        asked = request, f"{verb} the {words}"
+        return self._unmet(asked, (), f"There is no {words}. What shall I remove?", "absent")
 
     def _ambiguous(self) -> Turn | None:
         """Asks for "the ball" or "the red thing" where there are two of those."""
@@ -188,10 +191,9 @@ class _Talk:
         request = self._choose(phrasings.REMOVE).format(
             it=f"the {_vary(self.rng, name)}", **_VERBS_OF_ONE
         )
-        verdicts = say_verdicts(self.objects, unclear=found)
-        reply = f"{_wanted(f'remove the {name}')}{verdicts}Which one shall I remove?"
         self.asked = tuple(found)
-        return self._without(request, reply, "ambiguous")
+        asked = request, f"remove the {name}"
+        return self._unmet(asked, found, "Which one shall I remove?", "ambiguous")
 
     def _answer(self) -> Turn | None:
         if self.rng.random() < 0.12:
@@ -230,7 +232,8 @@ class _Talk:
         return self._removal(asked, (one,), "instead")
 
     def _chatter(self, kind: str, requests: Sequence[str], answer: str) -> Turn:
-        return self._without(self._choose(requests), answer, kind)
+        scene = "" if self.turns else describe_scene(self.objects) + " "
+        return Turn(self._style(self._choose(requests)), scene + answer, (), kind)
 
     def _last_removed(self) -> tuple[int, ...]:
         return self.turns[-1].removed if self.turns else ()
@@ -239,22 +242,27 @@ class _Talk:
         return tuple(self.rng.permutation(len(self.all))[:count].tolist())
 
     def _removal(
-        self, asked: tuple[str, str] | None, removed: Sequence[int], kind: str
+        self,
+        asked: tuple[str, str] | None,
+        removed: Sequence[int],
+        kind: str,
+        meant: Sequence[int] | None = None,
     ) -> Turn | None:
-        """A turn that was `asked` in a person's words, and in plain ones."""
+        """A turn that was `asked` in a person's words, and in plain ones that name `meant`."""
         prompt = canonical(self.objects, removed)
         if prompt is None or asked is None:
             return None
-        request, wanted = asked
-        steps = _wanted(wanted) + say_verdicts(self.objects, removed)
-        reply = f"{self._scene()}{steps}{MARKS[0]} {prompt} {MARKS[1]}"
-        return Turn(self._style(request), reply, tuple(sorted(removed)), kind)
+        reply = f"{self._look(asked, meant or removed)} {MARKS[0]} {prompt} {MARKS[1]}"
+        return Turn(self._style(asked[0]), reply, tuple(sorted(removed)), kind)
 
-    def _without(self, request: str, answer: str, kind: str) -> Turn:
-        return Turn(self._style(_capital(request)), self._scene() + answer, (), kind)
+    def _unmet(self, asked: tuple[str, str], meant: Sequence[int], answer: str, kind: str) -> Turn:
+        """A request that removes nothing, because `meant` are none or too many."""
+        reply = f"{self._look(asked, meant)} {answer}"
+        return Turn(self._style(_capital(asked[0])), reply, (), kind)
 
-    def _scene(self) -> str:
-        return "" if self.turns else describe_scene(self.objects) + " "
+    def _look(self, asked: tuple[str, str], meant: Sequence[int]) -> str:
+        plain = re.sub(r"\bthing\b", "object", asked[1])
+        return f"You want to {plain}. {describe_scene(self.objects, meant)}"
 
     def _fill(
         self,
@@ -305,10 +313,6 @@ _CHATTER = {
 }
 _VERBS_OF_ONE = {"has": "has", "is_": "is", "does": "does", "was": "was"}
 _VERBS_OF_MANY = {"has": "have", "is_": "are", "does": "do", "was": "were"}
-
-
-def _wanted(plain: str) -> str:
-    return "You want to " + re.sub(r"\bthing\b", "object", plain) + ". "
 
 
 def _capital(text: str) -> str:

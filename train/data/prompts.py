@@ -23,6 +23,9 @@ from .sprites import COLOURS, NOUNS
 
 MARKS = ("{{prompt}}", "{{/prompt}}")
 EVERYTHING = "everything"
+YES, NO = "(yes)", "(no)"
+_SCENE = re.compile(r"I see [^.]*\.")
+_ANSWER = re.compile(r" \((?:yes|no)\)")
 
 # A reader takes words of place and size for true from half the distance on that writers keep.
 _APART = TWINS_APART / 2
@@ -71,31 +74,42 @@ def canonical(objects: Sequence[SceneObject], removed: Iterable[int]) -> str | N
     return "remove " + " and ".join(f"the {w}" for w in words)
 
 
-def say_verdicts(
-    objects: Sequence[SceneObject], removed: Iterable[int] = (), unclear: Iterable[int] = ()
-) -> str:
-    """What happens to each object, from left to right: "The red ball stays, the blue fish goes. "
-
-    In the words of describe_scene; an empty text for an empty scene.
-    """
-    words = {**dict.fromkeys(removed, "goes"), **dict.fromkeys(unclear, "could go")}
-    parts = []
-    for i in from_left(objects):
-        parts.append(f"the {_describe(objects, i)} {words.get(i, 'stays')}")
-    return f"T{', '.join(parts)[1:]}. " if parts else ""
-
-
-def describe_scene(objects: Sequence[SceneObject]) -> str:
+def describe_scene(objects: Sequence[SceneObject], meant: Iterable[int] | None = None) -> str:
     """All objects from left to right: "I see a big red ball on the left and a blue fish."
 
-    With the words by which people may refer to them, and first of all those of the prompts.
+    With the words by which people may refer to them, and first of all those of the prompts. With
+    `meant` every object is followed by YES, if it is one of those, or NO.
     """
-    parts = [f"a {_describe(objects, i)}" for i in from_left(objects)]
-    parts = [re.sub(r"^a (?=[aeiou])", "an ", part) for part in parts]
+    parts = [_with_article(_describe(objects, i)) for i in from_left(objects)]
+    if meant is not None:
+        chosen = {*meant}
+        answers = (YES if i in chosen else NO for i in from_left(objects))
+        parts = [f"{part} {answer}" for part, answer in zip(parts, answers, strict=True)]
     if not parts:
         return "I see only the background."
     listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     return f"I see {listed}."
+
+
+def told(reply: str) -> list[range]:
+    """The characters of a reply that only a look at the picture could tell."""
+    scene = _SCENE.search(reply)
+    if scene is None:
+        return []
+    answers = [m.span() for m in _ANSWER.finditer(reply, *scene.span())]
+    starts = [scene.start(), *(stop for _, stop in answers)]
+    stops = [*(start for start, _ in answers), scene.end()]
+    return [range(start, stop) for start, stop in zip(starts, stops, strict=True)]
+
+
+def scene_in(reply: str) -> str:
+    """What a reply says that it sees, without YES and NO."""
+    scene = _SCENE.search(reply)
+    return "" if scene is None else _ANSWER.sub("", scene[0])
+
+
+def _with_article(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def _describe(objects: Sequence[SceneObject], index: int) -> str:
