@@ -15,6 +15,7 @@ from .loader import LoadLGVI
 from .mask_preview import MaskPreview
 from .remove_from_video import RemoveFromVideo
 from .sampler import Sampler
+from .video_from_folder import VideoFromFolder
 
 
 class LGVIExtension(ComfyExtension):
@@ -29,6 +30,7 @@ class LGVIExtension(ComfyExtension):
             Composite,
             ContextWindows,
             RemoveFromVideo,
+            VideoFromFolder,
             LoadChat,
             Chat,
         ]

@@ -5,6 +5,35 @@ from comfy_api.v0_0_2 import io
 FIT_KEY = "lgvi_source_size"
 """Key of a LATENT that remembers the source frames' (height, width)."""
 
+TEXT_INPUTS: tuple[io.Input, ...] = (
+    io.Conditioning.Input(
+        "positive",
+        tooltip=(
+            "What to remove: 'remove the red ball' by CLIPTextEncode, or the "
+            "conditioning of LGVI Chat."
+        ),
+    ),
+    io.Conditioning.Input(
+        "negative",
+        optional=True,
+        tooltip=(
+            "The encoding of an empty sentence. Leave it open with the conditioning "
+            "of LGVI Chat, whose counterpart is zeros."
+        ),
+    ),
+)
+WORKING_SIZE = io.Int.Input(
+    "working_size",
+    default=512,
+    min=0,
+    max=4096,
+    step=8,
+    tooltip=(
+        "Longer side in pixels that the model works at: 512 for the official "
+        "weights, 160 for lgvi-mini. 0 keeps the frames' own size."
+    ),
+)
+
 
 class VideoConditioning(io.ComfyNode):
     @classmethod
@@ -19,34 +48,10 @@ class VideoConditioning(io.ComfyNode):
                 "the source's size."
             ),
             inputs=[
-                io.Conditioning.Input(
-                    "positive",
-                    tooltip=(
-                        "What to remove: 'remove the red ball' by CLIPTextEncode, or the "
-                        "conditioning of LGVI Chat."
-                    ),
-                ),
-                io.Conditioning.Input(
-                    "negative",
-                    optional=True,
-                    tooltip=(
-                        "The encoding of an empty sentence. Leave it open with the conditioning "
-                        "of LGVI Chat, whose counterpart is zeros."
-                    ),
-                ),
+                *TEXT_INPUTS,
                 io.Vae.Input("vae", tooltip="The VAE of Load LGVI."),
                 io.Image.Input("frames", tooltip="The source clip, one image per frame."),
-                io.Int.Input(
-                    "working_size",
-                    default=512,
-                    min=0,
-                    max=4096,
-                    step=8,
-                    tooltip=(
-                        "Longer side in pixels that the model works at: 512 for the official "
-                        "weights, 160 for lgvi-mini. 0 keeps the frames' own size."
-                    ),
-                ),
+                WORKING_SIZE,
             ],
             outputs=[
                 io.Conditioning.Output(

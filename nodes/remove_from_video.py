@@ -2,6 +2,7 @@
 
 from comfy_api.v0_0_2 import InputImpl, io
 
+from .conditioning import TEXT_INPUTS, WORKING_SIZE
 from .mask_preview import MASK_INPUTS
 from .sampler import sampling_inputs
 
@@ -21,33 +22,9 @@ class RemoveFromVideo(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The MODEL of Load LGVI, with LoRAs as you like."),
                 io.Vae.Input("vae", tooltip="The VAE of Load LGVI."),
-                io.Conditioning.Input(
-                    "positive",
-                    tooltip=(
-                        "What to remove: 'remove the red ball' by CLIPTextEncode, or the "
-                        "conditioning of LGVI Chat."
-                    ),
-                ),
-                io.Conditioning.Input(
-                    "negative",
-                    optional=True,
-                    tooltip=(
-                        "The encoding of an empty sentence. Leave it open with the conditioning "
-                        "of LGVI Chat, whose counterpart is zeros."
-                    ),
-                ),
+                *TEXT_INPUTS,
                 io.Video.Input("video", tooltip="The video, as Load Video gives it."),
-                io.Int.Input(
-                    "working_size",
-                    default=512,
-                    min=0,
-                    max=4096,
-                    step=8,
-                    tooltip=(
-                        "Longer side in pixels that the model works at: 512 for the official "
-                        "weights, 160 for lgvi-mini. 0 keeps the frames' own size."
-                    ),
-                ),
+                WORKING_SIZE,
                 io.Float.Input(
                     "working_fps",
                     default=6.0,

@@ -2,7 +2,6 @@
 shadow ComfyUI's ``nodes.py``."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -41,18 +40,18 @@ def tiny_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """A running ComfyUI with the pack, the sample clip, and random models.
+    """A running ComfyUI with the pack, what the workflows need, and random models.
 
     The checkpoint ``tiny`` and the chat model ``tiny-chat``.
     """
     from comfy_server import running_server
     from tiny_chat import make_chat_folder
     from tiny_checkpoint import write_checkpoint
+    from workflow_inputs import prepare
 
     base = tmp_path_factory.mktemp("comfyui")
     write_checkpoint(base / "models" / "lgvi" / "tiny")
     make_chat_folder(base / "models" / "lgvi_chat" / "tiny-chat")
-    (base / "input").mkdir()
-    shutil.copy(ROOT / "workflows" / "inputs" / "lgvi_sample.mp4", base / "input")
+    prepare(base)
     with running_server(base) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Writes the workflow files from their descriptions in workflow_designs.py.
+"""Writes the workflow and blueprint files from their descriptions in workflow_designs.py.
 
     COMFYUI_PATH=... python tests/make_workflows.py [NAME ...]
 
@@ -12,25 +12,37 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from blueprint import Blueprint
 from comfy_server import ROOT, running_server
-from workflow_designs import DESIGNS
+from workflow_designs import BLUEPRINTS, DESIGNS
 from workflow_graph import Graph
 
-FOLDER = ROOT / "workflows"
+WORKFLOWS, SUBGRAPHS = ROOT / "workflows", ROOT / "subgraphs"
 
 
 def write(info: dict[str, Any], name: str) -> None:
     """One file, from what a server says of its nodes."""
-    graph = Graph(info, str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
-    DESIGNS[name](graph)
+    if name in BLUEPRINTS:
+        blueprint = Blueprint(info, name)
+        BLUEPRINTS[name](blueprint)
+        _write(SUBGRAPHS, name, blueprint)
+    else:
+        graph = Graph(info, str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
+        DESIGNS[name](graph)
+        _write(WORKFLOWS, name, graph)
+
+
+def _write(folder: Path, name: str, graph: Graph) -> None:
+    folder.mkdir(exist_ok=True)
     text = json.dumps(graph.workflow(), indent=1) + "\n"
-    (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+    (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(DESIGNS)}")
-    names = parser.parse_args().names or list(DESIGNS)
+    known = [*DESIGNS, *BLUEPRINTS]
+    parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(known)}")
+    names = parser.parse_args().names or known
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         (base / "input").mkdir()

@@ -25,6 +25,7 @@ OTHERS_MENUS = {
     "LGVI_LoadChat": {"model", "end_to_end_weights"},
     "LGVI_Sampler": {"sampler", "scheduler"},
     "LGVI_RemoveFromVideo": {"sampler", "scheduler"},
+    "LGVI_VideoFromFolder": {"folder"},
 }
 """Menus whose entries are files, or ComfyUI's own."""
 SHAPE = ("default", "min", "max", "step", "multiline", "forceInput", "control_after_generate")

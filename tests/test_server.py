@@ -23,6 +23,7 @@ NODES = {
     "LGVI_Composite": "LGVI Composite",
     "LGVI_ContextWindows": "LGVI Context Windows",
     "LGVI_RemoveFromVideo": "LGVI Remove From Video",
+    "LGVI_VideoFromFolder": "LGVI Video From Folder",
     "LGVI_LoadChat": "Load LGVI Chat",
     "LGVI_Chat": "LGVI Chat",
 }

@@ -54,14 +54,15 @@ def _nested(name: str, chosen: dict[str, Any], options: dict[str, Any]) -> dict[
     for option in options.get("options") or []:
         if isinstance(option, dict) and option["key"] == chosen[name]:
             inputs = option["inputs"].get("required", {})
-            nested = {f"{name}.{key}": _default(spec) for key, spec in inputs.items()}
+            nested = {f"{name}.{key}": default(spec) for key, spec in inputs.items()}
             for key, spec in inputs.items():
                 nested |= _nested(f"{name}.{key}", nested, spec[1] if len(spec) > 1 else {})
             return nested
     return {}
 
 
-def _default(spec: list[Any]) -> Any:
+def default(spec: list[Any]) -> Any:
+    """The value of a widget that was not touched, by its entry in /object_info."""
     options = spec[1] if len(spec) > 1 else {}
     entries = options.get("options") or spec[0]
     first = entries[0] if isinstance(entries, list) else None

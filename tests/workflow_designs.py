@@ -6,6 +6,7 @@ Node ids in a file follow the order of the description: add new nodes at its end
 from collections.abc import Callable
 from typing import Any
 
+from blueprint import Blueprint
 from workflow_graph import Graph, Node, Output
 
 CLIP = "lgvi_sample.mp4"
@@ -174,18 +175,19 @@ def batch_folder(graph: Graph) -> None:
     """All files of a folder."""
     graph.column(320)
     graph.note(
-        f"**Every video of a folder, one after the other.** Make the folder *{CLIPS}* in "
-        "ComfyUI's input folder, put clips into it, and press R. Each result is saved under the "
-        "name of its clip.",
-        150,
+        f"**Every video of a folder, one in each run.** Make the folder *{CLIPS}* in ComfyUI's "
+        "input folder, put clips into it, and press R. Set *index* to 0, the menu below it to "
+        "*increment*, and the number of runs beside the Run button to that of your clips. Each "
+        "result is saved under the name of its clip.",
+        190,
     )
-    clips = graph.add("LGVI_VideosFromFolder", "", "what", folder=CLIPS)
+    clip = graph.add("LGVI_VideoFromFolder", "", "what", folder=CLIPS)
     graph.column(340)
     model, conditions = _sentence(graph, "remove the red star")
     graph.column(340)
-    done = _remove_from_video(graph, model, clips["video"], conditions)
+    done = _remove_from_video(graph, model, clip["video"], conditions)
     graph.column(380)
-    graph.add("SaveVideo", "Result", height=380, video=done["video"], filename_prefix=clips["name"])
+    graph.add("SaveVideo", "Result", height=380, video=done["video"], filename_prefix=clip["name"])
 
 
 def lora(graph: Graph) -> None:
@@ -365,3 +367,49 @@ DESIGNS: dict[str, Callable[[Graph], None]] = {
         multi_turn,
     )
 }
+
+
+def remove_object_node(graph: Blueprint) -> None:
+    """The whole of remove_object as one node."""
+    frames = graph.input("images", "IMAGE")
+    text = graph.input("text", "STRING", "remove the red ball")
+    menu = graph.input("model", "COMBO", VIDEO_MODEL)
+    numbers = {"working_size": WORKING_SIZE, **SAMPLING, "grow": MASK["grow"]}
+    of = {
+        name: graph.input(name, "FLOAT" if isinstance(value, float) else "INT", value)
+        for name, value in numbers.items()
+    }
+    graph.column(340)
+    model = graph.add("LGVI_LoadModel", model=menu)
+    positive = graph.add("CLIPTextEncode", clip=model["clip"], text=text)
+    negative = graph.add("CLIPTextEncode", "Nothing (keep empty)", clip=model["clip"], text="")
+    graph.column(340)
+    condition = graph.add(
+        "LGVI_VideoConditioning",
+        positive=positive[0],
+        negative=negative[0],
+        vae=model["vae"],
+        frames=frames,
+        working_size=of["working_size"],
+    )
+    sample = graph.add(
+        "LGVI_Sampler",
+        model=model["model"],
+        **{name: condition[name] for name in ("text_video", "video", "unconditional", "latent")},
+        **{name: of[name] for name in SAMPLING},
+    )
+    graph.column(340)
+    decoded = graph.add("VAEDecode", samples=sample["latent"], vae=model["vae"])
+    result = graph.add(
+        "LGVI_Composite",
+        source=frames,
+        result=decoded[0],
+        mask=sample["mask"],
+        grow=of["grow"],
+        feather=MASK["feather"],
+    )
+    graph.output("images", result[0])
+    graph.output("mask", sample["mask"])
+
+
+BLUEPRINTS: dict[str, Callable[[Blueprint], None]] = {"Remove object (LGVI)": remove_object_node}

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from workflow import WIDGET_TYPES
+from workflow import WIDGET_TYPES, default
 
 GAP = 40
 COLOURS = {"what": ("#232", "#353"), "nothing": ("#322", "#533")}
@@ -50,7 +50,6 @@ class Graph:
         title: str = "",
         colour: str = "",
         height: int = 0,
-        models: tuple[dict[str, str], ...] = (),
         **inputs: Any,
     ) -> Node:
         """Adds a node; inputs are Outputs of others or widget values, the rest are defaults.
@@ -71,8 +70,6 @@ class Graph:
         own = kind.startswith("LGVI")
         pack = {"cnr_id": "comfyui-lgvi"} if own else {"cnr_id": "comfy-core", "ver": "0.3.75"}
         properties = {"Node name for S&R": kind, **pack}
-        if models:
-            properties["models"] = list(models)
         widgets = [slot for slot in slots if "widget" in slot]
         texts = sum(self._options(kind, slot["name"]).get("multiline", False) for slot in widgets)
         plain = max(len(slots) - len(widgets), len(outputs))
@@ -146,7 +143,7 @@ class Graph:
                 slots.append(slot)
                 if is_widget:
                     fixed = given is not None and not isinstance(given, Output)
-                    values.append(given if fixed else _default(spec))
+                    values.append(given if fixed else default(spec))
                     if options.get("control_after_generate"):
                         values.append("fixed")
                     if options.get("video_upload") or options.get("image_upload"):
@@ -156,18 +153,13 @@ class Graph:
     def _link(self, source: Output, target: int, slot: int, type_: str) -> int:
         number = len(self.links) + 1
         self.links.append([number, source.node, source.slot, target, slot, type_])
-        self.nodes[source.node - 1]["outputs"][source.slot]["links"].append(number)
+        self._sent(source, number)
         return number
+
+    def _sent(self, source: Output, number: int) -> None:
+        self.nodes[source.node - 1]["outputs"][source.slot]["links"].append(number)
 
     def _options(self, kind: str, name: str) -> dict[str, Any]:
         parts = self.info[kind]["input"]
         spec = {**parts.get("required", {}), **parts.get("optional", {})}[name]
         return spec[1] if len(spec) > 1 else {}
-
-
-def _default(spec: list[Any]) -> Any:
-    options = spec[1] if len(spec) > 1 else {}
-    if "default" in options:
-        return options["default"]
-    entries = spec[0] if isinstance(spec[0], list) else options.get("options", [""])
-    return entries[0]

@@ -1,0 +1,99 @@
+"""LGVI Video From Folder: the videos of a folder, one in each run."""
+
+from pathlib import Path
+
+import folder_paths
+from comfy_api.v0_0_2 import InputImpl, io
+
+NONE = "(no folder with videos in input)"
+
+
+class VideoFromFolder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_VideoFromFolder",
+            display_name="LGVI Video From Folder",
+            category="LGVI",
+            description=(
+                "Gives one video of a folder, and the next one in the next run. Queue as many "
+                "runs as there are videos: each is saved as soon as it is done, and one that "
+                "fails does not keep the others from being done."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "folder",
+                    options=list_folders() or [NONE],
+                    tooltip="A folder inside ComfyUI's input folder that holds videos.",
+                ),
+                io.Int.Input(
+                    "index",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    control_after_generate=True,
+                    tooltip=(
+                        "Which video, by name; the first one is 0. With 'increment' below, every "
+                        "run takes the next one."
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Video.Output(display_name="video", tooltip="The video, as Load Video gives it."),
+                io.String.Output(
+                    display_name="name",
+                    tooltip="Its name without ending, for the filename_prefix of Save Video.",
+                ),
+                io.Int.Output(display_name="count", tooltip="How many videos the folder holds."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def validate_inputs(cls, folder: str | None) -> bool | str:
+        # In place of ComfyUI's check against the menu as it was when the page was loaded. None
+        # stands for a text that comes from another node.
+        return folder is None or folder in list_folders() or _no_folder(folder)
+
+    @classmethod
+    def fingerprint_inputs(cls, folder: str, index: int) -> str:
+        files = [(path.name, path.stat()) for path in videos_in(folder)]
+        return str([(name, found.st_size, found.st_mtime_ns) for name, found in files])
+
+    @classmethod
+    def execute(cls, folder: str, index: int) -> io.NodeOutput:
+        from ..lgvi_core.errors import LGVIError
+        from .progress import show_text
+
+        if folder not in list_folders():
+            raise LGVIError(_no_folder(folder))
+        paths = videos_in(folder)
+        if index >= len(paths):
+            raise LGVIError(
+                f"all done: {folder} holds {len(paths)} videos, the last one has index "
+                f"{len(paths) - 1}; set index to 0 to begin again"
+            )
+        path = paths[index]
+        show_text(cls.hidden.unique_id, f"{index + 1} of {len(paths)}: {path.name}")
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), path.stem, len(paths))
+
+
+def list_folders() -> list[str]:
+    """Names of the folders in ComfyUI's input folder that hold videos."""
+    root = Path(folder_paths.get_input_directory())
+    found = [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+    return sorted(name for name in found if videos_in(name))
+
+
+def videos_in(folder: str) -> list[Path]:
+    """The video files of a folder in ComfyUI's input folder, by name."""
+    place = Path(folder_paths.get_input_directory()) / folder
+    names = [path.name for path in place.iterdir() if path.is_file()]
+    return [
+        place / name for name in sorted(folder_paths.filter_files_content_types(names, ["video"]))
+    ]
+
+
+def _no_folder(name: str) -> str:
+    root = folder_paths.get_input_directory()
+    return f"there is no folder {name!r} with videos in {root}: make one, then press R"

@@ -1,0 +1,82 @@
+"""LGVI Video From Folder in a real server."""
+
+import shutil
+
+import pytest
+from comfy_server import PromptFailed
+from conftest import ROOT
+
+CLIP = ROOT / "workflows" / "inputs" / "lgvi_sample.mp4"
+NAMES = ["a walk", "clip10", "clip2"]  # as sorted
+SECOND_IS_BROKEN = 1
+
+
+@pytest.fixture(scope="module")
+def folder(server):
+    place = server.base / "input" / "some clips"
+    place.mkdir()
+    for name in NAMES:
+        shutil.copy(CLIP, place / f"{name}.mp4")
+    (place / "clip10.mp4").write_bytes(b"no video")
+    (place / "notes.txt").write_text("not listed")
+    (place / "more").mkdir()
+    yield place
+    shutil.rmtree(place)
+
+
+def graph(folder, index):
+    return {
+        "take": {
+            "class_type": "LGVI_VideoFromFolder",
+            "inputs": {"folder": folder, "index": index},
+        },
+        "parts": {"class_type": "GetVideoComponents", "inputs": {"video": ["take", 0]}},
+        "frame": {
+            "class_type": "ImageFromBatch",
+            "inputs": {"image": ["parts", 0], "batch_index": 0, "length": 1},
+        },
+        "save": {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["frame", 0], "filename_prefix": ["take", 1]},
+        },
+    }
+
+
+def test_each_run_takes_the_next_one_and_a_broken_one_costs_only_itself(server, folder):
+    runs = [server.queue(graph(folder.name, index)) for index in range(len(NAMES) + 1)]
+    for index, (run, name) in enumerate(zip(runs, NAMES, strict=False)):
+        if index == SECOND_IS_BROKEN:
+            with pytest.raises(PromptFailed) as error:
+                server.wait(run)
+            assert error.value.details["node_id"] == "parts"
+        else:
+            (item,) = server.wait(run)["save"]["images"]
+            assert item["filename"].startswith(name)
+    with pytest.raises(PromptFailed, match="all done: some clips holds 3 videos"):
+        server.wait(runs[-1])
+
+
+def test_a_file_that_was_replaced_is_read_anew(server, folder):
+    clip = folder / "clip2.mp4"
+    server.run(graph(folder.name, 2))
+    clip.write_bytes(b"no video")
+    with pytest.raises(PromptFailed):
+        server.run(graph(folder.name, 2))
+    shutil.copy(CLIP, clip)
+    server.run(graph(folder.name, 2))
+
+
+@pytest.mark.parametrize("name", ["../input/some clips", "missing", "/etc", "some clips/more", "."])
+def test_only_folders_with_videos_in_input_are_taken(server, folder, name):
+    with pytest.raises(PromptFailed) as error:
+        server.run(graph(name, 0))
+    assert f"there is no folder {name!r} with videos in" in str(error.value)
+
+
+def test_a_folder_by_another_node_is_checked_as_well(server, folder):
+    prompt = graph(["text", 0], 0)
+    prompt["text"] = {"class_type": "PrimitiveString", "inputs": {"value": "../output"}}
+    with pytest.raises(PromptFailed, match=r"no folder '\.\./output' with videos"):
+        server.run(prompt)
+    prompt["text"]["inputs"]["value"] = folder.name
+    assert server.run(prompt)["save"]["images"]
