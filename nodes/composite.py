@@ -40,6 +40,7 @@ class Composite(io.ComfyNode):
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.frames import check_frames, from_canvas, locate
         from ..lgvi_core.masks import check_mask, composite, soft_mask
+        from .memory import FEWER_FRAMES, advice_when_full
 
         check_frames(source, "source")
         check_frames(result, "result")
@@ -50,7 +51,8 @@ class Composite(io.ComfyNode):
         source_size, canvas = tuple(source.shape[1:3]), tuple(result.shape[1:3])
         fit = locate(source_size, canvas)
         check_mask(mask, len(source), {source_size, canvas})
-        if tuple(mask.shape[1:]) != source_size:
-            mask = from_canvas(mask[..., None], fit)[..., 0]
-        opacity = soft_mask(mask, threshold, grow, feather)
-        return io.NodeOutput(composite(source, result, opacity, fit), opacity)
+        with advice_when_full(FEWER_FRAMES):
+            if tuple(mask.shape[1:]) != source_size:
+                mask = from_canvas(mask[..., None], fit)[..., 0]
+            opacity = soft_mask(mask, threshold, grow, feather)
+            return io.NodeOutput(composite(source, result, opacity, fit), opacity)

@@ -77,6 +77,7 @@ class VideoConditioning(io.ComfyNode):
 
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.frames import check_frames, fit_frames, to_canvas
+        from .memory import advice_when_full
         from .progress import show_text
 
         check_frames(frames)
@@ -86,7 +87,8 @@ class VideoConditioning(io.ComfyNode):
         size = (frames.shape[1], frames.shape[2])
         fit = fit_frames(size, working_size)
         show_text(cls.hidden.unique_id, fit.describe())
-        c_x = vae.encode(to_canvas(frames, fit))
+        with advice_when_full(f"lower working_size, or take fewer than {len(frames)} frames"):
+            c_x = vae.encode(to_canvas(frames, fit))
         latent = {"samples": torch.zeros_like(c_x), FIT_KEY: size}
         return io.NodeOutput(*branches(positive, negative, c_x), latent, fit.describe())
 

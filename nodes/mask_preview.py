@@ -69,8 +69,10 @@ class MaskPreview(io.ComfyNode):
     def execute(cls, frames, mask, threshold, grow, feather, tint, outline) -> io.NodeOutput:
         from ..lgvi_core.frames import check_frames
         from ..lgvi_core.masks import check_mask, overlay, soft_mask
+        from .memory import FEWER_FRAMES, advice_when_full
 
         check_frames(frames)
         check_mask(mask, len(frames), {(frames.shape[1], frames.shape[2])})
-        opacity = soft_mask(mask, threshold, grow, feather)
-        return io.NodeOutput(overlay(frames, opacity, (1.0, 0.15, 0.15), tint, outline))
+        with advice_when_full(FEWER_FRAMES):
+            opacity = soft_mask(mask, threshold, grow, feather)
+            return io.NodeOutput(overlay(frames, opacity, (1.0, 0.15, 0.15), tint, outline))

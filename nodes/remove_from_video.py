@@ -93,6 +93,7 @@ class RemoveFromVideo(io.ComfyNode):
         from ..lgvi_core.windows import context_windows
         from . import video_files
         from .conditioning import unconditional
+        from .memory import advice_when_full
         from .progress import show_text
         from .video_removal import Removal, remove
 
@@ -103,7 +104,8 @@ class RemoveFromVideo(io.ComfyNode):
         how = Removal(model, vae, positive, negative, **settings)
         report = partial(show_text, cls.hidden.unique_id)
         result, mask = video_files.new_file(), video_files.new_file()
-        done = remove(video_files.source_of(video), how, result, mask, report)
+        with advice_when_full("lower segment and window, then working_size"):
+            done = remove(video_files.source_of(video), how, result, mask, report)
         report(done)
         videos = [InputImpl.VideoFromFile(str(path)) for path in (result, mask)]
         return io.NodeOutput(*videos, done)

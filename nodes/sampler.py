@@ -123,20 +123,25 @@ class Sampler(io.ComfyNode):
     ) -> io.NodeOutput:
         import torch
 
+        from .memory import advice_when_full
         from .progress import show_text
         from .sampling import pixel_size, sample_with_mask, why_no_mask
 
-        sampled, mask = sample_with_mask(
-            model,
-            (text_video, video, unconditional),
-            latent,
-            seed,
-            steps,
-            (text_scale, video_scale),
-            sampler,
-            scheduler,
-            source_size=latent.get(FIT_KEY),
-        )
+        with advice_when_full(
+            "lower the length of LGVI Context Windows (put one behind Load LGVI where there is "
+            "none), or working_size in LGVI Video Conditioning"
+        ):
+            sampled, mask = sample_with_mask(
+                model,
+                (text_video, video, unconditional),
+                latent,
+                seed,
+                steps,
+                (text_scale, video_scale),
+                sampler,
+                scheduler,
+                source_size=latent.get(FIT_KEY),
+            )
         if mask is None:
             show_text(
                 cls.hidden.unique_id,

@@ -37,10 +37,8 @@ class PromptFailed(RuntimeError):
 class ComfyServer:
     """Talks to a running ComfyUI."""
 
-    def __init__(self, url: str, base: Path, log: Path) -> None:
-        self.url = url
-        self.base = base
-        self.log = log
+    def __init__(self, url: str, base: Path, log: Path, pid: int) -> None:
+        self.url, self.base, self.log, self.pid = url, base, log, pid
 
     def get(self, path: str, **query: str) -> Any:
         return json.loads(self.read(path, **query))
@@ -114,7 +112,7 @@ def running_server(base: Path, options: tuple[str, ...] = ("--cpu",)) -> Iterato
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **group)
     try:
-        server = ComfyServer(f"http://127.0.0.1:{port}", base, log)
+        server = ComfyServer(f"http://127.0.0.1:{port}", base, log, process.pid)
         _wait_until_up(server, process)
         yield server
     finally:

@@ -92,14 +92,24 @@ def warping_error(
     With `area` [f, h, w], only its pixels in the first frame of each pair count; None where no
     pixel does.
     """
-    errors = []
+    errors = [error for error in warping_errors(frames, moved, area) if error is not None]
+    return float(np.mean(errors)) if errors else None
+
+
+def warping_errors(
+    frames: np.ndarray, moved: Motion, area: np.ndarray | None = None
+) -> list[float | None]:
+    """The same of every pair by itself."""
+    errors: list[float | None] = []
     for t, (flow, valid) in enumerate(zip(moved.flow, moved.valid, strict=True)):
         counted = valid if area is None else valid & area[t]
-        if counted.any():
-            warped = _warp(frames[t + 1].astype(np.float32) / 255, flow)
-            difference = frames[t].astype(np.float32) / 255 - warped
-            errors.append(float(np.square(difference[counted]).mean()))
-    return float(np.mean(errors)) if errors else None
+        if not counted.any():
+            errors.append(None)
+            continue
+        warped = _warp(frames[t + 1].astype(np.float32) / 255, flow)
+        difference = frames[t].astype(np.float32) / 255 - warped
+        errors.append(float(np.square(difference[counted]).mean()))
+    return errors
 
 
 def _warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:

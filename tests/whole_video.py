@@ -1,0 +1,171 @@
+"""LGVI Remove From Video on generated clips, in a process beside ComfyUI's modules.
+
+With COMFYUI_PATH set, ``python tests/whole_video.py seams`` measures how much the result flickers
+where windows and where segments meet, with lgvi-mini on held-out clips, and ``... memory FRAMES``
+prints the peak memory in MB of one removal from a clip of so many frames of 512 x 320.
+"""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+import av
+import numpy as np
+import torch
+from demo import read_frames
+from pack import load_pack
+
+from lgvi_core.checkpoint import BUNDLED_MODEL
+from lgvi_core.windows import context_windows
+from train.data.synthetic import make_sample
+from train.evaluation.config import DISConfig
+from train.evaluation.warping import flow_function, motion, warping_errors
+
+HOW: dict[str, Any] = {
+    "working_fps": 0.0,
+    "seed": 1,
+    "text_scale": 2.0,
+    "video_scale": 1.0,
+    "sampler": "euler",
+    "scheduler": "normal",
+    "threshold": 0.5,
+    "grow": 5,
+    "feather": 0,
+    "crf": 0,
+}
+SEAMS = {"working_size": 0, "steps": 10, "window": 16, "overlap": 5, "segment": 40}
+MEMORY = {"working_size": 128, "steps": 2, "window": 24, "overlap": 8, "segment": 60}
+SIDE, FRAMES = 128, 72
+
+
+@dataclass(frozen=True)
+class Modules:
+    """The pack's own, imported as ComfyUI does."""
+
+    checkpoint: Any
+    comfy_checkpoint: Any
+    removal: Any
+
+
+def modules() -> Modules:
+    load_pack(Path(os.environ["COMFYUI_PATH"]))
+    return Modules(
+        import_module("lgvi_pack.lgvi_core.checkpoint"),
+        import_module("lgvi_pack.nodes.comfy_checkpoint"),
+        import_module("lgvi_pack.nodes.video_removal"),
+    )
+
+
+def write_video(path: Path, frames: Any) -> None:
+    """Uint8 `frames` [h, w, 3], one after the other, without loss."""
+    with av.open(str(path), "w") as container:
+        stream = None
+        for frame in frames:
+            if stream is None:
+                stream = container.add_stream("libx264rgb", 30, options={"crf": "0"})
+                stream.height, stream.width = frame.shape[:2]
+                stream.pix_fmt, stream.time_base = "rgb24", Fraction(1, 30)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        assert stream is not None
+        container.mux(stream.encode())
+
+
+def borders(frames: int, segment: int, window: int, overlap: int) -> tuple[set[int], set[int]]:
+    """Where windows and where segments meet: t is the pair of frames t and t + 1."""
+    windows: set[int] = set()
+    segments: set[int] = set()
+    start = 0
+    while True:
+        length = min(segment, frames - start)
+        first = start + (overlap if start else 0)  # what comes before was written with the last one
+        segments.add(first - 1)
+        for span in context_windows(length, window, overlap):
+            ends = (start + span.start - 1, start + span.stop - 1)
+            windows |= {t for t in ends if t >= first}
+        if start + length == frames:
+            break
+        start += segment - overlap
+    inside = set(range(frames - 1))
+    return windows & inside - segments, segments & inside
+
+
+def seams(clips: int) -> dict[str, float]:
+    """E_warp of the removed objects' places across borders, over that of all other pairs."""
+    own = modules()
+    checkpoint = own.checkpoint.load_checkpoint(BUNDLED_MODEL)
+    model, clip, vae = own.comfy_checkpoint.create(checkpoint, "auto")
+    empty = clip.encode_from_tokens_scheduled(clip.tokenize(""))
+    at_windows, at_segments = borders(FRAMES, *(SEAMS[k] for k in ("segment", "window", "overlap")))
+    errors: dict[str, list[float]] = {"windows": [], "segments": [], "inside": []}
+    flow = flow_function(DISConfig(), "cpu")
+    for number in range(clips):
+        sample = make_sample("held-out", number, FRAMES, SIDE, SIDE)
+        positive = clip.encode_from_tokens_scheduled(clip.tokenize(sample.sentence))
+        how = own.removal.Removal(model, vae, positive, empty, **HOW, **SEAMS)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{name}.mp4" for name in ("source", "result", "mask")]
+            write_video(paths[0], sample.source)
+            own.removal.remove(paths[0], how, *paths[1:], lambda _: None)
+            result = read_frames(paths[1])
+        found = warping_errors(result, motion(sample.target, flow), sample.mask > 0)
+        for t, error in enumerate(found):
+            place = "windows" if t in at_windows else "segments" if t in at_segments else "inside"
+            if error is not None:
+                errors[place].append(error)
+        print(f"clip {number}: {sample.sentence}", flush=True)
+    inside = np.mean(errors.pop("inside"))
+    return {place: float(np.mean(values) / inside) for place, values in errors.items()}
+
+
+def remove_from_generated(frames: int) -> None:
+    """With the random tiny checkpoint: what memory is needed for is the same."""
+    from tiny_checkpoint import write_checkpoint
+
+    own = modules()
+    height, width = 320, 512
+    slope = np.linspace(0, 255, width + frames, dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        tiny = write_checkpoint(Path(folder) / "tiny")
+        checkpoint = own.checkpoint.load_checkpoint(tiny)
+        model, _, vae = own.comfy_checkpoint.create(checkpoint, "fp32")
+        text = [[torch.zeros(1, 77, checkpoint.unet_config.cross_attention_dim), {}]]
+        how = own.removal.Removal(model, vae, text, text, **HOW, **MEMORY)
+        source, result, mask = (Path(folder) / f"{n}.mp4" for n in ("source", "result", "mask"))
+        shape = (height, width, 3)
+        write_video(
+            source,
+            (
+                np.broadcast_to(slope[None, t : t + width, None], shape).copy()
+                for t in range(frames)
+            ),
+        )
+        own.removal.remove(source, how, result, mask, lambda _: None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    seam = commands.add_parser("seams", help="E_warp at borders over E_warp elsewhere")
+    seam.add_argument("--clips", type=int, default=16)
+    memory = commands.add_parser("memory", help="peak memory in MB")
+    memory.add_argument("frames", type=int)
+    args = parser.parse_args()
+    if args.command == "seams":
+        for place, ratio in seams(args.clips).items():
+            print(f"E_warp where {place} meet, over that elsewhere: {ratio:.3f}")
+    else:
+        remove_from_generated(args.frames)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()
