@@ -1,0 +1,65 @@
+"""The bundled chat model against its bars, on held-out conversations about held-out pictures."""
+
+import pytest
+import torch
+from demo import read_frames
+from workflow_inputs import SAMPLE
+
+from lgvi_core.chat.conversation import render
+from lgvi_core.chat.model import load_chat
+from lgvi_core.chat.reply import reply
+from lgvi_core.checkpoint import BUNDLED_MODEL
+from train.chat.check import answer, held_out, score
+from train.joint.model import reading_of
+
+COUNT = 200
+MODEL = BUNDLED_MODEL.with_name("lgvi-mini-chat")
+
+
+@pytest.fixture(scope="module")
+def chat():
+    return load_chat(MODEL, dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return torch.from_numpy(read_frames(SAMPLE)[:8]).float() / 255
+
+
+def test_prompts_name_the_right_objects(chat):
+    reading = reading_of(chat)
+    found = score(chat.llava.llava, reading, held_out(reading, COUNT))
+    assert found.right >= 0.9
+    assert found.well_formed >= 0.95
+    assert found.silent >= 0.8
+
+
+def test_without_the_frames_it_fails(chat):
+    reading = reading_of(chat)
+    assert score(chat.llava.llava, reading, held_out(reading, COUNT, blank=True)).right <= 0.4
+
+
+def test_another_clip_gets_another_reply(chat):
+    reading = reading_of(chat)
+    shown = held_out(reading, 40)
+    texts = [render(x.talk.turns[0].request, [], 1, reading.format.system_prompt) for x in shown]
+    pixels = torch.cat([x.pixels for x in shown])
+    own = answer(chat.llava.llava, reading, texts, pixels)
+    others = answer(chat.llava.llava, reading, texts, pixels.roll(1, 0))
+    same = [one for one, other in zip(own, others, strict=True) if one == other]
+    assert len(same) <= 2, same
+
+
+@pytest.mark.parametrize(
+    ("request_", "objects"),
+    [
+        ("Remove the star.", {"star"}),
+        ("I only want to keep the fish and the heart.", {"star"}),
+        ("The star distracts from the fish, can you help?", {"star"}),
+        ("remove the heart and the fish please", {"heart", "fish"}),
+    ],
+)
+def test_the_sample_clip(chat, clip, request_, objects):
+    answer = reply(chat, clip, request_, temperature=0, max_tokens=160)
+    named = {word for word in ("star", "fish", "heart") if word in answer.prompt}
+    assert named == objects, answer.text
