@@ -90,6 +90,16 @@ def test_the_chat_model_is_frozen_but_for_its_three_parts(finished, chat):
             assert not torch.equal(value, before[name.removeprefix("chat.")]), name
 
 
+@pytest.mark.parametrize(("own", "expected"), [({"peak": 3e-2}, 3e-2), (None, 1e-2)])
+def test_the_mm_head_may_have_a_rate_of_its_own(tmp_path, lgvi, chat, own, expected):
+    trainer = JointTrainer(config_of(tmp_path, lgvi, chat, chat={"mm_head_rate": own}))
+    groups = trainer.optimizer.param_groups
+    assert {g["lr"] for g in groups if g["name"] == "mm_head"} == {expected}
+    assert {g["lr"] for g in groups if g["name"] == "chat"} == {1e-2}
+    head = {id(p) for p in trainer.plain.chat.mm_head.parameters()}
+    assert {id(p) for g in groups if g["name"] == "mm_head" for p in g["params"]} == head
+
+
 def test_the_states_of_the_prompt_reach_cross_attention(tmp_path, lgvi, chat):
     """The features are those that the nodes' own reply has for the same words."""
     trainer = JointTrainer(config_of(tmp_path, lgvi, chat))

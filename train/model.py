@@ -1,5 +1,6 @@
 """What is trained: U-Net and text encoder, built from random weights or from a folder."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -219,13 +220,13 @@ def build_tokenizer(config: TrainConfig) -> CLIPTokenizer:
 
 
 def build_optimizer(
-    model: LGVI, config: OptimizerConfig, chat: Rate | None = None
+    model: LGVI, config: OptimizerConfig, chat: Mapping[str, Rate] | None = None
 ) -> torch.optim.Optimizer:
     """AdamW over what is trained; each group has a part's name, vectors have no decay.
 
-    `chat` is the rate of a chat model, where the model has one.
+    `chat` are the rates of "mm_head" and of the other parts, "chat", where there is a chat model.
     """
-    rates: dict[str, Any] = {**dict(config), "chat": chat}
+    rates: dict[str, Any] = {**dict(config), **(chat or {})}
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -233,7 +234,8 @@ def build_optimizer(
         part = "text_encoder" if name.startswith("text_encoder.") else "unet"
         # Heads start from nothing, like the mask decoder.
         part = "mask_decoder" if "mask_decoder." in name or "attribute_heads." in name else part
-        part = "chat" if name.startswith("chat.") else part
+        if name.startswith("chat."):
+            part = "mm_head" if name.startswith("chat.mm_head.") else "chat"
         decays = parameter.ndim > 1 and "embedding" not in name
         groups.setdefault((part, decays), []).append(parameter)
     tables = [

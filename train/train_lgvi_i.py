@@ -54,10 +54,14 @@ class JointTrainer(Trainer):
 
     def build(self) -> tuple[LGVI, torch.optim.Optimizer]:
         model = build_joint(self.config, self.chat)
-        return model, build_optimizer(model, self.config.optimizer, self.config.chat.rate)
+        return model, build_optimizer(model, self.config.optimizer, self._chat_rates())
 
     def rate(self, part: str) -> Rate:
-        return self.config.chat.rate if part == "chat" else super().rate(part)
+        return self._chat_rates().get(part) or super().rate(part)
+
+    def _chat_rates(self) -> dict[str, Rate]:
+        chat = self.config.chat
+        return {"chat": chat.rate, "mm_head": chat.mm_head_rate or chat.rate}
 
     def is_exported(self, name: str) -> bool:
         """Of the chat model what is trained; the rest is in the folder that it came from."""

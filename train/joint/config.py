@@ -28,7 +28,10 @@ class ChatSection(BaseModel):
     end_to_end_weights: Path | None = Field(
         None, description="llava_weights.pth to go on from; null starts with a random MM head"
     )
-    rate: Rate = Field(Rate(peak=1e-4), description="of token embeddings, projector and MM head")
+    rate: Rate = Field(Rate(peak=1e-4), description="of token embeddings and projector")
+    mm_head_rate: Rate | None = Field(
+        None, description="of the MM head, which may start from nothing; null is rate"
+    )
     lora: ChatLoraConfig | None = Field(
         None, description="additions to the language model, which else is frozen"
     )
