@@ -87,18 +87,9 @@ def fix_the_mask(graph: Graph) -> None:
     )
     model, conditions = _sentence(graph, "remove the red star")
     sample = _sample(graph, model, video, conditions)
-    mine = graph.add("SolidMask", "Your own mask", value=1.0, width=60, height=40)
-    mended = graph.add(
-        "MaskComposite",
-        "Predicted and yours",
-        "what",
-        destination=sample["mask"],
-        source=mine[0],
-        x=130,
-        y=10,
-        operation="add",
-    )
-    _composite_and_save(graph, model, video, sample, mended[0])
+    mine = graph.add("SolidMask", "Your own mask", value=1.0, width=60, height=40)[0]
+    mended = _join(graph, "Predicted and yours", sample["mask"], "add", mine, x=130, y=10)
+    _composite_and_save(graph, model, video, sample, mended)
 
 
 def external_mask(graph: Graph) -> None:
@@ -111,28 +102,11 @@ def external_mask(graph: Graph) -> None:
     )
     model, conditions = _sentence(graph, "remove the red star")
     sample = _sample(graph, model, video, conditions)
-    area = graph.add("SolidMask", "Mask from elsewhere", value=1.0, width=320, height=110)
+    area = graph.add("SolidMask", "Mask from elsewhere", value=1.0, width=320, height=110)[0]
     empty = graph.add("SolidMask", "Nothing", value=0.0, width=320, height=192)
-    outside = graph.add(
-        "MaskComposite",
-        "Its place in the frame",
-        destination=empty[0],
-        source=area[0],
-        x=0,
-        y=0,
-        operation="add",
-    )
-    joined = graph.add(
-        "MaskComposite",
-        "Predicted and from elsewhere",
-        "what",
-        destination=sample["mask"],
-        source=outside[0],
-        x=0,
-        y=0,
-        operation="multiply",
-    )
-    _composite_and_save(graph, model, video, sample, joined[0])
+    placed = _join(graph, "Its place in the frame", empty[0], "add", area)
+    joined = _join(graph, "Predicted and from elsewhere", sample["mask"], "multiply", placed)
+    _composite_and_save(graph, model, video, sample, joined)
 
 
 def long_clip(graph: Graph) -> None:
@@ -312,6 +286,15 @@ def _sample(
         latent=condition["latent"],
         **SAMPLING,
     )
+
+
+def _join(
+    graph: Graph, title: str, first: Output, operation: str, second: Output, x: int = 0, y: int = 0
+) -> Output:
+    """Two masks as one; `x` and `y` say where in the first the second lies."""
+    kind = "MaskComposite"
+    values = {"x": x, "y": y, "operation": operation}
+    return graph.add(kind, title, "what", destination=first, source=second, **values)[0]
 
 
 def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, mask: Output) -> None:
