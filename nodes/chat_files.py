@@ -5,6 +5,8 @@ from pathlib import Path
 
 import folder_paths
 
+from .model_files import stats
+
 BUNDLED = "lgvi-mini-chat (bundled)"
 BUNDLED_FOLDER = Path(__file__).parents[1] / "lgvi_core" / "weights" / "lgvi-mini-chat"
 NONE = "none in models/lgvi_chat yet"
@@ -35,15 +37,7 @@ def missing_message(name: str) -> str:
 
 def fingerprint(name: str, parts: str) -> str:
     """Changes when the files behind the names do, so that a replaced model is loaded again."""
-    paths = [_local_path(name), parts_path(parts)]
-    files = [
-        file
-        for path in paths
-        if path is not None
-        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
-        if file.is_file()
-    ]
-    return f"{name} {parts} {[(f.stat().st_size, f.stat().st_mtime_ns) for f in files]}"
+    return f"{name} {parts} {stats(_local_path(name))} {stats(parts_path(parts))}"
 
 
 def resolve(name: str) -> Path:

@@ -34,12 +34,15 @@ def missing_message(name: str) -> str:
 
 def fingerprint(name: str) -> str:
     """Changes when the files behind ``name`` do, so that a replaced model is loaded again."""
-    path = _local_path(name)
+    return f"{name} {stats(_local_path(name))}"
+
+
+def stats(path: Path | None) -> list[tuple[int, int]]:
+    """(bytes, time of change) of a file, or of every file in a folder; nothing of None."""
     if path is None:
-        return name
+        return []
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
-    stats = [file.stat() for file in files]
-    return f"{name} {[(s.st_size, s.st_mtime_ns) for s in stats]}"
+    return [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files)]
 
 
 def resolve(name: str) -> Path:
