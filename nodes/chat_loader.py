@@ -25,8 +25,9 @@ class LoadChat(io.ComfyNode):
                     options=chat_files.list_models(),
                     default=chat_files.list_models()[0],
                     tooltip=(
-                        "LLaVA folders come from models/lgvi_chat. The download entry fetches "
-                        "LLaVA 1.5 7B (14 GB) there when the graph runs."
+                        "lgvi-mini-chat knows drawn clips only. LLaVA folders come from "
+                        "models/lgvi_chat; the download entry fetches LLaVA 1.5 7B (14 GB) there "
+                        "when the graph runs."
                     ),
                 ),
                 io.Combo.Input(
