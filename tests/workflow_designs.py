@@ -221,7 +221,7 @@ def multi_turn(graph: Graph) -> None:
     chat = graph.add("LGVI_LoadChat", model=CHAT_MODEL)
     graph.column(360)
     asked = _ask(graph, chat, video, "What do you see?", title="First turn")
-    requests = ("Then please take out the star.", "And now the heart too.")
+    requests = ("Remove the fish.", "Sorry, I meant the star instead.")
     for request, title in zip(requests, ("Second turn", "Third turn"), strict=True):
         asked = _ask(graph, chat, video, request, title, history=asked["history"])
     model, conditions = _sentence(graph, asked["prompt"])
