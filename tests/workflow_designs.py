@@ -135,14 +135,16 @@ def whole_video(graph: Graph) -> None:
         "512, *steps* 50, scales 3 and 1.5.",
         150,
     )
-    video = graph.add("LoadVideo", height=330, file=CLIP)
+    video = graph.add("LoadVideo", at_least=330, file=CLIP)
     graph.column(340)
     model, conditions = _sentence(graph, "remove the red star")
     graph.column(340)
     done = _remove_from_video(graph, model, video[0], conditions)
     graph.column(380)
-    graph.add("SaveVideo", "Result", height=380, video=done["video"], filename_prefix="lgvi/result")
-    graph.add("SaveVideo", "Mask", height=300, video=done["mask"], filename_prefix="lgvi/mask")
+    graph.add(
+        "SaveVideo", "Result", at_least=380, video=done["video"], filename_prefix="lgvi/result"
+    )
+    graph.add("SaveVideo", "Mask", at_least=300, video=done["mask"], filename_prefix="lgvi/mask")
 
 
 def batch_folder(graph: Graph) -> None:
@@ -161,7 +163,9 @@ def batch_folder(graph: Graph) -> None:
     graph.column(340)
     done = _remove_from_video(graph, model, clip["video"], conditions)
     graph.column(380)
-    graph.add("SaveVideo", "Result", height=380, video=done["video"], filename_prefix=clip["name"])
+    graph.add(
+        "SaveVideo", "Result", at_least=380, video=done["video"], filename_prefix=clip["name"]
+    )
 
 
 def lora(graph: Graph) -> None:
@@ -232,7 +236,7 @@ def _source(graph: Graph, note: str) -> Node:
     """A note, and the clip's frames, sound and rate."""
     graph.column(320)
     graph.note(note, 60 + len(note) // 2)
-    return graph.add("GetVideoComponents", video=graph.add("LoadVideo", height=330, file=CLIP)[0])
+    return graph.add("GetVideoComponents", video=graph.add("LoadVideo", at_least=330, file=CLIP)[0])
 
 
 def _sentence(graph: Graph, text: str | Output) -> tuple[Node, dict[str, Output]]:
@@ -252,7 +256,7 @@ def _ask(
         "LGVI_Chat",
         title,
         "what",
-        height=420,
+        at_least=420,
         chat=chat["chat"],
         frames=video["images"],
         request=request,
@@ -270,7 +274,7 @@ def _sample(
     """Conditioning and sampling; `changed` is the MODEL where it is not the loader's."""
     condition = graph.add(
         "LGVI_VideoConditioning",
-        height=190,
+        at_least=190,
         vae=model["vae"],
         frames=video["images"],
         working_size=WORKING_SIZE,
@@ -303,8 +307,8 @@ def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, ma
     decoded = graph.add("VAEDecode", samples=sample["latent"], vae=model["vae"])
     graph.column(320)
     result = graph.add("LGVI_Composite", source=frames, result=decoded[0], mask=mask, **MASK)
-    shown = graph.add("LGVI_MaskPreview", height=240, frames=frames, mask=mask, **MASK)
-    graph.add("PreviewImage", "Mask", height=300, images=shown[0])
+    shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, **MASK)
+    graph.add("PreviewImage", "Mask", at_least=300, images=shown[0])
     _save_video(graph, result[0], video)
 
 
@@ -316,7 +320,7 @@ def _remove_and_save(graph: Graph, model: Node, video: Node, conditions: dict[st
 def _save_video(graph: Graph, frames: Output, video: Node) -> None:
     graph.column(380)
     made = graph.add("CreateVideo", images=frames, fps=video["fps"], audio=video["audio"])
-    graph.add("SaveVideo", "Result", height=380, video=made[0], filename_prefix="lgvi/result")
+    graph.add("SaveVideo", "Result", at_least=380, video=made[0], filename_prefix="lgvi/result")
 
 
 def _remove_from_video(

@@ -49,10 +49,12 @@ class Graph:
         kind: str,
         title: str = "",
         colour: str = "",
-        height: int = 0,
+        at_least: int = 0,
         **inputs: Any,
     ) -> Node:
-        """Adds a node; inputs are Outputs of others or widget values, the rest are defaults.
+        """Adds a node, ``at_least`` so many pixels high.
+
+        Inputs are Outputs of others or widget values, the rest are defaults.
 
         Raises KeyError for an input that the node does not have.
         """
@@ -74,7 +76,7 @@ class Graph:
         texts = sum(self._options(kind, slot["name"]).get("multiline", False) for slot in widgets)
         plain = max(len(slots) - len(widgets), len(outputs))
         needed = _TITLE + _MARGIN + plain * _SLOT + len(widgets) * _WIDGET + texts * _TEXT
-        entry = self._place(kind, max(height, needed))
+        entry = self._place(kind, max(at_least, needed))
         entry |= {"inputs": slots, "outputs": outputs, "properties": properties}
         entry["widgets_values"] = values
         if title:
