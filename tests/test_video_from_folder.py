@@ -1,5 +1,6 @@
 """LGVI Video From Folder in a real server."""
 
+import importlib
 import shutil
 
 import pytest
@@ -73,10 +74,9 @@ def test_only_folders_with_videos_in_input_are_taken(server, folder, name):
     assert f"there is no folder {name!r} with videos in" in str(error.value)
 
 
-def test_a_folder_by_another_node_is_checked_as_well(server, folder):
-    prompt = graph(["text", 0], 0)
-    prompt["text"] = {"class_type": "PrimitiveString", "inputs": {"value": "../output"}}
-    with pytest.raises(PromptFailed, match=r"no folder '\.\./output' with videos"):
-        server.run(prompt)
-    prompt["text"]["inputs"]["value"] = folder.name
-    assert server.run(prompt)["save"]["images"]
+def test_a_folder_by_another_node_is_checked_when_it_is_known(pack):
+    """Newer pages let a menu's value come from another node."""
+    module = importlib.import_module("lgvi_pack.nodes.video_from_folder")
+    assert module.VideoFromFolder.validate_inputs(None) is True
+    with pytest.raises(ValueError, match=r"no folder '\.\./output' with videos"):
+        module.VideoFromFolder.execute("../output", 0)
