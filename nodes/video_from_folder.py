@@ -62,20 +62,26 @@ class VideoFromFolder(io.ComfyNode):
 
     @classmethod
     def execute(cls, folder: str, index: int) -> io.NodeOutput:
-        from ..lgvi_core.errors import LGVIError
         from .progress import show_text
 
-        if folder not in list_folders():
-            raise LGVIError(_no_folder(folder))
-        paths = videos_in(folder)
-        if index >= len(paths):
-            raise LGVIError(
-                f"all done: {folder} holds {len(paths)} videos, the last one has index "
-                f"{len(paths) - 1}; set index to 0 to begin again"
-            )
-        path = paths[index]
-        show_text(cls.hidden.unique_id, f"{index + 1} of {len(paths)}: {path.name}")
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), path.stem, len(paths))
+        path, count = choose(folder, index)
+        show_text(cls.hidden.unique_id, f"{index + 1} of {count}: {path.name}")
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), path.stem, count)
+
+
+def choose(folder: str, index: int) -> tuple[Path, int]:
+    """The video, and how many there are; LGVIError where there is none of that index."""
+    from ..lgvi_core.errors import LGVIError
+
+    if folder not in list_folders():
+        raise LGVIError(_no_folder(folder))
+    paths = videos_in(folder)
+    if index >= len(paths):
+        raise LGVIError(
+            f"all done: {folder} holds {len(paths)} videos, the last one has index "
+            f"{len(paths) - 1}; set index to 0 to begin again"
+        )
+    return paths[index], len(paths)
 
 
 def list_folders() -> list[str]:

@@ -79,4 +79,4 @@ def test_a_folder_by_another_node_is_checked_when_it_is_known(pack):
     module = importlib.import_module("lgvi_pack.nodes.video_from_folder")
     assert module.VideoFromFolder.validate_inputs(None) is True
     with pytest.raises(ValueError, match=r"no folder '\.\./output' with videos"):
-        module.VideoFromFolder.execute("../output", 0)
+        module.choose("../output", 0)
