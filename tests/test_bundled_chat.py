@@ -53,7 +53,7 @@ def test_another_clip_gets_another_reply(chat):
 @pytest.mark.parametrize(
     ("request_", "objects"),
     [
-        ("Remove the star.", {"star"}),
+        ("Remove the fish.", {"fish"}),
         ("I only want to keep the fish and the heart.", {"star"}),
         ("The star distracts from the fish, can you help?", {"star"}),
         ("remove the heart and the fish please", {"heart", "fish"}),

@@ -98,6 +98,7 @@ def borders(frames: int, segment: int, window: int, overlap: int) -> tuple[set[i
     return windows & inside - segments, segments & inside
 
 
+@torch.inference_mode()
 def seams(clips: int) -> dict[str, float]:
     """E_warp of the removed objects' places across borders, over that of all other pairs."""
     own = modules()
@@ -126,6 +127,7 @@ def seams(clips: int) -> dict[str, float]:
     return {place: float(np.mean(values) / inside) for place, values in errors.items()}
 
 
+@torch.inference_mode()
 def remove_from_generated(frames: int) -> None:
     """With the random tiny checkpoint: what memory is needed for is the same."""
     from tiny_checkpoint import write_checkpoint
