@@ -5,6 +5,8 @@ from pathlib import Path
 import folder_paths
 from comfy_api.v0_0_2 import InputImpl, io
 
+from .model_files import stats
+
 NONE = "(no folder with videos in input)"
 
 
@@ -57,8 +59,7 @@ class VideoFromFolder(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, folder: str, index: int) -> str:
-        files = [(path.name, path.stat()) for path in videos_in(folder)]
-        return str([(name, found.st_size, found.st_mtime_ns) for name, found in files])
+        return str([(path.name, stats(path)) for path in videos_in(folder)])
 
     @classmethod
     def execute(cls, folder: str, index: int) -> io.NodeOutput:
@@ -88,7 +89,14 @@ def list_folders() -> list[str]:
     """Names of the folders in ComfyUI's input folder that hold videos."""
     root = Path(folder_paths.get_input_directory())
     found = [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    return sorted(name for name in found if videos_in(name))
+    return sorted(name for name in found if _holds_videos(name))
+
+
+def _holds_videos(folder: str) -> bool:
+    try:
+        return bool(videos_in(folder))
+    except OSError:  # one that nobody may read must not keep the whole pack from loading
+        return False
 
 
 def videos_in(folder: str) -> list[Path]:

@@ -74,6 +74,23 @@ def test_only_folders_with_videos_in_input_are_taken(server, folder, name):
     assert f"there is no folder {name!r} with videos in" in str(error.value)
 
 
+def test_a_folder_that_may_not_be_read_is_left_out(pack, monkeypatch, tmp_path):
+    module = importlib.import_module("lgvi_pack.nodes.video_from_folder")
+    for name in ("locked", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "clip.mp4").touch()
+    monkeypatch.setattr(module.folder_paths, "get_input_directory", lambda: str(tmp_path))
+    read = module.videos_in
+
+    def refuse(folder):
+        if folder == "locked":
+            raise PermissionError(13, "Permission denied", folder)
+        return read(folder)
+
+    monkeypatch.setattr(module, "videos_in", refuse)
+    assert module.list_folders() == ["open"]
+
+
 def test_a_folder_by_another_node_is_checked_when_it_is_known(pack):
     """Newer pages let a menu's value come from another node."""
     module = importlib.import_module("lgvi_pack.nodes.video_from_folder")
