@@ -46,6 +46,7 @@ WATCH = """() => {
     window.app.api.addEventListener('progress', ({detail}) => setTimeout(() =>
         watched.progress.push(window.app.graph.getNodeById(detail.node)?.progress)))
 }"""
+BLUEPRINT = "Remove object (LGVI)"
 CENTRE = """type => {
     const {canvas, graph} = window.app
     const node = graph.nodes.find(n => n.type === type)
@@ -241,6 +242,39 @@ def test_the_chat_shows_its_reply_on_the_node(frontend):
     frontend.fit()
     shown = frontend.page.get_by_text("raise the maximum length")
     expect(shown.first).to_be_visible(timeout=MILLISECONDS)
+    assert frontend.errors == []
+
+
+def test_the_blueprint_is_found_and_is_one_node_that_runs(frontend, server):
+    frontend.page.evaluate("window.app.graph.clear()")
+    frontend.page.mouse.dblclick(640, 400)
+    frontend.page.keyboard.type(BLUEPRINT)
+    frontend.page.wait_for_timeout(1000)  # the search
+    frontend.page.keyboard.press("Enter")
+    frontend.page.wait_for_function("window.app.graph.nodes.length === 1")
+    frontend.fit()
+    (widgets,) = frontend.page.evaluate(
+        "window.app.graph.nodes.map(n => n.widgets.map(w => w.name))"
+    )
+    assert {"text", "model", "working_size", "seed", "steps", "grow"} <= set(widgets)
+    frontend.page.evaluate(
+        """() => {
+            const {widgets} = window.app.graph.nodes[0]
+            widgets.find(w => w.name === 'text').value = 'remove the red star'
+            widgets.find(w => w.name === 'steps').value = 2
+        }"""
+    )
+    prompt = frontend.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+    inside = {part["class_type"]: name for name, part in prompt.items()}
+    assert prompt[inside["LGVI_Sampler"]]["inputs"]["steps"] == 2
+    texts = [x["inputs"]["text"] for x in prompt.values() if x["class_type"] == "CLIPTextEncode"]
+    assert sorted(texts) == ["", "remove the red star"]
+    outside = graph(frames=2)
+    prompt |= {name: outside[name] for name in ("video", "parts", "frames")}
+    prompt[inside["LGVI_VideoConditioning"]]["inputs"]["frames"] = ["frames", 0]
+    prompt[inside["LGVI_Composite"]]["inputs"]["source"] = ["frames", 0]
+    prompt["show"] = node("PreviewImage", images=[inside["LGVI_Composite"], 0])
+    assert len(server.run(prompt)["show"]["images"]) == 2
     assert frontend.errors == []
 
 

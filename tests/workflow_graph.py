@@ -124,32 +124,35 @@ class Graph:
         self, kind: str, number: int, inputs: dict[str, Any]
     ) -> tuple[list[dict[str, Any]], list[Any]]:
         """The node's inputs and widget values; takes what it uses out of ``inputs``."""
-        slots, values = [], []
+        sockets: list[tuple[str, list[Any], str]] = []
+        widgets: list[tuple[str, list[Any], str]] = []
         for part in ("required", "optional"):
             for name, spec in self.info[kind]["input"].get(part, {}).items():
-                type_ = "COMBO" if isinstance(spec[0], list) else spec[0]
-                options = spec[1] if len(spec) > 1 else {}
-                is_widget = type_ in WIDGET_TYPES and not options.get("forceInput")
-                slot: dict[str, Any] = {"localized_name": name, "name": name}
-                if part == "optional":
-                    slot["shape"] = 7
-                slot["type"] = type_
-                if is_widget:
-                    slot["widget"] = {"name": name}
-                given = inputs.pop(name, None)
-                slot["link"] = (
-                    self._link(given, number, len(slots), type_)
-                    if isinstance(given, Output)
-                    else None
-                )
-                slots.append(slot)
-                if is_widget:
-                    fixed = given is not None and not isinstance(given, Output)
-                    values.append(given if fixed else default(spec))
-                    if options.get("control_after_generate"):
-                        values.append("fixed")
-                    if options.get("video_upload") or options.get("image_upload"):
-                        values.append("image")
+                forced = self._options(kind, name).get("forceInput")
+                is_widget = _type(spec) in WIDGET_TYPES and not forced
+                (widgets if is_widget else sockets).append((name, spec, part))
+        slots: list[dict[str, Any]] = []
+        values: list[Any] = []
+        # The page has the widgets' inputs last, and a subgraph's links go by that order.
+        for name, spec, part in (*sockets, *widgets):
+            slot: dict[str, Any] = {"localized_name": name, "name": name}
+            if part == "optional":
+                slot["shape"] = 7
+            slot["type"] = _type(spec)
+            given = inputs.pop(name, None)
+            is_linked = isinstance(given, Output)
+            if len(slots) >= len(sockets):
+                slot["widget"] = {"name": name}
+                values.append(default(spec) if given is None or is_linked else given)
+                options = self._options(kind, name)
+                if options.get("control_after_generate"):
+                    values.append("fixed")
+                if options.get("video_upload") or options.get("image_upload"):
+                    values.append("image")
+            slot["link"] = (
+                self._link(given, number, len(slots), slot["type"]) if is_linked else None
+            )
+            slots.append(slot)
         return slots, values
 
     def _link(self, source: Output, target: int, slot: int, type_: str) -> int:
@@ -165,3 +168,7 @@ class Graph:
         parts = self.info[kind]["input"]
         spec = {**parts.get("required", {}), **parts.get("optional", {})}[name]
         return spec[1] if len(spec) > 1 else {}
+
+
+def _type(spec: list[Any]) -> str:
+    return "COMBO" if isinstance(spec[0], list) else spec[0]
