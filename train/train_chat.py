@@ -31,7 +31,7 @@ from . import checkpoints
 from .chat.batches import ChatBatch, ChatBatches, Reading
 from .chat.check import Shown, held_out, score
 from .chat.config import ChatConfig, check_changes
-from .chat.export import PREFIX, TOKENIZER, chat_format, export, save_tokenizer
+from .chat.export import PREFIX, TOKENIZER, chat_format, export, save_tokenizer, start_from
 from .chat.model import ChatLearner, build_optimizer, llava_config
 from .chat.tokenizer import read_tokenizer, train_tokenizer
 from .config import read_config, write_config
@@ -58,6 +58,8 @@ class Trainer:
         self.tokenizer = self._tokenizer()
         llava = llava_config(config, self.tokenizer)
         learner = ChatLearner(llava)
+        if config.start_from is not None:
+            start_from(config.start_from, learner)
         vision: Any = llava.vision_config
         image_token = self.tokenizer.convert_tokens_to_ids("<image>")
         self.reading = Reading(
@@ -78,7 +80,10 @@ class Trainer:
         """The run's own, learnt when it begins."""
         folder = self.config.output / TOKENIZER
         if self.accelerator.is_main_process and not folder.is_dir():
-            tokenizer = train_tokenizer(self.config.vocabulary, self.config.system_prompt)
+            if before := self.config.start_from:
+                tokenizer = read_tokenizer(before / TOKENIZER)
+            else:
+                tokenizer = train_tokenizer(self.config.vocabulary, self.config.system_prompt)
             save_tokenizer(tokenizer, folder)
         self.accelerator.wait_for_everyone()
         return read_tokenizer(folder)

@@ -58,9 +58,14 @@ class ChatOptimizerConfig(_Section):
 
 
 class ChatConfig(_Section):
-    """One run from random weights."""
+    """One run from random weights, or from those of another."""
 
     output: Path = Field(description="folder for checkpoints, tokenizer and TensorBoard logs")
+    start_from: Path | None = Field(
+        None,
+        description="output folder of a run of the same model: begin with its averaged weights and "
+        "its tokenizer; null: random weights",
+    )
     seed: int = Field(0, ge=0, description="of weights and batches")
     max_steps: int = Field(gt=0, description="optimizer steps of the whole run")
     apart_until: float = Field(

@@ -15,7 +15,7 @@ from lgvi_core.errors import LGVIError
 from .. import checkpoints
 from ..config import read_run_config
 from .config import ChatConfig
-from .model import llava_config
+from .model import ChatLearner, llava_config
 from .tokenizer import read_tokenizer
 
 TOKENIZER = "tokenizer"
@@ -46,6 +46,21 @@ def export(run: Path, output: Path) -> None:
     save_tokenizer(tokenizer, output)
     write_format(chat_format(config), output)
     load_chat(output)
+
+
+def start_from(run: Path, learner: ChatLearner) -> None:
+    """Gives `learner` the averaged weights of a run's newest checkpoint, and its heads.
+
+    Raises LGVIError where there is no intact checkpoint, or it is of another model.
+    """
+    checkpoint = checkpoints.newest(run / "checkpoints")
+    if checkpoint is None:
+        raise LGVIError(f"{run}: no intact checkpoint to start from; mend `start_from`")
+    state = load_file(checkpoint / checkpoints.MODEL) | load_file(checkpoint / checkpoints.WEIGHTS)
+    try:
+        learner.load_state_dict(state)
+    except RuntimeError as error:
+        raise LGVIError(f"{checkpoint} is of another model: {error}") from error
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

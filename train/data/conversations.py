@@ -2,8 +2,8 @@
 
     talk = make_conversation("held-out", 7, frames=8, height=128, width=128)
 
-Explicit and implicit requests, several turns, chatter, questions, and objects that are not there.
-To a request, a reply says what the person wants in plain words, then what is in the picture, and of
+Explicit and implicit requests, several turns, chatter, questions, objects that are not there, and
+requests in a language that the chat does not know. To a request, a reply says what the person wants in plain words, then what is in the picture, and of
 each object whether it is one of those named: steps that a small model can make one by one, while
 finding the prompt at once is beyond it. The plain words come first, so that those of an object that
 is meant have been said once before, and those of others not at all. Where something is to be
@@ -11,7 +11,7 @@ removed, the prompt between its marks comes last; where nothing is, or it is not
 is none. The first reply to anything else says what is in the picture.
 
 A request for a removal is about the clip as it was: only "the other one too" and the like add to
-what was removed in the turn before. Words never depend on motion: the chat sees single frames.
+what was removed in the turn before, and the plain words then name all that is to go. Words never depend on motion: the chat sees single frames.
 """
 
 import re
@@ -38,6 +38,7 @@ FIRST_KINDS: Mapping[str, float] = {
     "look": 0.04,
     "greeting": 0.04,
     "unanswerable": 0.04,
+    "foreign": 0.06,
 }
 """Kinds of first turns and how often they come, where the scene allows them."""
 LATER_KINDS: Mapping[str, float] = {
@@ -49,12 +50,16 @@ LATER_KINDS: Mapping[str, float] = {
     "ambiguous": 0.08,
     "thanks": 0.05,
     "unanswerable": 0.03,
+    "foreign": 0.04,
     "too": 0.15,
     "instead": 0.15,
 }
 KINDS = (*dict.fromkeys((*FIRST_KINDS, *LATER_KINDS, "answer")),)
 TURN_SHARES = (0.6, 0.28, 0.12)
 """Of conversations with one, two and three turns."""
+STRANGE_SHARE = 0.25
+"""Of requests for objects that are not there: those for things that are never in a scene."""
+_LETTERS = "aaabcdeeefghiiijklmnooopqrstuuuvwxyz"
 _STREAM = 4  # of random numbers, apart from those of the scene and its sentence
 
 
@@ -120,6 +125,7 @@ class _Talk:
             "too": self._too,
             "instead": self._instead,
             "answer": self._answer,
+            "foreign": self._foreign,
         }
         for kind, (requests, answer) in _CHATTER.items():
             self.makers[kind] = partial(self._chatter, kind, requests, answer)
@@ -128,7 +134,8 @@ class _Talk:
         """Adds a turn. Kinds are drawn until one fits the scene; some fit all."""
         shares = LATER_KINDS if self.turns else FIRST_KINDS
         while True:
-            kind = str(self.rng.choice(list(shares), p=np.array([*shares.values()])))
+            weights = np.array([*shares.values()])
+            kind = str(self.rng.choice(list(shares), p=weights / weights.sum()))
             if self.asked and self.rng.random() < 0.9:
                 kind = "answer"
             if (turn := self.makers[kind]()) is not None:
@@ -168,6 +175,8 @@ class _Talk:
 
     def _absent(self) -> Turn | None:
         words = absent_object(self.rng, self.objects)
+        if self.rng.random() < STRANGE_SHARE:
+            words = self._choose(phrasings.STRANGE)
         verb = "remove" if self.rng.random() < 0.7 else "keep"
         templates = phrasings.REMOVE if verb == "remove" else phrasings.KEEP
         request = self._choose(templates).format(it=f"the {words}", **_VERBS_OF_ONE)
@@ -208,16 +217,19 @@ class _Talk:
         return self._removal((_capital(request), f"remove the {words}"), (one,), "answer")
 
     def _too(self) -> Turn | None:
+        """Adds to what the turn before removed; the plain words name that again."""
         removed = self._last_removed()
         left = tuple(i for i in self.all if i not in removed)
-        if not removed or not left:
+        before = canonical(self.objects, removed)
+        if not left or before is None:
             return None
         if len(left) == 1 and self.rng.random() < 0.5:
-            other = self._choose(phrasings.OTHER_TOO), "remove the other one too"
-            return self._removal(other, self.all, "too")
+            other = describe_object(self.objects, left[0])
+            asked = self._choose(phrasings.OTHER_TOO), f"{before} and the {other}"
+            return None if other is None else self._removal(asked, self.all, "too")
         one = int(self.rng.choice(left))
-        asked = self._fill(phrasings.TOO, (one,), "remove {} too")
-        return self._removal(asked, (*removed, one), "too")
+        named = self._fill(phrasings.TOO, (one,), before + " and {}")
+        return self._removal(named, (*removed, one), "too")
 
     def _instead(self) -> Turn | None:
         removed = self._last_removed()
@@ -226,10 +238,26 @@ class _Talk:
             return None
         one = int(self.rng.choice(left))
         if len(left) == 1 == len(removed) and self.rng.random() < 0.6:
-            other = self._choose(phrasings.OTHER_INSTEAD), "remove the other one instead"
-            return self._removal(other, left, "instead")
-        asked = self._fill(phrasings.INSTEAD, (one,), "remove {} instead")
-        return self._removal(asked, (one,), "instead")
+            other = describe_object(self.objects, one)
+            asked = self._choose(phrasings.OTHER_INSTEAD), f"remove the {other}"
+            return None if other is None else self._removal(asked, left, "instead")
+        return self._removal(self._fill(phrasings.INSTEAD, (one,)), (one,), "instead")
+
+    def _foreign(self) -> Turn:
+        """Another language, with words of its own or none that anybody knows."""
+        if self.rng.random() < 0.3:
+            request = self._gibberish()
+        else:
+            sentences, things = phrasings.FOREIGN[int(self.rng.integers(len(phrasings.FOREIGN)))]
+            request = self._choose(sentences).format(it=self._choose(things))
+        return self._chatter("foreign", (_capital(request),), phrasings.NOT_UNDERSTOOD)
+
+    def _gibberish(self) -> str:
+        words = (
+            "".join(_LETTERS[i] for i in self.rng.integers(len(_LETTERS), size=length))
+            for length in self.rng.integers(2, 10, size=self.rng.integers(1, 7))
+        )
+        return " ".join(words) + self._choose(("", ".", "!", "?"))
 
     def _chatter(self, kind: str, requests: Sequence[str], answer: str) -> Turn:
         scene = "" if self.turns else describe_scene(self.objects) + " "

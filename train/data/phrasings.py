@@ -301,3 +301,117 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
     "at the bottom": ("bottom", "lower", "lowest"),
 }
 """Words of place that stand before the rest."""
+
+STRANGE = tuple(
+    "person man woman child dog cat bird horse cow sheep elephant bear zebra giraffe bus train "
+    "truck bicycle motorcycle plane boat bench chair table lamp bottle glass fork knife spoon bowl "
+    "apple banana pizza cake sofa bed phone laptop book clock vase tree flower house window door "
+    "road sign wall fence bridge mountain river cloud sun moon shadow logo text watermark umbrella "
+    "bag hat shoe shirt tie kite skateboard guitar camera frog duck monkey rabbit mouse snake".split()
+)
+"""Things that no scene holds, and that people ask about all the same."""
+
+NOT_UNDERSTOOD = "I did not understand that. Please say it in English: what shall I remove?"
+FOREIGN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        (
+            "Entferne {it}.",
+            "Entferne bitte {it}.",
+            "Bitte nimm {it} weg.",
+            "Kannst du {it} löschen?",
+            "Ich will {it} nicht mehr sehen.",
+            "Lass nur {it} übrig.",
+            "{it} stört mich.",
+            "Was siehst du auf dem Bild?",
+            "Nein, {it}.",
+            "Danke, das sieht gut aus.",
+        ),
+        ("den Stern", "das rote Herz", "den Fisch", "den Ball links", "alles", "die Tasse"),
+    ),
+    (
+        (
+            "Enlève {it}.",
+            "Supprime {it}, s'il te plaît.",
+            "Peux-tu effacer {it} ?",
+            "Je ne veux plus voir {it}.",
+            "Garde seulement {it}.",
+            "{it} me gêne.",
+            "Qu'est-ce que tu vois ?",
+            "Merci beaucoup !",
+            "Et {it} aussi.",
+        ),
+        ("l'étoile", "le cœur rouge", "le poisson", "la voiture à gauche", "tout", "la balle"),
+    ),
+    (
+        (
+            "Quita {it}.",
+            "Por favor, borra {it}.",
+            "¿Puedes eliminar {it}?",
+            "No quiero ver {it}.",
+            "Deja solo {it}.",
+            "{it} me molesta.",
+            "¿Qué ves en la imagen?",
+            "También {it}.",
+        ),
+        ("la estrella", "el corazón rojo", "el pez", "el coche de la izquierda", "todo"),
+    ),
+    (
+        (
+            "Togli {it}.",
+            "Rimuovi {it}, per favore.",
+            "Puoi cancellare {it}?",
+            "Non voglio vedere {it}.",
+            "Tieni solo {it}.",
+            "Che cosa vedi?",
+            "Anche {it}.",
+        ),
+        ("la stella", "il cuore rosso", "il pesce", "la macchina a sinistra", "tutto"),
+    ),
+    (
+        (
+            "Remova {it}.",
+            "Tire {it} daqui, por favor.",
+            "Você pode apagar {it}?",
+            "Não quero ver {it}.",
+            "Deixe apenas {it}.",
+            "O que você vê?",
+        ),
+        ("a estrela", "o coração vermelho", "o peixe", "o carro à esquerda", "tudo"),
+    ),
+    (
+        (
+            "Haal {it} weg.",
+            "Verwijder {it} alsjeblieft.",
+            "Kun je {it} wissen?",
+            "Ik wil {it} niet zien.",
+            "Laat alleen {it} staan.",
+            "Wat zie je?",
+        ),
+        ("de ster", "het rode hart", "de vis", "de auto links", "alles"),
+    ),
+    (
+        ("Usuń {it}.", "Proszę usunąć {it}.", "Nie chcę widzieć {it}.", "Zostaw tylko {it}."),
+        ("gwiazdę", "czerwone serce", "rybę", "samochód po lewej", "wszystko"),
+    ),
+    (
+        ("Убери {it}.", "Пожалуйста, удали {it}.", "Оставь только {it}.", "Что ты видишь?"),
+        ("звезду", "красное сердце", "рыбу", "машину слева", "всё"),
+    ),
+    (
+        ("去掉{it}。", "请把{it}删除。", "我不想看到{it}。", "只保留{it}。", "你看到了什么?"),
+        ("星星", "红色的心", "鱼", "左边的汽车", "所有东西", "杯子"),
+    ),
+    (
+        ("{it}を消してください。", "{it}を取り除いて。", "{it}だけ残して。", "何が見えますか?"),
+        ("星", "赤いハート", "魚", "左の車", "全部"),
+    ),
+    (
+        ("{it} 지워 주세요.", "{it} 없애 줘.", "{it}만 남겨 주세요.", "무엇이 보이나요?"),
+        ("별", "빨간 하트", "물고기", "왼쪽 자동차", "모두"),
+    ),
+    (
+        ("أزل {it}.", "من فضلك احذف {it}.", "اترك {it} فقط.", "ماذا ترى؟"),
+        ("النجمة", "القلب الأحمر", "السمكة", "السيارة على اليسار", "كل شيء"),
+    ),
+)
+"""Of each language sentences and the things they ask for: to be told from English, not understood."""
