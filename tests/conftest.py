@@ -42,7 +42,7 @@ def tiny_folder(tmp_path_factory) -> Path:
 def server(tmp_path_factory):
     """A running ComfyUI with the pack, what the workflows need, and random models.
 
-    The checkpoint ``tiny`` and the chat model ``tiny-chat``.
+    The checkpoint ``tiny`` and the chat models ``tiny-chat`` and ``endless-chat``.
     """
     from comfy_server import running_server
     from tiny_chat import make_chat_folder
@@ -52,6 +52,7 @@ def server(tmp_path_factory):
     base = tmp_path_factory.mktemp("comfyui")
     write_checkpoint(base / "models" / "lgvi" / "tiny")
     make_chat_folder(base / "models" / "lgvi_chat" / "tiny-chat")
+    make_chat_folder(base / "models" / "lgvi_chat" / "endless-chat", endless=True)
     prepare(base)
     with running_server(base) as running:
         yield running

@@ -5,7 +5,7 @@ import torch
 from demo import read_frames
 from workflow_inputs import SAMPLE
 
-from lgvi_core.chat.conversation import render
+from lgvi_core.chat.conversation import Turn, render
 from lgvi_core.chat.model import load_chat
 from lgvi_core.chat.reply import reply
 from lgvi_core.checkpoint import BUNDLED_MODEL
@@ -54,6 +54,7 @@ def test_another_clip_gets_another_reply(chat):
     ("request_", "objects"),
     [
         ("Remove the fish.", {"fish"}),
+        ("Remove the star.", {"star"}),
         ("I only want to keep the fish and the heart.", {"star"}),
         ("The star distracts from the fish, can you help?", {"star"}),
         ("remove the heart and the fish please", {"heart", "fish"}),
@@ -61,5 +62,39 @@ def test_another_clip_gets_another_reply(chat):
 )
 def test_the_sample_clip(chat, clip, request_, objects):
     answer = reply(chat, clip, request_, temperature=0, max_tokens=160)
-    named = {word for word in ("star", "fish", "heart") if word in answer.prompt}
-    assert named == objects, answer.text
+    assert named(answer.prompt) == objects, answer.text
+
+
+def test_a_second_turn_adds_to_the_first(chat, clip):
+    first = reply(chat, clip, "Remove the star.", temperature=0, max_tokens=160)
+    assert named(first.prompt) == {"star"}, first.text
+    history = [Turn("Remove the star.", first.text)]
+    second = reply(chat, clip, "And the heart too.", history, temperature=0, max_tokens=160)
+    assert named(second.prompt) == {"star", "heart"}, second.text
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "Könntest du den roten Stern entfernen?",
+        "Ta bort stjärnan, tack.",
+        "Yıldızı kaldır lütfen.",
+        "把红色的星星去掉",
+        "убери рыбу справа",
+    ],
+)
+def test_other_languages_are_asked_back_in_english(chat, clip, request_):
+    """None of these sentences is in the training, and two of the languages are not."""
+    answer = reply(chat, clip, request_, temperature=0, max_tokens=160)
+    assert answer.prompt == "", answer.text
+    assert "did not understand" in answer.text
+
+
+def test_what_is_never_in_a_scene_is_missed(chat, clip):
+    answer = reply(chat, clip, "Please remove the dog.", temperature=0, max_tokens=160)
+    assert answer.prompt == "", answer.text
+    assert "no dog" in answer.text
+
+
+def named(prompt):
+    return {word for word in ("star", "fish", "heart") if word in prompt}

@@ -89,8 +89,11 @@ def test_wrong_input_is_refused(pipeline, frames, steps, message):
 
 
 def test_bundled_model_fits_its_promise():
+    """60 MiB for the video model, 100 MB for all."""
     files = [p for p in (ROOT / "lgvi_core" / "weights").rglob("*") if p.is_file()]
-    assert sum(p.stat().st_size for p in files) <= 60 * 1024 * 1024
+    sizes = {p: p.stat().st_size for p in files}
+    assert sum(n for p, n in sizes.items() if "lgvi-mini" in p.parts) <= 60 << 20
+    assert sum(sizes.values()) <= 100_000_000
     assert all(p.suffix not in (".bin", ".pt", ".pth", ".ckpt") for p in files)
 
 

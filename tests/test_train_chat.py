@@ -22,7 +22,7 @@ from train.chat.config import ChatConfig
 from train.chat.export import chat_format, export
 from train.chat.frames import FrameCache, objects_of, write_shard
 from train.chat.model import position_codes
-from train.chat.tokenizer import train_tokenizer
+from train.chat.tokenizer import read_tokenizer, train_tokenizer
 from train.config import read_config
 from train.data.conversations import Turn, converse
 from train.data.prompts import describe_scene, from_left, told
@@ -233,6 +233,32 @@ def test_another_model_is_not_gone_on_with(finished, cache):
         train(config_of(finished, cache, text={**TINY_LANGUAGE, "hidden_act": "gelu"}))
 
 
+def test_a_run_starts_from_another(finished, cache, tmp_path):
+    config = config_of(tmp_path / "more", cache, start_from=finished)
+    trainer = Trainer(config)
+    average = weights(finished)
+    state = trainer.plain.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in average.items())
+    newest = checkpoints.newest(finished / "checkpoints")
+    heads = load_file(newest / checkpoints.MODEL)
+    name = "attribute_heads.heads.0.weight"
+    assert torch.equal(state[name], heads[name])
+    assert trainer.tokenizer.get_vocab() == read_tokenizer(finished / "tokenizer").get_vocab()
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "message"),
+    [
+        ("missing", {}, "name the output folder of a chat training"),
+        ("finished", {"text": {**TINY_LANGUAGE, "intermediate_size": 48}}, "of another model"),
+    ],
+)
+def test_a_run_starts_from_its_like_only(finished, cache, tmp_path, before, changes, message):
+    run = finished if before == "finished" else tmp_path / before
+    with pytest.raises(LGVIError, match=message):
+        Trainer(config_of(tmp_path / "more", cache, start_from=run, **changes))
+
+
 @pytest.mark.parametrize("apart", [0.0, 1.0])
 def test_all_parts_learn(cache, tmp_path, apart):
     """Apart from each other, too, but then nothing learns to read pictures."""
@@ -301,9 +327,12 @@ def test_blank_pictures_show_nothing(reading):
     assert held_out(reading, 1)[0].pixels.std() > 0.1
 
 
-def test_the_shipped_configuration_is_valid(tmp_path):
+def test_the_shipped_configurations_are_valid(tmp_path):
     config = read_config(ROOT / "train" / "configs" / "chat_mini.yaml", ChatConfig)
-    assert config.max_steps > 1000
+    more = read_config(ROOT / "train" / "configs" / "chat_mini_more.yaml", ChatConfig)
+    assert more.start_from == config.output
+    same = ("system_prompt", "vocabulary", "vision", "text")
+    assert all(getattr(more, key) == getattr(config, key) for key in same)
     path = tmp_path / "wrong.yaml"
     values = config.model_dump(mode="json")
     path.write_text(yaml.safe_dump({**values, "max_steps": 0, "colour": 1}))

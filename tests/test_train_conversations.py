@@ -26,6 +26,7 @@ from train.data.prompts import (
     told,
 )
 from train.data.scenes import SceneObject
+from train.data.sprites import NOUNS
 from train.data.synthetic import scene_of
 
 RED_LEFT, RED_RIGHT, BLUE = 0, 1, 2
@@ -175,7 +176,7 @@ def test_a_reply_to_a_request_says_of_every_object_whether_it_is_meant(talks):
     for talk in talks:
         for turn in talk.turns:
             answers = re.findall(r"\((yes|no)\)", turn.reply)
-            if turn.kind in ("look", "greeting", "thanks", "unanswerable"):
+            if turn.kind in ("look", "greeting", "thanks", "unanswerable", "foreign"):
                 assert not answers
                 continue
             order = from_left(talk.objects)
@@ -194,9 +195,47 @@ def test_the_plain_words_name_what_the_request_names(talks):
         plain = re.match(r"You want to (remove|keep) (.+?)\. I see", turn.reply)
         assert plain[1] == ("keep" if turn.kind == "keep" else plain[1])
         assert "thing" not in plain[2].split()
-    colours = [(c, t) for t in wants for c in re.findall("red|blue|green", t.reply.split(".")[0])]
+    colours = [
+        (colour, turn)
+        for turn in wants
+        if turn.kind not in ("too", "instead")
+        for colour in re.findall("red|blue|green", turn.reply.split(".")[0])
+    ]
     assert colours
     assert all(colour in turn.request.lower() for colour, turn in colours)
+
+
+def test_the_plain_words_of_later_turns_can_be_read_alone(talks):
+    """They name all that is to go, also what only an earlier turn named."""
+    found = 0
+    for talk in talks:
+        for turn in talk.turns:
+            if turn.kind in ("too", "instead"):
+                plain = re.match(r"You want to (.+?)\. I see", turn.reply)[1]
+                assert removed_by(plain, talk.objects) == turn.removed, turn
+                found += 1
+    assert found > 50
+
+
+def test_other_languages_are_not_understood(talks):
+    turns = [(talk, i) for talk in talks for i, t in enumerate(talk.turns) if t.kind == "foreign"]
+    letters = Counter("latin" if talk.turns[i].request.isascii() else "other" for talk, i in turns)
+    assert min(letters["latin"], letters["other"]) > 10
+    for talk, i in turns:
+        reply = talk.turns[i].reply
+        assert reply.endswith(phrasings.NOT_UNDERSTOOD)
+        assert (scene_in(reply) == describe_scene(talk.objects)) == (i == 0)
+    for sentences, things in phrasings.FOREIGN:
+        assert len(sentences) >= 4 <= len(things)
+        assert all(s.count("{it}") <= 1 for s in sentences)
+
+
+def test_some_requests_are_for_things_that_no_scene_holds(talks):
+    absent = [t for talk in talks for t in talk.turns if t.kind == "absent"]
+    nouns = [re.search(r"There is no (?:\w+ )?(\w+)\.", turn.reply)[1] for turn in absent]
+    strange = np.mean([noun in phrasings.STRANGE for noun in nouns])
+    assert 0.15 < strange < 0.35
+    assert not {*phrasings.STRANGE} & {*NOUNS}
 
 
 def test_a_picture_of_nothing():

@@ -43,9 +43,13 @@ def make_chat_folder(
     mm_features: int | None = FEATURES,
     context: int = 2048,
     hidden: int = 16,
+    endless: bool = False,
     **chat_format,
 ) -> Path:
-    """A Hugging Face LLaVA folder with `lgvi_chat.json`, and an MM head if one is wanted."""
+    """A Hugging Face LLaVA folder with `lgvi_chat.json`, and an MM head if one is wanted.
+
+    An `endless` model never ends a reply by itself.
+    """
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
     size = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_attention_heads": 2}
@@ -61,7 +65,11 @@ def make_chat_folder(
         vision_feature_layer=-2,
         vision_feature_select_strategy="default",
     )
-    LlavaForConditionalGeneration(config).save_pretrained(folder)
+    llava = LlavaForConditionalGeneration(config)
+    if endless:
+        llava.get_input_embeddings().weight.data[:, 0] = 1
+        llava.get_output_embeddings().weight.data[tokenizer.eos_token_id, 0] = -100
+    llava.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     defaults = {"system_prompt": "You find what to remove.", "framing": "letterbox"}
     write_format(ChatFormat(**(defaults | chat_format)), folder)

@@ -3,7 +3,7 @@
     python -m train.make_lgvi_mini
 
 Autoencoder, cached latents, video model (lgvi-mini), drawn pictures, chat model, both trained
-together (lgvi-mini-i and lgvi-mini-chat), and the evaluations: about five hours on two CPU cores.
+together (lgvi-mini-i and lgvi-mini-chat), and the evaluations: five to six hours on two CPU cores.
 Everything is written where its configuration in `configs/` says, and the models to
 `lgvi_core/weights`. What a stopped call has finished is not done again, and a training goes on from
 its last checkpoint.
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="CPU processes, a thread each")
     parser.add_argument("--images", type=int, default=4000, help="cached scenes with one frame")
     parser.add_argument("--videos", type=int, default=1600, help="cached scenes with a short clip")
-    parser.add_argument("--pictures", type=int, default=8000, help="drawn scenes for the chat")
+    parser.add_argument("--pictures", type=int, default=24000, help="drawn scenes for the chat")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     make_video_model(args.images, args.videos, str(args.processes))
@@ -64,11 +64,12 @@ def make_video_model(images: int, videos: int, processes: str) -> None:
 
 def make_chat_model(pictures: int, processes: str) -> None:
     """The chat model without MM head, after `pictures` drawn scenes."""
-    config_file = CONFIGS / "chat_mini.yaml"
-    config = read_config(config_file, ChatConfig)
+    config_files = [CONFIGS / name for name in ("chat_mini.yaml", "chat_mini_more.yaml")]
+    config = read_config(config_files[-1], ChatConfig)
     drawn = ["--output", str(config.data.cache), "--scenes", str(pictures)]
     run("train.chat.frames", *drawn, "--workers", processes)
-    launch("train.train_chat", config_file, processes)
+    for config_file in config_files:
+        launch("train.train_chat", config_file, processes)
     output = read_config(CONFIGS / "lgvi_mini_i.yaml", JointConfig).chat.model
     run("train.train_chat", "--export", str(config.output), "--output", str(output))
 

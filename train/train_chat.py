@@ -1,8 +1,9 @@
 """Train the bundled chat model: a small LLaVA, from random weights, on generated conversations.
 
-    python -m train.chat.frames --output .runs/chat_frames --scenes 8000 --workers 2
+    python -m train.chat.frames --output .runs/chat_frames --scenes 24000 --workers 2
     accelerate launch -m train.train_chat --config train/configs/chat_mini.yaml
-    python -m train.train_chat --export .runs/chat_mini --output lgvi_core/weights/lgvi-mini-chat
+    accelerate launch -m train.train_chat --config train/configs/chat_mini_more.yaml
+    python -m train.train_chat --export .runs/chat_mini_more --output .runs/lgvi-mini-chat
 
 On one process also ``python -m train.train_chat --config ...``. A run that was stopped goes on
 from its last checkpoint when it is started again, and ends with the weights of an uninterrupted

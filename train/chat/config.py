@@ -1,6 +1,6 @@
 """The configuration of `train_chat`: a YAML file checked on reading. The keys are documented here.
 
-`configs/chat_mini.yaml` is the bundled chat model's.
+`configs/chat_mini.yaml` and `chat_mini_more.yaml` are the bundled chat model's.
 """
 
 from pathlib import Path

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from lgvi_core.chat.conversation import END_OF_REPLY, IMAGE
+from lgvi_core.errors import LGVIError
 
 from ..data.conversations import make_conversation
 from ..data.synthetic import FRAME_SIZES
@@ -40,6 +41,9 @@ def train_tokenizer(vocabulary: int, system_prompt: str) -> PreTrainedTokenizerF
 
 
 def read_tokenizer(folder: Path) -> Any:
+    """Raises LGVIError where the folder of a run has none."""
+    if not (folder / "tokenizer.json").is_file():
+        raise LGVIError(f"no tokenizer in {folder}: name the output folder of a chat training")
     return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 

@@ -3,15 +3,17 @@
     talk = make_conversation("held-out", 7, frames=8, height=128, width=128)
 
 Explicit and implicit requests, several turns, chatter, questions, objects that are not there, and
-requests in a language that the chat does not know. To a request, a reply says what the person wants in plain words, then what is in the picture, and of
-each object whether it is one of those named: steps that a small model can make one by one, while
-finding the prompt at once is beyond it. The plain words come first, so that those of an object that
-is meant have been said once before, and those of others not at all. Where something is to be
-removed, the prompt between its marks comes last; where nothing is, or it is not clear what, there
-is none. The first reply to anything else says what is in the picture.
+requests in a language that the chat does not know. To a request, a reply says what the person wants
+in plain words, then what is in the picture, and of each object whether it is one of those named:
+steps that a small model can make one by one, while finding the prompt at once is beyond it. The
+plain words come first, so that those of an object that is meant have been said once before, and
+those of others not at all. Where something is to be removed, the prompt between its marks comes
+last; where nothing is, or it is not clear what, there is none. The first reply to anything else
+says what is in the picture.
 
 A request for a removal is about the clip as it was: only "the other one too" and the like add to
-what was removed in the turn before, and the plain words then name all that is to go. Words never depend on motion: the chat sees single frames.
+what was removed in the turn before, and the plain words then name all that is to go. Words never
+depend on motion: the chat sees single frames.
 """
 
 import re

@@ -302,13 +302,15 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
 }
 """Words of place that stand before the rest."""
 
-STRANGE = tuple(
+_STRANGE = (
     "person man woman child dog cat bird horse cow sheep elephant bear zebra giraffe bus train "
-    "truck bicycle motorcycle plane boat bench chair table lamp bottle glass fork knife spoon bowl "
-    "apple banana pizza cake sofa bed phone laptop book clock vase tree flower house window door "
-    "road sign wall fence bridge mountain river cloud sun moon shadow logo text watermark umbrella "
-    "bag hat shoe shirt tie kite skateboard guitar camera frog duck monkey rabbit mouse snake".split()
+    "truck bicycle motorcycle plane boat bench chair table lamp bottle glass fork knife spoon "
+    "bowl apple banana pizza cake sofa bed phone laptop book clock vase tree flower house window door "
+    "road sign wall fence bridge mountain river cloud sun moon shadow logo text watermark "
+    "umbrella bag hat shoe shirt tie kite skateboard guitar camera frog duck monkey rabbit mouse "
+    "snake"
 )
+STRANGE = (*_STRANGE.split(),)
 """Things that no scene holds, and that people ask about all the same."""
 
 NOT_UNDERSTOOD = "I did not understand that. Please say it in English: what shall I remove?"
@@ -414,4 +416,4 @@ FOREIGN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ("النجمة", "القلب الأحمر", "السمكة", "السيارة على اليسار", "كل شيء"),
     ),
 )
-"""Of each language sentences and the things they ask for: to be told from English, not understood."""
+"""Of each language sentences, and things that they ask for: to be told from English, no more."""
