@@ -303,12 +303,12 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
 """Words of place that stand before the rest."""
 
 _STRANGE = (
-    "person man woman child dog cat bird horse cow sheep elephant bear zebra giraffe bus train "
-    "truck bicycle motorcycle plane boat bench chair table lamp bottle glass fork knife spoon "
-    "bowl apple banana pizza cake sofa bed phone laptop book clock vase tree flower house window door "
-    "road sign wall fence bridge mountain river cloud sun moon shadow logo text watermark "
-    "umbrella bag hat shoe shirt tie kite skateboard guitar camera frog duck monkey rabbit mouse "
-    "snake"
+    "person man woman child dog cat bird horse cow sheep elephant bear zebra giraffe bus "
+    "train truck bicycle motorcycle plane boat bench chair table lamp bottle glass fork knife "
+    "spoon bowl apple banana pizza cake sofa bed phone laptop book clock vase tree flower "
+    "house window door road sign wall fence bridge mountain river cloud sun moon shadow logo "
+    "text watermark umbrella bag hat shoe shirt tie kite skateboard guitar camera frog duck "
+    "monkey rabbit mouse snake"
 )
 STRANGE = (*_STRANGE.split(),)
 """Things that no scene holds, and that people ask about all the same."""
