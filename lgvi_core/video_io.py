@@ -110,7 +110,7 @@ class VideoWriter:
     ) -> None:
         try:
             if kind is None:
-                self.container.mux(self.stream.encode(None))
+                self._encode(None)
                 if self.sound is not None:
                     self.sound.copy_until(None)
         finally:
@@ -123,13 +123,24 @@ class VideoWriter:
     def write(self, frame: av.VideoFrame) -> None:
         """Adds a frame, at the time that it carries."""
         if frame.pts is None or (self._last is not None and frame.pts <= self._last):
-            step = self.stream.codec_context.framerate * self.stream.codec_context.time_base
-            frame.pts = 0 if self._last is None else self._last + max(1, round(1 / step))
+            frame.pts = 0 if self._last is None else self._last + self._usual_length
         self._last = frame.pts
         frame.pict_type = 0
         if self.sound is not None:
             self.sound.copy_until(float(frame.pts * self.stream.codec_context.time_base))
-        self.container.mux(self.stream.encode(frame))
+        self._encode(frame)
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        for packet in self.stream.encode(frame):
+            # Not every PyAV gives the last frame a length, and the file's rate depends on it.
+            packet.duration = packet.duration or self._usual_length
+            self.container.mux(packet)
+
+    @property
+    def _usual_length(self) -> int:
+        """Of a frame, in units of the time base."""
+        context = self.stream.codec_context
+        return max(1, round(1 / (context.framerate * context.time_base)))
 
     def _video_stream(self, like: VideoReader, crf: int) -> Any:
         source, facts = like.stream, like.facts

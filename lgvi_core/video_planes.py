@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import av
 import numpy as np
 import torch
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 from torch import Tensor
 from torch.nn import functional as F
+
+from .colour import Coding, planes_to_rgb, rgb_to_planes
 
 PLANAR = {
     "yuv420p": (8, 2, 2),
@@ -69,15 +71,12 @@ def upright(frame: av.VideoFrame) -> av.VideoFrame:
     kept = frame if frame.format.name == name else frame.reformat(format=name)
     if turns:
         kept = write_planes([np.rot90(plane, turns) for plane in read_planes(kept)], name)
-    return _with_colours_of(frame, kept)
+    return _with_facts_of(frame, kept)
 
 
 def to_rgb(frame: av.VideoFrame) -> Tensor:
     """float32 [h, w, 3] from 0 to 1 of a frame in a PLANAR format."""
-    deep = PLANAR[frame.format.name][0] > 8
-    rgb = frame.reformat(format="rgb48le" if deep else "rgb24", dst_color_range=ColorRange.JPEG)
-    pixels = torch.from_numpy(rgb.to_ndarray().astype(np.float32))
-    return pixels / (65535 if deep else 255)
+    return planes_to_rgb([_samples(plane) for plane in read_planes(frame)], _coding(frame))
 
 
 def lay_over(frame: av.VideoFrame, image: Tensor, alpha: Tensor) -> av.VideoFrame:
@@ -85,50 +84,55 @@ def lay_over(frame: av.VideoFrame, image: Tensor, alpha: Tensor) -> av.VideoFram
 
     A sample whose pixels all have alpha 0 is the frame's own, bit for bit.
     """
-    bits, across, down = PLANAR[frame.format.name]
     if not alpha.any():
         return frame
-    laid = torch.lerp(to_rgb(frame), image.float().cpu(), alpha.float().cpu()[..., None])
-    new = read_planes(_from_rgb(laid, frame, bits))
-    touched = (alpha > 0).float().cpu()[None, None]
-    padded = F.pad(touched, (0, -alpha.shape[1] % across, 0, -alpha.shape[0] % down))
-    chroma = F.max_pool2d(padded, (down, across))[0, 0].bool().numpy()
-    where: Sequence[np.ndarray] = [touched[0, 0].bool().numpy(), chroma, chroma]
-    old = read_planes(frame)
-    merged = [np.where(w, n, o) for w, n, o in zip(where, new, old, strict=True)]
-    return _with_colours_of(frame, write_planes(merged, frame.format.name))
+    opacity = alpha.float().cpu()
+    over = rgb_to_planes(image.float().cpu(), _coding(frame))
+    merged = []
+    for place, (own, new) in enumerate(zip(read_planes(frame), over, strict=True)):
+        # A chroma sample takes of each of its pixels as much as that pixel is covered.
+        spans = (1, 1) if place == 0 else PLANAR[frame.format.name][:0:-1]
+        cover, added = _shrunk(opacity, spans), _shrunk(opacity * new, spans)
+        mixed = _samples(own).float() * (1 - cover) + added
+        merged.append(_rounded(mixed, own.dtype))
+    return _with_facts_of(frame, write_planes(merged, frame.format.name))
 
 
 def grey_frame(values: Tensor, like: av.VideoFrame) -> av.VideoFrame:
     """`values` [h, w] from 0 (black) to 1 as a frame of the time and format of another."""
     image = values.float().cpu()[..., None].expand(-1, -1, 3)
-    return _with_colours_of(like, _from_rgb(image, like, PLANAR[like.format.name][0]))
+    spans = PLANAR[like.format.name][:0:-1]
+    kind = np.dtype(np.uint8 if PLANAR[like.format.name][0] == 8 else np.uint16)
+    luma, *chroma = rgb_to_planes(image, _coding(like))
+    planes = [luma, *(_shrunk(plane, spans) for plane in chroma)]
+    written = write_planes([_rounded(plane, kind) for plane in planes], like.format.name)
+    return _with_facts_of(like, written)
 
 
-def _from_rgb(image: Tensor, like: av.VideoFrame, bits: int) -> av.VideoFrame:
-    samples = image.clamp(0, 1).numpy()
-    if bits == 8:
-        rgb = av.VideoFrame.from_ndarray(np.rint(samples * 255).astype(np.uint8), "rgb24")
-    else:
-        rgb = av.VideoFrame.from_ndarray(np.rint(samples * 65535).astype(np.uint16), "rgb48le")
-    return rgb.reformat(
-        format=like.format.name,
-        src_color_range=ColorRange.JPEG,
-        dst_colorspace=_matrix(like),
-        dst_color_range=ColorRange(like.color_range or ColorRange.MPEG),
-    )
+def _coding(frame: av.VideoFrame) -> Coding:
+    full_range = int(frame.color_range) == ColorRange.JPEG
+    return Coding(int(frame.colorspace), full_range, PLANAR[frame.format.name][0])
 
 
-def _matrix(frame: av.VideoFrame) -> int:
-    """The matrix between YUV and RGB that a reader of the frame assumes."""
-    return int(frame.colorspace) if frame.colorspace not in (0, 2, 3) else Colorspace.ITU601
+def _samples(plane: np.ndarray) -> Tensor:
+    return torch.from_numpy(plane.astype(np.int32))
 
 
-def _with_colours_of(source: av.VideoFrame, frame: av.VideoFrame) -> av.VideoFrame:
+def _rounded(plane: Tensor, kind: np.dtype) -> np.ndarray:
+    return plane.round().clamp(min=0).numpy().astype(kind)
+
+
+def _shrunk(plane: Tensor, spans: Sequence[int]) -> Tensor:
+    """The mean of every `spans` (down, across) pixels."""
+    if tuple(spans) == (1, 1):
+        return plane
+    return F.avg_pool2d(plane[None, None], tuple(spans))[0, 0]
+
+
+def _with_facts_of(source: av.VideoFrame, frame: av.VideoFrame) -> av.VideoFrame:
     """`frame` with the time and the meaning of colours of `source`."""
     frame.pts = source.pts
     if source.time_base is not None:
         frame.time_base = source.time_base
     frame.colorspace, frame.color_range = source.colorspace, source.color_range
-    frame.color_primaries, frame.color_trc = source.color_primaries, source.color_trc
     return frame

@@ -178,6 +178,19 @@ def test_only_what_is_laid_over_changes(name, matrix, full_range):
     assert lay_over(frame, to_rgb(frame), torch.zeros(64, 96)) is frame
 
 
+@pytest.mark.parametrize("name", ["yuv420p", "yuv444p", "yuv422p10le"])
+@pytest.mark.parametrize("matrix", [1, 2, 5])
+def test_colours_are_those_of_ffmpeg(name, matrix):
+    """In limited range, which all versions of PyAV convert alike."""
+    image = pattern(0, 64, 96, 65535).astype(np.uint16)
+    frame = av.VideoFrame.from_ndarray(image, "rgb48le").reformat(format=name)
+    frame.colorspace, frame.color_range = matrix, 1
+    theirs = frame.reformat(format="rgb48le").to_ndarray() / 65535
+    difference = (to_rgb(frame).numpy() - theirs)[2:-2, 2:-2]
+    assert abs(difference).max() < 0.02
+    assert abs(difference.mean()) < 0.002
+
+
 def test_a_mask_becomes_a_grey_frame():
     like = av.VideoFrame(96, 64, "yuv420p")
     values = torch.linspace(0, 1, 96).expand(64, 96)
