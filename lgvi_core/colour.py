@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+BT709 = 1
+"""The matrix's number in H.273."""
 BT601 = (0.299, 0.114)
 _WEIGHTS: Mapping[int, tuple[float, float]] = {
-    1: (0.2126, 0.0722),  # BT.709
+    BT709: (0.2126, 0.0722),
     4: (0.30, 0.11),  # FCC
     5: BT601,
     6: BT601,

@@ -16,6 +16,9 @@ from .video_planes import PLANAR, upright
 
 MP4_SOUND = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
 """Codecs of sound that an MP4 file takes; others are encoded anew as AAC."""
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+AAC_BITS = 128_000  # a second and channel
+_OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 VideoSource = str | Path | io.BytesIO
 
 
@@ -24,13 +27,17 @@ class VideoFacts:
     """What of a video must not change.
 
     `size` is (height, width) in pixels as it is seen; `fps` is the average rate; `frames` is what
-    the file says of its length, 0 where it says nothing; `pixels` is one of PLANAR's formats.
+    the file says of its length, 0 where it says nothing; `pixels` is one of PLANAR's formats;
+    `matrix` and `color_range` are H.273's; `pixel_aspect` is a pixel's width over its height.
     """
 
     size: tuple[int, int]
     fps: float
     frames: int
     pixels: str
+    matrix: int
+    color_range: int
+    pixel_aspect: Fraction
 
 
 class VideoReader:
@@ -45,6 +52,7 @@ class VideoReader:
             raise LGVIError(f"{name_of(source)} holds no video; load a video file")
         self.stream = self.container.streams.video[0]
         self.stream.thread_type = "AUTO"
+        self._lies = False  # whether the frames are kept on their side
         self._frames: Iterator[av.VideoFrame] = self._decode()
         frame = next(self._frames, None)
         if frame is None:
@@ -53,7 +61,13 @@ class VideoReader:
         self._frames = itertools.chain([frame], self._frames)
         rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         self.facts = VideoFacts(
-            (frame.height, frame.width), float(rate), self._length(rate), frame.format.name
+            size=(frame.height, frame.width),
+            fps=float(rate),
+            frames=self._length(rate),
+            pixels=frame.format.name,
+            matrix=int(frame.colorspace),
+            color_range=int(frame.color_range),
+            pixel_aspect=self._pixel_aspect(),
         )
 
     def __enter__(self) -> "VideoReader":
@@ -78,9 +92,15 @@ class VideoReader:
     def _decode(self) -> Iterator[av.VideoFrame]:
         try:
             for frame in self.container.decode(self.stream):
+                self._lies = round(frame.rotation / 90) % 2 == 1
                 yield upright(frame)
         except av.FFmpegError as error:
             raise LGVIError(f"{name_of(self.source)} cannot be read further: {error}") from error
+
+    def _pixel_aspect(self) -> Fraction:
+        """Of the upright frame; 1 where the file says nothing."""
+        aspect = Fraction(self.stream.sample_aspect_ratio or 1)
+        return 1 / aspect if self._lies else aspect
 
     def _length(self, rate: Fraction) -> int:
         if self.stream.frames:
@@ -98,6 +118,8 @@ class VideoWriter:
         self.container: Any = av.open(
             str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}
         )
+        facts = like.container.metadata.items()
+        self.container.metadata.update({k: v for k, v in facts if k not in _OWN_METADATA})
         self.stream = self._video_stream(like, crf)
         self.sound = _Sound(like.source, self.container) if sound else None
         self._last: int | None = None
@@ -151,7 +173,9 @@ class VideoWriter:
         context.pix_fmt = facts.pixels
         context.time_base = source.time_base
         context.framerate = Fraction(facts.fps).limit_denominator(1001)
-        for name in ("color_primaries", "color_trc", "colorspace", "color_range"):
+        context.sample_aspect_ratio = facts.pixel_aspect
+        context.colorspace, context.color_range = facts.matrix, facts.color_range
+        for name in ("color_primaries", "color_trc"):
             setattr(context, name, getattr(source.codec_context, name))
         lossless = {"x265-params": "lossless=1:log-level=error"} if deep else {"qp": "0"}
         lossy = {"crf": str(crf), **({"x265-params": "log-level=error"} if deep else {})}
@@ -171,10 +195,11 @@ class _Sound:
         for track in self.input.streams.audio:
             if track.codec_context is None:
                 continue  # nothing that FFmpeg can read
-            if track.codec_context.name.split("_")[0] in MP4_SOUND:
+            if track.codec_context.codec.canonical_name in MP4_SOUND:
                 self.tracks[track.index] = output.add_stream_from_template(track)
             else:
-                self.tracks[track.index] = output.add_stream("aac", rate=track.rate)
+                self.tracks[track.index] = add_aac(output, track.rate, track.layout.name)
+        self.written: dict[int, int] = {}  # the last time of each track that is encoded anew
         used = [stream for stream in self.input.streams.audio if stream.index in self.tracks]
         self.packets = self.input.demux(used) if used else iter(())
         self.waiting: Any = None
@@ -199,12 +224,30 @@ class _Sound:
         track = self.tracks[packet.stream.index]
         if track.codec_context.is_encoder:
             for frame in packet.decode():
-                self.output.mux(track.encode(frame))
+                self._encode(track, frame)
             if packet.dts is None:  # the end of the track
-                self.output.mux(track.encode(None))
+                self._encode(track, None)
         elif packet.dts is not None:
             packet.stream = track
             self.output.mux(packet)
+
+    def _encode(self, track: Any, frame: av.AudioFrame | None) -> None:
+        for packet in track.encode(frame):
+            # Times that jump back by a sample or two, as in AVI files, are no times for MP4.
+            if packet.dts <= self.written.get(track.index, packet.dts - 1):
+                packet.dts = self.written[track.index] + 1
+                packet.pts = max(packet.pts, packet.dts)
+            self.written[track.index] = packet.dts
+            self.output.mux(packet)
+
+
+def add_aac(output: Any, rate: int, layout: str) -> Any:
+    """A new track of AAC sound with those channels, and the next rate that there is."""
+    near = min(AAC_RATES, key=lambda known: (known < rate, abs(known - rate)))
+    track = output.add_stream("aac", rate=near if rate < AAC_RATES[-1] else AAC_RATES[-1])
+    track.layout = layout
+    track.bit_rate = AAC_BITS * track.layout.nb_channels
+    return track
 
 
 def open_container(source: VideoSource) -> Any:

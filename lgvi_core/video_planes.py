@@ -9,7 +9,7 @@ from av.video.reformatter import ColorRange
 from torch import Tensor
 from torch.nn import functional as F
 
-from .colour import Coding, planes_to_rgb, rgb_to_planes
+from .colour import BT709, Coding, planes_to_rgb, rgb_to_planes
 
 PLANAR = {
     "yuv420p": (8, 2, 2),
@@ -66,12 +66,28 @@ def upright(frame: av.VideoFrame) -> av.VideoFrame:
     """The frame in a PLANAR format and turned as its display matrix says."""
     turns = round(frame.rotation / 90) % 4
     name = planar_format(frame)
+    if frame.format.is_rgb:
+        pixels = frame.to_ndarray(format="rgb48le" if name.endswith("10le") else "rgb24")
+        frame = encoded(pixels, name, frame)
     if turns % 2 and name.startswith("yuv422p"):
         name = name.replace("422", "444")  # 4:2:2 on its side is no format
     kept = frame if frame.format.name == name else frame.reformat(format=name)
     if turns:
         kept = write_planes([np.rot90(plane, turns) for plane in read_planes(kept)], name)
     return _with_facts_of(frame, kept)
+
+
+def encoded(pixels: np.ndarray, name: str, times: av.VideoFrame | None = None) -> av.VideoFrame:
+    """RGB `pixels` [h, w, 3], uint8 or uint16, as a frame in a PLANAR format, in BT.709.
+
+    It has the time of another frame, where one is given.
+    """
+    image = torch.from_numpy(pixels.astype(np.float32)) / np.iinfo(pixels.dtype).max
+    frame = _written(rgb_to_planes(image, Coding(BT709, False, PLANAR[name][0])), name)
+    frame.colorspace, frame.color_range = BT709, ColorRange.MPEG
+    if times is not None:
+        _with_time_of(times, frame)
+    return frame
 
 
 def to_rgb(frame: av.VideoFrame) -> Tensor:
@@ -101,12 +117,16 @@ def lay_over(frame: av.VideoFrame, image: Tensor, alpha: Tensor) -> av.VideoFram
 def grey_frame(values: Tensor, like: av.VideoFrame) -> av.VideoFrame:
     """`values` [h, w] from 0 (black) to 1 as a frame of the time and format of another."""
     image = values.float().cpu()[..., None].expand(-1, -1, 3)
-    spans = PLANAR[like.format.name][:0:-1]
-    kind = np.dtype(np.uint8 if PLANAR[like.format.name][0] == 8 else np.uint16)
-    luma, *chroma = rgb_to_planes(image, _coding(like))
-    planes = [luma, *(_shrunk(plane, spans) for plane in chroma)]
-    written = write_planes([_rounded(plane, kind) for plane in planes], like.format.name)
-    return _with_facts_of(like, written)
+    frame = _written(rgb_to_planes(image, _coding(like)), like.format.name)
+    return _with_facts_of(like, frame)
+
+
+def _written(planes: Sequence[Tensor], name: str) -> av.VideoFrame:
+    """A frame of planes [h, w] of one size, whose chroma is shrunk to the format's."""
+    bits, across, down = PLANAR[name]
+    kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    chroma = [_shrunk(plane, (down, across)) for plane in planes[1:]]
+    return write_planes([_rounded(plane, kind) for plane in (planes[0], *chroma)], name)
 
 
 def _coding(frame: av.VideoFrame) -> Coding:
@@ -131,8 +151,12 @@ def _shrunk(plane: Tensor, spans: Sequence[int]) -> Tensor:
 
 def _with_facts_of(source: av.VideoFrame, frame: av.VideoFrame) -> av.VideoFrame:
     """`frame` with the time and the meaning of colours of `source`."""
+    frame.colorspace, frame.color_range = source.colorspace, source.color_range
+    return _with_time_of(source, frame)
+
+
+def _with_time_of(source: av.VideoFrame, frame: av.VideoFrame) -> av.VideoFrame:
     frame.pts = source.pts
     if source.time_base is not None:
         frame.time_base = source.time_base
-    frame.colorspace, frame.color_range = source.colorspace, source.color_range
     return frame

@@ -34,15 +34,22 @@ def make_video(
     times: list[int] | None = None,
     sound: str | None = "aac",
     frames: int = FRAMES,
+    layout: str = "stereo",
+    sound_rate: int = 44100,
+    aspect: Fraction = Fraction(1),
+    metadata: dict[str, str] | None = None,
 ) -> Path:
     """A small file; `times` are frame times in ms where they are not even."""
     height, width = size
-    with av.open(str(path), "w") as output:
+    options = {"movflags": "use_metadata_tags"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as output:
+        output.metadata.update(metadata or {})
         video = output.add_stream(codec, rate=rate)
+        video.codec_context.sample_aspect_ratio = aspect
         video.height, video.width, video.pix_fmt = height, width, pixels
         if times:
             video.codec_context.time_base = Fraction(1, 1000)
-        audio = output.add_stream(sound, rate=44100, layout="stereo") if sound else None
+        audio = output.add_stream(sound, rate=sound_rate, layout=layout) if sound else None
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(
                 pattern(number, height, width, 65535).astype(np.uint16), "rgb48le"
@@ -52,10 +59,11 @@ def make_video(
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
         if audio is not None:
-            samples = np.sin(np.arange(44100) / 20).astype(np.float32)
-            tone = av.AudioFrame.from_ndarray(np.stack([samples, samples]), "fltp", "stereo")
-            tone.sample_rate, tone.pts = 44100, 0
-            resampler = av.AudioResampler(audio.format, "stereo", 44100)
+            samples = np.sin(np.arange(sound_rate) / 20).astype(np.float32)
+            channels = [samples / (1 + i) for i in range(audio.layout.nb_channels)]
+            tone = av.AudioFrame.from_ndarray(np.stack(channels), "fltp", layout)
+            tone.sample_rate, tone.pts = sound_rate, 0
+            resampler = av.AudioResampler(audio.format, layout, sound_rate)
             for part in resampler.resample(tone):
                 output.mux(audio.encode(part))
             output.mux(audio.encode(None))
@@ -121,6 +129,60 @@ def test_a_lossless_copy_is_the_same_video(tmp_path, kind):
         assert (sound == copied).all(), "copied, not encoded again"
     elif sound is not None:
         assert abs(sound.shape[1] / 2 - copied.shape[1]) < 3000
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_mp3_is_copied(tmp_path, suffix):
+    source = make_video(tmp_path / f"source{suffix}", sound="libmp3lame")
+    target = copy(source, tmp_path / "copy.mp4")
+    with av.open(str(target)) as file:
+        assert file.streams.audio[0].codec_context.codec.canonical_name == "mp3"
+    ours, theirs = sound_of(target), sound_of(source)
+    assert (ours[:, -30000:] == theirs[:, -30000:]).all(), "copied, not encoded again"
+
+
+@pytest.mark.parametrize(
+    ("layout", "rate", "expected"),
+    [("mono", 44100, 44100), ("5.1", 48000, 48000), ("stereo", 192_000, 96_000)],
+)
+def test_sound_that_is_encoded_again_keeps_its_channels(tmp_path, layout, rate, expected):
+    how = {"sound": "pcm_s16le", "layout": layout, "sound_rate": rate}
+    source = make_video(tmp_path / "source.mov", **how)
+    target = copy(source, tmp_path / "copy.mp4")
+    with av.open(str(target)) as file:
+        track = file.streams.audio[0]
+        assert track.layout.name == layout
+        assert track.rate == expected
+    ours, theirs = sound_of(target), sound_of(source)
+    assert abs(ours.shape[1] / expected - theirs.size / track.layout.nb_channels / rate) < 0.1
+    levels = 2**0.5 * ours[:, 9000:].std(1)
+    if layout != "5.1":  # its bass channel is filtered
+        assert levels == pytest.approx([1 / (1 + i) for i in range(len(levels))], rel=0.1)
+
+
+def test_colours_of_rgb_video_stay(tmp_path):
+    """As screen recorders write them; the file that is written is YUV."""
+    source = make_video(tmp_path / "source.mkv", codec="libx264rgb", pixels="rgb24", sound=None)
+    target = copy(source, tmp_path / "copy.mp4")
+    with av.open(str(source)) as file:
+        theirs = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    with VideoReader(target) as reader:
+        assert reader.stream.codec_context.colorspace == 1, "tagged as what it is"
+        ours = [to_rgb(frame).numpy() * 255 for frame in reader]
+    assert max(abs(a - b).max() for a, b in zip(ours, theirs, strict=True)) < 5
+
+
+def test_the_shape_of_pixels_and_metadata_stay(tmp_path):
+    facts = {"creation_time": "2026-05-04T03:02:01.000000Z", "location": "+52.5000+013.4000/"}
+    source = make_video(tmp_path / "a.mp4", aspect=Fraction(16, 15), metadata=facts)
+    target = copy(source, tmp_path / "copy.mp4")
+    with av.open(str(target)) as file:
+        assert file.streams.video[0].sample_aspect_ratio == Fraction(16, 15)
+        assert facts.items() <= dict(file.metadata).items()
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(with_rotation(source.read_bytes(), 1))
+    with av.open(str(copy(turned, tmp_path / "copy2.mp4"))) as file:
+        assert file.streams.video[0].sample_aspect_ratio == Fraction(15, 16)
 
 
 @pytest.mark.parametrize(("turns", "size"), [(1, (96, 64)), (2, (64, 96)), (3, (96, 64))])
