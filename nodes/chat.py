@@ -114,6 +114,7 @@ class Chat(io.ComfyNode):
         from ..lgvi_core.frames import check_frames
         from . import chat_memory
         from .chat_run import conditioning_of, run, unless_silent
+        from .memory import advice_when_full
         from .progress import client, show_text
 
         check_frames(frames)
@@ -124,7 +125,8 @@ class Chat(io.ComfyNode):
         kept = chat_memory.recall(place, request)
         turns = kept if history is None else read_history(history)
         show = partial(show_text, hidden.unique_id)
-        answer = run(chat, frames, request, turns, seed, temperature, max_length, show)
+        with advice_when_full("lower max_length, ask with fewer turns, or load it in 4-bit"):
+            answer = run(chat, frames, request, turns, seed, temperature, max_length, show)
         if remember and history is None:
             chat_memory.keep(place, answer.history)
         return io.NodeOutput(

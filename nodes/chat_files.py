@@ -5,7 +5,7 @@ from pathlib import Path
 
 import folder_paths
 
-from .model_files import stats
+from .model_files import entries_of, says, stats
 
 BUNDLED = "lgvi-mini-chat (bundled)"
 BUNDLED_FOLDER = Path(__file__).parents[1] / "lgvi_core" / "weights" / "lgvi-mini-chat"
@@ -37,7 +37,8 @@ def missing_message(name: str) -> str:
 
 def fingerprint(name: str, parts: str) -> str:
     """Changes when the files behind the names do, so that a replaced model is loaded again."""
-    return f"{name} {parts} {stats(_local_path(name))} {stats(parts_path(parts))}"
+    path = _download_folder() if name == DOWNLOAD else _local_path(name)
+    return f"{name} {parts} {stats(path)} {stats(parts_path(parts))}"
 
 
 def resolve(name: str) -> Path:
@@ -49,8 +50,7 @@ def resolve(name: str) -> Path:
     if name == DOWNLOAD:
         from . import download
 
-        root = Path(folder_paths.get_folder_paths("lgvi_chat")[0])
-        return download.fetch_chat(root / DOWNLOAD_FOLDER, REPOSITORY)
+        return download.fetch_chat(_download_folder(), REPOSITORY)
     path = _local_path(name)
     if path is None:
         raise LGVIError(missing_message(name))
@@ -63,8 +63,15 @@ def list_parts() -> list[str]:
 
 
 def parts_path(name: str) -> Path | None:
-    """The file of end-to-end weights called ``name``; None for the model's own."""
+    """The file of end-to-end weights called ``name``; None for the model's own.
+
+    Also None where there are none of that name: ask ``parts_exist`` first.
+    """
     return next((path for known, path in _parts() if known == name), None)
+
+
+def parts_exist(name: str) -> bool:
+    return name == OWN_PARTS or parts_path(name) is not None
 
 
 def missing_parts_message(name: str) -> str:
@@ -73,6 +80,10 @@ def missing_parts_message(name: str) -> str:
         f"end-to-end weights {name!r} are not there: they are the llava/{PARTS_FILE} of an LGVI-I "
         f"folder in {folder}. Choose {OWN_PARTS!r} for a model that has its own, or none."
     )
+
+
+def _download_folder() -> Path:
+    return Path(folder_paths.get_folder_paths("lgvi_chat")[0]) / DOWNLOAD_FOLDER
 
 
 def _bundled() -> list[str]:
@@ -85,16 +96,14 @@ def _local_path(name: str) -> Path | None:
 
 
 def _entries() -> Iterator[Path]:
-    for root in map(Path, folder_paths.get_folder_paths("lgvi_chat")):
-        for entry in sorted(root.iterdir()) if root.is_dir() else ():
-            if (entry / "config.json").is_file():
-                yield entry
+    for entry in entries_of("lgvi_chat"):
+        if says((entry / "config.json").is_file):
+            yield entry
 
 
 def _parts() -> Iterator[tuple[str, Path]]:
     for kind in ("lgvi", "diffusers"):
-        for root in map(Path, folder_paths.get_folder_paths(kind)):
-            for entry in sorted(root.iterdir()) if root.is_dir() else ():
-                path = entry / "llava" / PARTS_FILE
-                if path.is_file():
-                    yield f"{entry.name}/llava/{PARTS_FILE}", path
+        for entry in entries_of(kind):
+            path = entry / "llava" / PARTS_FILE
+            if says(path.is_file):
+                yield f"{entry.name}/llava/{PARTS_FILE}", path

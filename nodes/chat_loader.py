@@ -59,12 +59,12 @@ class LoadChat(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str, end_to_end_weights: str) -> bool | str:
+    def validate_inputs(cls, model: str | None, end_to_end_weights: str | None) -> bool | str:
         # Own check instead of ComfyUI's list: a model added since the page was loaded is fine.
-        if not chat_files.exists(model):
+        # None stands for a name that another node will give; it is checked when it is there.
+        if model is not None and not chat_files.exists(model):
             return chat_files.missing_message(model)
-        own = end_to_end_weights == chat_files.OWN_PARTS
-        if not own and chat_files.parts_path(end_to_end_weights) is None:
+        if end_to_end_weights is not None and not chat_files.parts_exist(end_to_end_weights):
             return chat_files.missing_parts_message(end_to_end_weights)
         return True
 
@@ -78,8 +78,13 @@ class LoadChat(io.ComfyNode):
     def execute(
         cls, model: str, precision: str, device: str, end_to_end_weights: str
     ) -> io.NodeOutput:
+        from ..lgvi_core.errors import LGVIError
         from . import comfy_chat
+        from .memory import advice_when_full
 
+        if not chat_files.parts_exist(end_to_end_weights):
+            raise LGVIError(chat_files.missing_parts_message(end_to_end_weights))
         path = chat_files.resolve(model)
         parts = chat_files.parts_path(end_to_end_weights)
-        return io.NodeOutput(comfy_chat.create(path, precision, device, parts))
+        with advice_when_full("choose 4-bit, or cpu as device, or close other programs"):
+            return io.NodeOutput(comfy_chat.create(path, precision, device, parts))

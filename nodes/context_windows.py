@@ -47,14 +47,10 @@ class ContextWindows(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, length, overlap, stride=1) -> io.NodeOutput:
-        from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.windows import context_windows
-        from .comfy_model import is_lgvi
+        from .sampling import check_is_lgvi
         from .window_handler import with_windows
 
-        if not is_lgvi(model):
-            raise LGVIError(
-                f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
-            )
+        check_is_lgvi(model)
         context_windows(1, length, overlap, stride)
         return io.NodeOutput(with_windows(model, length, overlap, stride))

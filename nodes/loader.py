@@ -51,9 +51,11 @@ class LoadLGVI(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str) -> bool | str:
+    def validate_inputs(cls, model: str | None) -> bool | str:
         # Own check instead of ComfyUI's list: a model added since the page was loaded is fine.
-        return True if model_files.exists(model) else model_files.missing_message(model)
+        # None stands for a name that another node will give; `resolve` checks it then.
+        known = model is None or model_files.exists(model)
+        return known or model_files.missing_message(str(model))
 
     @classmethod
     def fingerprint_inputs(cls, model: str, dtype: str) -> str:
@@ -63,6 +65,8 @@ class LoadLGVI(io.ComfyNode):
     def execute(cls, model: str, dtype: str) -> io.NodeOutput:
         from ..lgvi_core.checkpoint import load_checkpoint
         from . import comfy_checkpoint
+        from .memory import advice_when_full
 
         path = model_files.resolve(model)
-        return io.NodeOutput(*comfy_checkpoint.create(load_checkpoint(path), dtype))
+        with advice_when_full("choose fp8_e4m3fn or fp16 as dtype, or close other programs"):
+            return io.NodeOutput(*comfy_checkpoint.create(load_checkpoint(path), dtype))

@@ -7,8 +7,8 @@ import torch
 
 from ..lgvi_core.errors import LGVIError
 
-SIGNS = ("DefaultCPUAllocator", "bad_alloc", "could not create a memory")
-"""What torch and its libraries say where the machine, not the card, has no memory left."""
+SIGNS = ("DefaultCPUAllocator", "bad_alloc", "could not create a memory", "MPS backend out of")
+"""What torch and its libraries say where memory is full, and the card is not one of CUDA's."""
 FEWER_FRAMES = (
     "take fewer frames, or LGVI Remove From Video, which never holds the whole clip in memory"
 )

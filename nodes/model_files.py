@@ -1,6 +1,6 @@
 """Which models there are: bundled, in ComfyUI's model folders, or to be downloaded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import folder_paths
@@ -34,14 +34,15 @@ def missing_message(name: str) -> str:
 
 def fingerprint(name: str) -> str:
     """Changes when the files behind ``name`` do, so that a replaced model is loaded again."""
-    return f"{name} {stats(_local_path(name))}"
+    path = _download_folder(name) if name in DOWNLOADS else _local_path(name)
+    return f"{name} {stats(path)}"
 
 
 def stats(path: Path | None) -> list[tuple[int, int]]:
     """(bytes, time of change) of a file, or of every file in a folder; nothing of None."""
-    if path is None:
+    if path is None or not says(path.exists):
         return []
-    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+    files = sorted(f for f in path.rglob("*") if says(f.is_file)) if path.is_dir() else [path]
     return [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files)]
 
 
@@ -54,13 +55,36 @@ def resolve(name: str) -> Path:
     if name in DOWNLOADS:
         from . import download
 
-        repository = DOWNLOADS[name]
-        root = Path(folder_paths.get_folder_paths("lgvi")[0])
-        return download.fetch(root / repository.replace("/", "-"), repository)
+        return download.fetch(_download_folder(name), DOWNLOADS[name])
     path = _local_path(name)
     if path is None:
         raise LGVIError(missing_message(name))
     return path
+
+
+def entries_of(kind: str) -> Iterator[Path]:
+    """What is in ComfyUI's folders of that kind; one that cannot be read is as good as empty."""
+    for root in map(Path, folder_paths.get_folder_paths(kind)):
+        try:
+            yield from sorted(root.iterdir())
+        except OSError:
+            continue
+
+
+def says(check: Callable[[], bool]) -> bool:
+    """Whether a check of a path says yes; without permission to look it says no.
+
+    An exception would keep the whole pack from loading, because menus are made then.
+    """
+    try:
+        return check()
+    except OSError:
+        return False
+
+
+def _download_folder(name: str) -> Path:
+    root = Path(folder_paths.get_folder_paths("lgvi")[0])
+    return root / DOWNLOADS[name].replace("/", "-")
 
 
 def _bundled() -> list[str]:
@@ -79,8 +103,7 @@ def _local_path(name: str) -> Path | None:
 def _entries() -> Iterator[Path]:
     """Diffusers folders, and single files in the folders that are LGVI's own."""
     for kind in ("lgvi", "diffusers"):
-        for root in map(Path, folder_paths.get_folder_paths(kind)):
-            for entry in sorted(root.iterdir()) if root.is_dir() else ():
-                is_file = kind == "lgvi" and entry.suffix == ".safetensors" and entry.is_file()
-                if is_file or (entry / "unet").is_dir():
-                    yield entry
+        for entry in entries_of(kind):
+            is_weights = kind == "lgvi" and entry.suffix == ".safetensors"
+            if (is_weights and says(entry.is_file)) or says((entry / "unet").is_dir):
+                yield entry

@@ -66,6 +66,14 @@ def sample_with_mask(
     return sampled, mask
 
 
+def check_is_lgvi(model) -> None:
+    """Raises LGVIError where a MODEL is another network."""
+    if not is_lgvi(model):
+        raise LGVIError(
+            f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
+        )
+
+
 def why_no_mask(model, sampler: str, steps: int) -> str:
     """What to tell the person who gets no predicted mask."""
     if model.model.diffusion_model.mask_decoder is None:
@@ -79,10 +87,7 @@ def pixel_size(latents: Tensor) -> tuple[int, int]:
 
 
 def _check(model, conditionings, latents: Tensor, scales: tuple[float, float]) -> None:
-    if not is_lgvi(model):
-        raise LGVIError(
-            f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
-        )
+    check_is_lgvi(model)
     if latents.ndim != 4 or latents.shape[1] != 4:
         raise LGVIError(
             f"latent must be [frames, 4, h, w], got {list(latents.shape)}: connect the latent of "

@@ -9,13 +9,24 @@ from comfy_api.v0_0_2 import InputImpl
 
 
 def source_of(video) -> str | Path | io.BytesIO:
-    """What to read a VIDEO from: its file, or a new one where it is cut, or made of frames."""
+    """What to read a VIDEO from: its file, or a new one where it is cut, or made of frames.
+
+    Frames go into the new file without another loss; a cut video is encoded by ComfyUI.
+    """
     trimmed = getattr(video, "get_active_trim_window", None)
     is_whole = trimmed is None or not any(trimmed())
     if isinstance(video, InputImpl.VideoFromFile) and is_whole:
         return video.get_stream_source()
     path = new_file()
-    video.save_to(str(path))
+    if isinstance(video, InputImpl.VideoFromFile):
+        video.save_to(str(path))
+        return path
+    from ..lgvi_core.video_frames import write_frames
+
+    parts = video.get_components()
+    sound = parts.audio or {"waveform": None, "sample_rate": 0}
+    waveform = None if sound["waveform"] is None else sound["waveform"][0]
+    write_frames(path, parts.images, parts.frame_rate, waveform, sound["sample_rate"])
     return path
 
 

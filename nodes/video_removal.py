@@ -21,11 +21,15 @@ from ..lgvi_core.masks import soft_mask
 from ..lgvi_core.video_io import VideoReader, VideoSource, VideoWriter
 from ..lgvi_core.video_planes import grey_frame, lay_over, to_rgb
 from .conditioning import branches
-from .sampling import sample_with_mask
+from .sampling import check_is_lgvi, sample_with_mask, why_no_mask
 from .window_handler import with_windows
 
 VAE_FRAMES = 16
 """Frames that the VAE is given at a time."""
+_NO_MASK = (
+    "the model gave no mask, without which nothing could stay as it is. {} This node needs a model "
+    "with a mask decoder, and euler as sampler"
+)
 Report = Callable[[str], None]
 
 
@@ -77,6 +81,9 @@ def remove(source: VideoSource, how: Removal, result: Path, masks: Path, report:
         raise LGVIError(
             f"segments of {how.segment} frames cannot share {how.overlap}: make segment larger"
         )
+    check_is_lgvi(how.model)
+    if how.model.model.diffusion_model.mask_decoder is None:
+        raise LGVIError(_NO_MASK.format(why_no_mask(how.model, how.sampler, how.steps)))
     with ExitStack() as stack:
         small, full = (stack.enter_context(VideoReader(source)) for _ in range(2))
         fit = fit_frames(full.facts.size, how.working_size)
@@ -158,10 +165,7 @@ def _sample(
         source_size=None,
     )
     if mask is None:
-        raise LGVIError(
-            "the model gave no mask, without which nothing could stay as it is: take a model with "
-            "a mask decoder, or more steps"
-        )
+        raise LGVIError(_NO_MASK.format(why_no_mask(model, how.sampler, how.steps)))
     return sampled["samples"], mask
 
 
