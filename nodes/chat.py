@@ -74,7 +74,9 @@ class Chat(io.ComfyNode):
                 ),
                 io.String.Output(
                     display_name="objects",
-                    tooltip="What to remove, one noun phrase a line, for text-to-mask nodes.",
+                    tooltip=(
+                        "What to remove, one noun phrase a line, commas between, as SAM 3 reads it."
+                    ),
                 ),
                 io.Conditioning.Output(
                     display_name="conditioning",
@@ -96,7 +98,7 @@ class Chat(io.ComfyNode):
         # What a node remembers is an input that ComfyUI cannot see.
         from . import chat_memory
 
-        return chat_memory.fingerprint(cls.hidden.unique_id, str(request)) if remember else ""
+        return chat_memory.fingerprint(str(request), bool(remember))
 
     @classmethod
     def execute(
@@ -132,7 +134,7 @@ class Chat(io.ComfyNode):
         return io.NodeOutput(
             answer.text,
             unless_silent(answer, answer.prompt),
-            unless_silent(answer, "\n".join(answer.objects)),
+            unless_silent(answer, ",\n".join(answer.objects)),
             unless_silent(answer, conditioning_of(answer)),
             write_history(answer.history),
             ui=ui.PreviewText(f"{answer.text}\n\n{answer.reason}".strip()),

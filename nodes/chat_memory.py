@@ -32,6 +32,8 @@ class Place:
 
 
 _kept: OrderedDict[Place, tuple[Turn, ...]] = OrderedDict()
+_forgotten = 0
+"""How many conversations were forgotten so far."""
 
 
 def place_of(client: str | None, extra_pnginfo: Any, node_id: str | None, frames: Tensor) -> Place:
@@ -58,12 +60,19 @@ def keep(place: Place, turns: Sequence[Turn]) -> None:
 
 def forget(place: Place) -> None:
     """Of this node, about all clips."""
+    global _forgotten
     for other in [other for other in _kept if other.is_at(place)]:
         del _kept[other]
+        _forgotten += 1
 
 
-def fingerprint(node_id: str | None, request: str) -> str:
-    """Changes with what a node of this id would recall, so that ComfyUI asks it again."""
-    recalled = {place: recall(place, request) for place in _kept if place.node == node_id}
+def fingerprint(request: str, remember: bool) -> str:
+    """Changes when a node has to run again for what is remembered, or to forget it.
+
+    Of all nodes together: ComfyUI 0.3.75 does not say here which one asks.
+    """
+    if not remember:
+        return "to forget" if _kept else ""
+    recalled = {place: recall(place, request) for place in _kept}
     known = sorted((repr(place), repr(turns)) for place, turns in recalled.items() if turns)
-    return hashlib.sha256(repr(known).encode()).hexdigest()
+    return f"{_forgotten} {hashlib.sha256(repr(known).encode()).hexdigest()}"

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from demo import read_frames
+from demo import check_that_the_star_went, read_frames
 from workflow_inputs import SAMPLE
 
 from lgvi_core.chat.conversation import Turn, render
 from lgvi_core.chat.model import load_chat
 from lgvi_core.chat.reply import reply
 from lgvi_core.checkpoint import BUNDLED_MODEL
+from lgvi_core.pipeline import LGVIPipeline
 from train.chat.check import answer, held_out, score
 from train.joint.model import reading_of
 
@@ -88,6 +89,18 @@ def test_other_languages_are_asked_back_in_english(chat, clip, request_):
     answer = reply(chat, clip, request_, temperature=0, max_tokens=160)
     assert answer.prompt == "", answer.text
     assert "did not understand" in answer.text
+
+
+def test_end_to_end_the_chat_drives_the_video_model(chat):
+    """What the interactive_end_to_end workflow does, away from ComfyUI."""
+    source = read_frames(SAMPLE)
+    frames = torch.from_numpy(source).float() / 255
+    request = "I only want to keep the fish and the heart."
+    answer = reply(chat, frames, request, temperature=0, max_tokens=160)
+    output = LGVIPipeline.from_checkpoint(MODEL.with_name("lgvi-mini-i"))(
+        frames, answer.features, steps=10, text_scale=2, video_scale=1, seed=1, working_size=160
+    )
+    check_that_the_star_went(source, output)
 
 
 def test_what_is_never_in_a_scene_is_missed(chat, clip):

@@ -185,13 +185,18 @@ def test_turns_are_kept_by_workflow_node_and_clip(comfy, frames):
 def test_what_is_remembered_counts_in_comfyuis_cache(comfy, frames):
     memory, turn = comfy.chat_memory, comfy.conversation.Turn
     place = memory.place_of("cache", None, "77", frames)
-    empty = memory.fingerprint("77", "a")
+    memory._kept.clear()
+    assert memory.fingerprint("a", False) == "", "nothing to forget"
+    empty = memory.fingerprint("a", True)
     memory.keep(place, [turn("a", "b")])
-    assert memory.fingerprint("77", "a") == empty, "queued again, it is the same"
-    assert memory.fingerprint("77", "c") != empty
+    assert memory.fingerprint("a", True) == empty, "queued again, it is the same"
+    assert memory.fingerprint("c", True) != empty
     memory.keep(place, [turn("a", "b"), turn("c", "d")])
-    assert memory.fingerprint("77", "a") != empty, "asked again later, it is another turn"
-    assert memory.fingerprint("78", "a") == memory.fingerprint("78", "c")
+    assert memory.fingerprint("a", True) != empty, "asked again later, it is another turn"
+    assert memory.fingerprint("a", False) != "", "it has to run to forget"
+    memory.forget(place)
+    assert memory.fingerprint("a", False) == ""
+    assert memory.fingerprint("a", True) != empty, "what was kept before has to be kept again"
 
 
 def test_the_core_pipeline_takes_the_same_features(chat, comfy, end_to_end_folder, frames):

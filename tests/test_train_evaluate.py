@@ -604,11 +604,30 @@ def test_bars_say_met_not_met_or_nothing(tmp_path):
     records = [Record("mini", i, values=v) for i, v in enumerate(values)]
     text = markdown(config, summarize_rows(config, records), {})
     lines = {
-        line.split("|")[1].strip(): line
+        line.split("|")[2].strip(): line
         for line in text.splitlines()
         if "=" in line and "|" in line
     }
-    assert lines[MEASURES["clean"].title].startswith("| clean removal | >= 0.5 | 0.667 ± ")
+    assert lines[MEASURES["clean"].title].startswith("| mini | clean removal | >= 0.5 | 0.667 ± ")
     assert lines[MEASURES["clean"].title].endswith(" | met |")
     assert lines[MEASURES["damage"].title].endswith(" | not met |")
-    assert lines[MEASURES["absent"].title] == "| absent left alone | >= 0.9 | - | - | - |"
+    assert lines[MEASURES["absent"].title] == "| mini | absent left alone | >= 0.9 | - | - | - |"
+
+
+@pytest.mark.parametrize(("margin", "met"), [(-0.1, "not met"), (-0.6, "met")])
+def test_a_method_can_be_measured_against_another(tmp_path, margin, met):
+    methods = [{"kind": "lgvi", "name": name} for name in ("one", "other")]
+    own = {"other": {"clean": {"minimum": margin, "above": "one"}}}
+    config = EvaluateConfig.model_validate(
+        values_of(tmp_path, methods=methods, bars={"clean": {"minimum": 1}}, bars_of_methods=own)
+    )
+    records = [
+        Record("one", 0, values={"clean": [1.0]}),
+        Record("other", 0, values={"clean": [0.5]}),
+    ]
+    text = markdown(config, summarize_rows(config, records), {})
+    assert "| one | clean removal | >= 1 |" in text
+    (line,) = (line for line in text.splitlines() if f">= one {margin:+g}" in line)
+    assert line.endswith(f" | {met} |")
+    with pytest.raises(ValueError, match="bars for methods"):
+        EvaluateConfig.model_validate(values_of(tmp_path, bars_of_methods={"none": {}}))

@@ -1,5 +1,6 @@
 """The evaluation's configuration: a YAML file checked on reading. The keys are documented here."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -186,10 +187,13 @@ class MeasuresConfig(Section):
 
 
 class Bar(Section):
-    """What a measure's mean has to reach; exactly one of the two."""
+    """What a measure's mean has to reach; exactly one of minimum and maximum."""
 
     minimum: float | None = Field(None, description="at least this")
     maximum: float | None = Field(None, description="at most this")
+    above: str | None = Field(
+        None, description="name of a method: the bar is so much above that one's mean"
+    )
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -197,11 +201,20 @@ class Bar(Section):
             raise ValueError("give a bar either a minimum or a maximum")
         return self
 
-    def met(self, value: float) -> bool:
-        """Whether a mean reaches it."""
+    def met(self, value: float, other: float = 0) -> bool:
+        """Whether a mean reaches it; `other` is that of the method `above`."""
         if self.minimum is not None:
-            return value >= self.minimum
-        return self.maximum is not None and value <= self.maximum
+            return value >= other + self.minimum
+        return self.maximum is not None and value <= other + self.maximum
+
+    def __str__(self) -> str:
+        sign, bound = (">=", self.minimum) if self.minimum is not None else ("<=", self.maximum)
+        return f"{sign} {bound:g}" if self.above is None else f"{sign} {self.above} {bound:+g}"
+
+
+def check_measures(names: Iterable[str]) -> None:
+    if unknown := sorted({*names} - {*MEASURES}):
+        raise ValueError(f"unknown measures {unknown}; there are {sorted(MEASURES)}")
 
 
 class EvaluateConfig(Section):
@@ -219,6 +232,10 @@ class EvaluateConfig(Section):
         description="how the measures are taken",
     )
     bars: dict[str, Bar] = Field(default_factory=dict, description="by name of the measure")
+    bars_of_methods: dict[str, dict[str, Bar]] = Field(
+        default_factory=dict,
+        description="by name of the method: bars that count for it instead of `bars`",
+    )
     workers: int = Field(1, gt=0, description="processes that share the clips")
     threads: int = Field(1, gt=0, description="CPU threads per process")
     device: str = Field(
@@ -229,10 +246,23 @@ class EvaluateConfig(Section):
     @field_validator("bars")
     @classmethod
     def _known_measures(cls, bars: dict[str, Bar]) -> dict[str, Bar]:
-        unknown = sorted(set(bars) - set(MEASURES))
-        if unknown:
-            raise ValueError(f"unknown measures {unknown}; there are {sorted(MEASURES)}")
+        check_measures(bars)
         return bars
+
+    @model_validator(mode="after")
+    def _bars_of_known_methods(self) -> Self:
+        own = self.bars_of_methods.values()
+        for bars in own:
+            check_measures(bars)
+        above = {bar.above for bars in (self.bars, *own) for bar in bars.values() if bar.above}
+        known = {method.name for method in self.all_methods}
+        if unknown := sorted({*self.bars_of_methods, *above} - known):
+            raise ValueError(f"bars for methods {unknown}; there are {sorted(known)}")
+        return self
+
+    def bars_for(self, method: str) -> dict[str, Bar]:
+        """Of a method, by measure."""
+        return self.bars_of_methods.get(method, self.bars)
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Self:

@@ -101,12 +101,16 @@ def broken_clips(records: Iterable[Record]) -> dict[int, str]:
     return {r.clip: r.broken for r in records if r.broken is not None}
 
 
-def bars_of(config: EvaluateConfig, row: Row) -> dict[str, dict[str, Any]]:
+def bars_of(config: EvaluateConfig, row: Row, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """By measure: the bar, the method's value, and whether it is met; None where there is none."""
+    means = {(r.name, name): found.mean for r in rows for name, found in r.measures.items()}
     found = {}
-    for name, bar in config.bars.items():
-        value = row.measures[name].mean if name in row.measures else None
-        met = None if value is None else bar.met(value)
+    for name, bar in config.bars_for(row.name).items():
+        value = means.get((row.name, name))
+        other: float | None = 0.0
+        if bar.above is not None:
+            other = means.get((bar.above, name))
+        met = None if value is None or other is None else bar.met(value, other)
         found[name] = {**bar.model_dump(exclude_none=True), "value": value, "met": met}
     return found
 
@@ -126,7 +130,7 @@ def as_json(config: EvaluateConfig, rows: Sequence[Row], records: Sequence[Recor
                 }
                 for kind, measures in row.kinds.items()
             },
-            "bars": {} if row.baseline else bars_of(config, row),
+            "bars": {} if row.baseline else bars_of(config, row, rows),
             "clips": [
                 {"name": r.name, "kind": r.kind, "sentence": r.sentence, "values": r.values}
                 for r in own
@@ -162,7 +166,7 @@ def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, s
     talking = [row for row in own if any(name in row.measures for name in CHAT)]
     if talking:
         parts += ["## Replies", _method_table(talking, CHAT)]
-    if config.bars:
+    if config.bars or config.bars_of_methods:
         parts += ["## Bars", _bar_table(config, own)]
     parts += [
         part
@@ -173,7 +177,8 @@ def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, s
     if broken:
         parts += ["## Clips left out", "\n".join(f"- {n}: {why}" for n, why in broken.items())]
     chat = CHAT if talking else ()
-    listed = dict.fromkeys((*PAPER, *OBJECTS, "psnr_gain", *chat, *config.bars))
+    bars = [name for row in own for name in config.bars_for(row.name)]
+    listed = dict.fromkeys((*PAPER, *OBJECTS, "psnr_gain", *chat, *bars))
     parts += [
         "## What is measured",
         "\n".join(f"- **{MEASURES[name].title}**: {MEASURES[name].meaning}." for name in listed),
@@ -190,19 +195,15 @@ def _method_table(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 def _bar_table(config: EvaluateConfig, rows: Sequence[Row]) -> str:
     body = []
-    for name, bar in config.bars.items():
-        wanted = f">= {bar.minimum:g}" if bar.minimum is not None else f"<= {bar.maximum:g}"
-        line = [MEASURES[name].title, wanted]
-        for row in rows:
-            met = bars_of(config, row)[name]["met"]
-            line += [
-                _figure(row.measures, name),
-                _interval(row.measures, name),
-                {True: "met", False: "not met", None: DASH}[met],
-            ]
-        body.append(line)
-    heads = [head for row in rows for head in (row.name, "95 %", "")]
-    return _table(["Measure", "Bar", *heads], body)
+    for row in rows:
+        if row.baseline:
+            continue
+        found = bars_of(config, row, rows)
+        for name, bar in config.bars_for(row.name).items():
+            verdict = {True: "met", False: "not met", None: DASH}[found[name]["met"]]
+            figures = [_figure(row.measures, name), _interval(row.measures, name), verdict]
+            body.append([row.name, MEASURES[name].title, str(bar), *figures])
+    return _table(["Method", "Measure", "Bar", "", "95 %", ""], body)
 
 
 def _kind_table(row: Row) -> str:
