@@ -206,3 +206,16 @@ def test_the_core_pipeline_takes_the_same_features(chat, comfy, end_to_end_folde
     assert output.frames.shape == frames.shape
     with pytest.raises(Exception, match="takes mm_head features, got clip"):
         pipeline(frames, "remove the ball", steps=1)
+
+
+def test_cancelling_is_heard_at_the_next_token(comfy, chat, frames):
+    shown = []
+
+    def show(text):
+        shown.append(text)
+        comfy.management.interrupt_current_processing(True)
+
+    interrupted = comfy.management.InterruptProcessingException
+    with dictated(chat.model, SAID), pytest.raises(interrupted):
+        comfy.chat_run.run(chat, frames, "only the cat", (), 0, 0.2, 200, show)
+    assert [len(text) for text in shown] == [1], "a token is a letter here"

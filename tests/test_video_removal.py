@@ -1,8 +1,10 @@
 """Whole video files: segments that go on from one another, and nothing changed but the object."""
 
 import importlib
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 import torch
 from test_video_io import make_video, planes_of, sound_of, times_of, with_rotation
@@ -23,6 +25,7 @@ def comfy(pack):
         errors = importlib.import_module("lgvi_pack.lgvi_core.errors")
         management = importlib.import_module("comfy.model_management")
         video = importlib.import_module("comfy_api.latest").InputImpl
+        types = importlib.import_module("comfy_api.latest").Types
 
     return Modules
 
@@ -223,3 +226,39 @@ def test_every_kind_of_video_has_a_source(comfy, tmp_path):
     made = comfy.files.source_of(comfy.video.VideoFromComponents(components))
     with VideoReader(made) as reader:
         assert sum(1 for _ in reader) == 12
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 63)])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_frames_of_other_nodes_become_a_file_without_loss(comfy, size, channels):
+    """Also of odd sizes, which ComfyUI's own way of saving them refuses."""
+    height, width = size
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    image = torch.stack([rows / height, columns / width, torch.full_like(rows / 1, 0.5)], -1)
+    images = torch.stack([image, image.flip(1), 1 - image])
+    sound = {"waveform": torch.rand(1, channels, 8000) / 2, "sample_rate": 16000}
+    parts = comfy.types.VideoComponents(images=images, audio=sound, frame_rate=Fraction(12))
+    made = comfy.files.source_of(comfy.video.VideoFromComponents(parts))
+    with VideoReader(made) as reader:
+        assert reader.facts.size == size and reader.facts.fps == pytest.approx(12)
+        frames = torch.stack([to_rgb(frame) for frame in reader])
+    assert (frames - images).abs().max() < 0.03
+    with av.open(str(made)) as file:
+        assert file.streams.audio[0].layout.nb_channels == channels
+        assert file.streams.audio[0].rate == 16000
+
+
+def test_a_model_without_masks_is_refused_before_anything_is_sampled(
+    comfy, removal, dictated, tmp_path
+):
+    source = make_video(tmp_path / "source.mp4")
+    how = removal()
+    network = how.model.model.diffusion_model
+    decoder, network.mask_decoder = network.mask_decoder, None
+    try:
+        with pytest.raises(comfy.errors.LGVIError, match="has no mask decoder"):
+            run(comfy, how, source, tmp_path)
+    finally:
+        network.mask_decoder = decoder
+    assert not dictated
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mp4"]
