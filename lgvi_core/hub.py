@@ -59,11 +59,12 @@ def needed_chat_files(available: Iterable[str]) -> list[str]:
     """Of a LLaVA repository those that the chat loader reads; safetensors where there are any."""
     available = set(available)
     needed = [name for name in CHAT_SMALL_FILES if name in available]
-    for suffix in FOLDER_SUFFIXES:
-        weights = [n for n in sorted(available) if n.endswith(suffix) and "/" not in n]
-        if weights:
-            return needed + weights
-    raise LGVIError("the repository holds no weights of a chat model")
+    top = [name for name in sorted(available) if "/" not in name]
+    weights = [name for name in top if name.endswith(".safetensors")]
+    weights = weights or [n for n in top if n.startswith("pytorch_model") and n.endswith(".bin")]
+    if not weights:
+        raise LGVIError("the repository holds no weights of a chat model")
+    return needed + weights
 
 
 def download_model(

@@ -1,13 +1,14 @@
 """Chat models read from folders, and their replies: prompt, features, history, bad input."""
 
-import json
 import shutil
+import subprocess
 import sys
 
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file, save_file
-from tiny_chat import FEATURES, dictated, make_chat_folder
+from tiny_chat import FEATURES, dictated, make_chat_folder, to_original_layout
 
 from lgvi_core.chat.conversation import Turn
 from lgvi_core.chat.model import load_chat
@@ -162,13 +163,25 @@ def test_other_languages_are_read(chat, frames, request_text):
     assert request_text in chat.tokenizer.decode(ids)
 
 
-def test_bad_input(chat, frames):
+@pytest.mark.parametrize("function", [reply, prepare_inputs])
+def test_bad_input(chat, frames, function):
     with pytest.raises(LGVIError, match="request is empty"):
-        reply(chat, frames, " \n")
+        function(chat, frames, " \n")
     with pytest.raises(LGVIError, match="this model reads 2048: shorten the request"):
-        reply(chat, frames, "remove it " * 10_000)
+        function(chat, frames, "remove it " * 10_000)
     with pytest.raises(LGVIError, match="frame"):
-        reply(chat, frames[:0], "remove it")
+        function(chat, frames[:0], "remove it")
+
+
+def test_the_longest_conversation_leaves_room_for_a_token(chat, frames):
+    room = chat.context_length - len(prepare_inputs(chat, frames, "x")[0])
+    ids, _ = prepare_inputs(chat, frames, "x" * room)
+    assert len(ids) == chat.context_length - 1
+    with pytest.raises(LGVIError, match="2048 tokens, this model reads 2048"):
+        prepare_inputs(chat, frames, "x" * (room + 1))
+
+
+def test_one_frame_is_enough(chat, frames):
     with dictated(chat, "Hi"):
         assert reply(chat, frames[:1], "hello").text == "Hi"
 
@@ -217,17 +230,16 @@ def test_a_two_stage_model_has_no_features(tmp_path, frames):
     assert chat.text_features is None
 
 
-def test_released_parts_bring_the_mm_head(folder, tmp_path, frames):
-    base = make_chat_folder(tmp_path / "base", mm_features=None)
-    whole = load_chat(folder, dtype=torch.float32)
-    state = whole.llava.state_dict()
-    projector = "llava.model.multi_modal_projector.linear_"
-    tables = {
-        "language_embedding": {
-            "weight": 2 * state["llava.model.language_model.embed_tokens.weight"]
-        },
+EMBEDDING = "llava.model.language_model.embed_tokens.weight"
+PROJECTOR = "llava.model.multi_modal_projector.linear_"
+
+
+def released_tables(state):
+    """What a `llava_weights.pth` of these weights holds."""
+    return {
+        "language_embedding": {"weight": state[EMBEDDING]},
         "vision_embedding": {
-            f"{2 * (n - 1)}.{kind}": state[f"{projector}{n}.{kind}"] + n
+            f"{2 * (n - 1)}.{kind}": state[f"{PROJECTOR}{n}.{kind}"]
             for n in (1, 2)
             for kind in ("weight", "bias")
         },
@@ -237,69 +249,58 @@ def test_released_parts_bring_the_mm_head(folder, tmp_path, frames):
             if k.startswith("mm_head.")
         },
     }
+
+
+def test_released_parts_bring_the_mm_head(folder, tmp_path, frames):
+    base = make_chat_folder(tmp_path / "base", mm_features=None)
+    whole = load_chat(folder, dtype=torch.float32)
+    state = whole.llava.state_dict()
+    tables = released_tables(state)
+    tables["language_embedding"]["weight"] = 2 * state[EMBEDDING]
+    for key, value in tables["vision_embedding"].items():
+        tables["vision_embedding"][key] = value + (1 if key.startswith("0.") else 2)
     torch.save(tables, tmp_path / "llava_weights.pth")
     chat = load_chat(base, dtype=torch.float32, released_parts=tmp_path / "llava_weights.pth")
     changed = chat.llava.state_dict()
     assert chat.text_features == FEATURES
     for key, value in state.items():
         factor = 2 if "embed_tokens" in key else 1
-        shift = int(key.split("linear_")[1][0]) if projector in key else 0
+        shift = int(key.split("linear_")[1][0]) if PROJECTOR in key else 0
         assert torch.equal(changed[key], factor * value + shift), key
 
 
-def test_released_parts_fit_a_model_with_spare_token_rows(tmp_path):
+def test_released_parts_fit_a_model_with_more_or_fewer_token_rows(tmp_path):
     base = make_chat_folder(tmp_path / "base")
     before = load_chat(base, dtype=torch.float32).llava.state_dict()
-    embedding = "llava.model.language_model.embed_tokens.weight"
-    rows = len(before[embedding]) - 5
-    tables = {
-        "language_embedding": {"weight": torch.ones(rows, 16)},
-        "vision_embedding": {
-            f"{2 * (n - 1)}.{kind}": before[f"llava.model.multi_modal_projector.linear_{n}.{kind}"]
-            for n in (1, 2)
-            for kind in ("weight", "bias")
-        },
-        "transfer_layer": {
-            k.removeprefix("mm_head.layers."): v for k, v in before.items() if "mm_head" in k
-        },
-    }
-    torch.save(tables, tmp_path / "parts.pth")
-    chat = load_chat(base, dtype=torch.float32, released_parts=tmp_path / "parts.pth")
-    found = chat.llava.state_dict()[embedding]
+    tables, path = released_tables(before), tmp_path / "parts.pth"
+    rows = len(before[EMBEDDING]) - 5
+
+    def embedding_with(table):
+        tables["language_embedding"]["weight"] = table
+        torch.save(tables, path)
+        return load_chat(base, dtype=torch.float32, released_parts=path).llava.state_dict()[
+            EMBEDDING
+        ]
+
+    found = embedding_with(torch.ones(rows, 16))
     assert (found[:rows] == 1).all()
-    assert torch.equal(found[rows:], before[embedding][rows:])
-    tables["language_embedding"]["weight"] = torch.ones(rows + 6, 16)
-    torch.save(tables, tmp_path / "parts.pth")
+    assert torch.equal(found[rows:], before[EMBEDDING][rows:])
+    longer = torch.arange(rows + 8.0)[:, None].expand(-1, 16).contiguous()
+    assert torch.equal(embedding_with(longer), longer[: rows + 5])
     with pytest.raises(CheckpointError, match="wrong shape"):
-        load_chat(base, released_parts=tmp_path / "parts.pth")
+        embedding_with(torch.ones(rows, 17))
 
 
-def to_original_layout(folder, tmp_path):
-    """The same model as LLaVA's authors store theirs, with the vision tower beside it."""
-    original, tower = tmp_path / "llava", tmp_path / "clip-tower"
-    shutil.copytree(folder, original)
-    tower.mkdir()
-    config = json.loads((original / "config.json").read_text())
-    (tower / "config.json").write_text(json.dumps(config["vision_config"]))
-    text = {k: v for k, v in config["text_config"].items() if k != "model_type"}
-    flat = {**text, "model_type": "llava", "mm_vision_tower": "openai/clip-tower"}
-    (original / "config.json").write_text(json.dumps(flat))
-    language, vision = {}, {}
-    for key, value in load_file(original / "model.safetensors").items():
-        if "vision_tower" in key:
-            name = key.split("vision_tower.")[1].removeprefix("vision_model.")
-            vision[f"vision_model.{name}"] = value
-        elif "projector" in key:
-            layer = {"linear_1": "0", "linear_2": "2"}[key.split(".")[-2]]
-            language[f"model.mm_projector.{layer}.{key.split('.')[-1]}"] = value
-        elif "lm_head" in key:
-            language["lm_head.weight"] = value
-        else:
-            name = key.split("language_model.")[1].removeprefix("model.")
-            language[f"model.{name}"] = value
-    save_file(language, original / "model.safetensors")
-    save_file(vision, tower / "model.safetensors")
-    return original, tower
+def test_a_llava_that_tells_no_format_sees_whole_frames(tmp_path, frames):
+    base = make_chat_folder(tmp_path / "base", context=4096)
+    (base / "lgvi_chat.json").unlink()
+    parts = tmp_path / "llava_weights.pth"
+    plain = load_chat(base, dtype=torch.float32)
+    torch.save(released_tables(plain.llava.state_dict()), parts)
+    released = load_chat(base, dtype=torch.float32, released_parts=parts)
+    for chat, framing in ((plain, "letterbox"), (released, "crop")):
+        pixels = prepare_inputs(chat, frames, "remove it")[1]
+        assert torch.equal(pixels, prepare_pixels(frames, 32, framing))
 
 
 def test_the_original_layout_is_the_same_model(folder, chat, tmp_path, frames):
@@ -345,6 +346,42 @@ def test_folders_that_are_no_chat_model(folder, tmp_path):
     (broken / "lgvi_chat.json").unlink()
     with pytest.raises(CheckpointError, match="no tokenizer"):
         load_chat(broken)
+
+
+WITHOUT_PROTOBUF = """
+import sys
+sys.modules["google.protobuf"] = None
+from pathlib import Path
+from lgvi_core.chat.model import load_chat
+load_chat(Path(sys.argv[1]))
+"""
+
+
+def test_a_tokenizer_model_alone_needs_packages(folder, tmp_path):
+    spm = pytest.importorskip("sentencepiece", reason="sentencepiece is not installed")
+    pytest.importorskip("google.protobuf", reason="protobuf is not installed")
+    original, _ = to_original_layout(folder, tmp_path)
+    for file in original.glob("tokenizer*"):
+        file.unlink()
+    (tmp_path / "words.txt").write_text("remove the cat\nremove the red ball\n")
+    spm.SentencePieceTrainer.train(
+        input=str(tmp_path / "words.txt"),
+        model_prefix=str(original / "tokenizer"),
+        vocab_size=len(load_file(original / "model.safetensors")["lm_head.weight"]),
+        model_type="char",
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    chat = load_chat(original)
+    assert chat.image_token == chat.tokenizer.unk_token_id == 0
+    # In a process of its own, as transformers remembers which packages it found.
+    command = [sys.executable, "-c", WITHOUT_PROTOBUF, str(original)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
+    assert "CheckpointError" in told
+    assert "(pip install protobuf sentencepiece), or put the tokenizer.json of" in told
+    (original / "tokenizer.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="tokenizer cannot be read"):
+        load_chat(original)
 
 
 @pytest.mark.parametrize(("quantization", "most"), [("8-bit", 0.62), ("4-bit", 0.4)])

@@ -8,7 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lgvi_core.errors import LGVIError
-from lgvi_core.hub import COMPLETE_FILE, REVISION_FILE, download_model, needed_files
+from lgvi_core.hub import (
+    COMPLETE_FILE,
+    REVISION_FILE,
+    download_model,
+    needed_chat_files,
+    needed_files,
+)
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
@@ -27,12 +33,29 @@ FILES = {
     "safety_checker/model.safetensors": b"not needed",
 }
 
+CHAT_SMALL_FILES = {
+    "config.json": b'{"model_type": "llava"}',
+    "preprocessor_config.json": b"{}",
+    "tokenizer.model": b"pieces",
+    "tokenizer_config.json": b"{}",
+    "special_tokens_map.json": b"{}",
+}
+CHAT_NOT_NEEDED = {
+    "mm_projector.bin": b"not needed",
+    "README.md": b"not needed",
+    "generation_config.json": b"{}",
+    "images/cat.png": b"not needed",
+    "original/weights.safetensors": b"not needed",
+}
+PICKLES = {f"pytorch_model-0000{n}-of-00002.bin": b"p" * 400_000 for n in (1, 2)}
+SHARDS = {f"model-0000{n}-of-00002.safetensors": b"s" * 400_000 for n in (1, 2)}
+
 
 class Hub(BaseHTTPRequestHandler):
     """Just enough of the hub: model info, HEAD and GET of files, ranges."""
 
     requests: list[tuple[str, str]]
-    break_after: int | None = None
+    files: dict[str, bytes]
 
     def do_HEAD(self):
         self.serve(body=False)
@@ -44,14 +67,14 @@ class Hub(BaseHTTPRequestHandler):
         cls = type(self)
         cls.requests.append((self.command, self.path))
         if self.path.startswith("/api/models/"):
-            siblings = [{"rfilename": n, "size": len(c)} for n, c in FILES.items()]
-            info = {"id": "jianzongwu/lgvi", "sha": SHA, "siblings": siblings}
+            siblings = [{"rfilename": n, "size": len(c)} for n, c in cls.files.items()]
+            info = {"id": self.path.removeprefix("/api/models/"), "sha": SHA, "siblings": siblings}
             return self.answer(200, json.dumps(info).encode(), {}, body)
         marker = f"/resolve/{SHA}/"
         name = self.path.split("?")[0].partition(marker)[2]
-        if name not in FILES:
+        if name not in cls.files:
             return self.answer(404, b"", {}, body)
-        content, start = FILES[name], 0
+        content, start = cls.files[name], 0
         if wanted := self.headers.get("Range"):
             start = int(wanted.removeprefix("bytes=").split("-")[0])
         headers = {
@@ -77,7 +100,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub():
-    Hub.requests = []
+    Hub.requests, Hub.files = [], FILES
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -86,11 +109,15 @@ def hub():
     server.server_close()
 
 
+def files_in(folder):
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    return {name for name in names if not name.startswith(".")}
+
+
 def test_download_fetches_what_is_needed_at_one_revision(hub, tmp_path):
     seen = []
     folder = download_model(tmp_path / "lgvi", lambda *p: seen.append(p), endpoint=hub)
-    names = {str(p.relative_to(folder).as_posix()) for p in folder.rglob("*") if p.is_file()}
-    names = {n for n in names if not n.startswith(".")}
+    names = files_in(folder)
     assert names == {
         "unet/config.json",
         "unet/diffusion_pytorch_model.bin",
@@ -133,6 +160,43 @@ def test_a_stopped_download_resumes_without_fetching_files_again(hub, tmp_path):
     fetched = [path for method, path in Hub.requests if method == "GET" and "/resolve/" in path]
     assert not any("unet/diffusion" in path for path in fetched)
     assert (tmp_path / "lgvi" / COMPLETE_FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("listed", "wanted"), [({**PICKLES, **SHARDS}, SHARDS), (PICKLES, PICKLES)]
+)
+def test_a_chat_model_in_shards_is_fetched_resumed_and_complete(hub, tmp_path, listed, wanted):
+    class Cancelled(Exception):
+        pass
+
+    def cancel_in_the_second(done, total):
+        if done > 500_000:
+            raise Cancelled
+
+    Hub.files = {**CHAT_SMALL_FILES, **CHAT_NOT_NEEDED, **listed}
+    folder = tmp_path / "llava"
+    options = {"repository": "someone/llava", "endpoint": hub, "choose": needed_chat_files}
+    with pytest.raises(Cancelled):
+        download_model(folder, cancel_in_the_second, **options)
+    assert not (folder / COMPLETE_FILE).exists()
+    Hub.requests.clear()
+    seen = []
+    download_model(folder, lambda *p: seen.append(p), **options)
+    assert files_in(folder) == {*CHAT_SMALL_FILES, *wanted}
+    assert all((folder / name).read_bytes() == content for name, content in wanted.items())
+    assert seen[-1][1] == sum(len(Hub.files[name]) for name in files_in(folder))
+    fetched = [path for method, path in Hub.requests if method == "GET" and "/resolve/" in path]
+    assert not any("00001-of" in path for path in fetched), "it had arrived"
+    assert all(path.startswith(f"/someone/llava/resolve/{SHA}/") for path in fetched)
+    Hub.requests.clear()
+    download_model(folder, **options)
+    assert Hub.requests == []
+
+
+def test_a_repository_without_weights_of_a_chat_model_is_refused(hub, tmp_path):
+    Hub.files = {**CHAT_SMALL_FILES, **CHAT_NOT_NEEDED}
+    with pytest.raises(LGVIError, match="no weights of a chat model"):
+        download_model(tmp_path / "llava", endpoint=hub, choose=needed_chat_files)
 
 
 def test_a_file_deleted_later_is_fetched_again(hub, tmp_path):

@@ -9,7 +9,7 @@ import yaml
 from accelerate.state import AcceleratorState
 from conftest import ROOT
 from safetensors.torch import load_file
-from tiny_chat import make_chat_folder
+from tiny_chat import BASE_ROWS, make_chat_folder, to_original_layout
 from train_run import OWN_PARTS, launch, tiny_values
 
 from lgvi_core.chat.llava import read_released_parts
@@ -20,10 +20,11 @@ from lgvi_core.checkpoint import CHAT_PARTS_FILE, load_checkpoint
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 from train.checkpoints import WEIGHTS, newest
-from train.config import TrainConfig, read_config
+from train.config import TrainConfig, read_config, read_run_config
 from train.data.conversations import Turn
 from train.export import check, export
 from train.joint.config import JointConfig
+from train.joint.export import write_chat_folder, write_released_parts
 from train.objective import losses
 from train.train_lgvi import train as train_lgvi
 from train.train_lgvi_i import JointTrainer, train
@@ -115,7 +116,7 @@ def test_the_states_of_the_prompt_reach_cross_attention(tmp_path, lgvi, chat):
     for i, tokens in enumerate(chat_input.tokens.tolist()):
         text = trainer.chat.tokenizer.decode(tokens)
         reply_text = text[text.rindex("Assistant:") + len("Assistant:") :]
-        words = [t for t in tokens if t != trainer.chat.tokenizer.pad_token_id][:-1]
+        words = tokens[: int((chat_input.labels[i] >= 0).nonzero()[-1])]  # without the end token
         spoken = words[-(len(reply_text.split("</s>")[0].encode())) :]
         found = find_prompt(spoken, trainer.chat.tokenizer.decode)
         first = len(words) - len(spoken) + found.opening
@@ -248,6 +249,17 @@ def test_a_conversation_that_ends_silently_counts_as_text_withheld(tmp_path, lgv
     assert (columns["labels"] >= 0).sum() > len("Hello."), "its words are learnt"
 
 
+def test_padding_is_no_picture(tmp_path, lgvi, chat):
+    original, _ = to_original_layout(chat, tmp_path)
+    trainer = JointTrainer(config_of(tmp_path / "run", lgvi, original))
+    assert trainer.chat.tokenizer.pad_token_id == trainer.chat.image_token
+    batch = trainer.batches[0].text
+    ends = {int((labels >= 0).nonzero()[-1]) for labels in batch.labels}
+    assert len(ends) > 1, "padded"
+    assert ((batch.tokens == trainer.chat.image_token).sum(1) == trainer.chat.patches).all()
+    assert torch.isfinite(trainer.plain._states(batch)).all()
+
+
 def test_progress_pictures_come_from_replies(tmp_path, lgvi, chat):
     source = {"kind": "generated", "split": "held-out", "size": [32, 48], "count": 2}
     samples = {"every": 1, "source": source, "count": 2, "frames": 2, "steps": 1}
@@ -293,6 +305,39 @@ def test_released_parts_read_back(tmp_path, finished):
         tables["language.embed_tokens.weight"],
         trained["chat.llava.model.language_model.embed_tokens.weight"],
     )
+
+
+def test_released_parts_have_the_rows_of_the_base_tokenizer(tmp_path, lgvi):
+    """From and for Hugging Face's LLaVA, which adds tokens and rows, and its authors'."""
+    few, many = (
+        make_chat_folder(tmp_path / str(rows), mm_features=None, context=1024, rows=rows)
+        for rows in (BASE_ROWS, BASE_ROWS + 8)
+    )
+    few, _ = to_original_layout(few, tmp_path)
+    embedding = "llava.model.language_model.embed_tokens.weight"
+    for name, base in (("few", few), ("many", many)):
+        run, output = tmp_path / f"run-{name}", tmp_path / f"lgvi-i-{name}"
+        train(config_of(run, lgvi, base, max_steps=1))
+        export(run, output, "MIT", torch.float32, released=True)
+        path = output / CHAT_PARTS_FILE
+        table = read_released_parts(path)["language.embed_tokens.weight"]
+        assert torch.equal(table, weights_of(run)[f"chat.{embedding}"][:BASE_ROWS])
+        for other, rows in ((few, BASE_ROWS), (many, BASE_ROWS + 8)):
+            loaded = load_chat(other, dtype=torch.float32, released_parts=path)
+            found = loaded.llava.state_dict()[embedding]
+            assert len(found) == rows
+            assert torch.equal(found[:BASE_ROWS], table)
+
+
+@pytest.mark.parametrize("part", ["embed_tokens", "linear_1.bias", "mm_head"])
+def test_weights_that_lack_a_trained_part_are_not_exported(tmp_path, finished, part):
+    config = read_run_config(finished, JointConfig)
+    weights = {name: value for name, value in weights_of(finished).items() if part not in name}
+    with pytest.raises(LGVIError, match=rf"lack \d trained tensors .*{part}"):
+        write_chat_folder(config, weights, tmp_path / "chat", {}, torch.float32)
+    with pytest.raises(LGVIError, match=rf"lack \d trained tensors .*{part}"):
+        write_released_parts(config, weights, tmp_path / "lgvi-i")
+    assert not any(tmp_path.iterdir())
 
 
 def test_the_papers_configuration_is_valid():

@@ -1,10 +1,12 @@
 """A random chat model of a few thousand weights, in a folder, whose replies can be dictated."""
 
 import contextlib
+import json
+import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     CLIPVisionConfig,
@@ -24,13 +26,23 @@ SPECIAL = {
     "eos_token": "</s>",
     "pad_token": "<pad>",
 }
+ADDED = ("<image>", "<pad>")
+BASE_ROWS = 3 + 256
+"""Tokens of a tokenizer whose ADDED come behind its own."""
 FEATURES = 24
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Every byte is a token, so that any text in any language can be written."""
-    words = [*SPECIAL.values(), "<image>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+def make_tokenizer(added_behind: bool = False) -> PreTrainedTokenizerFast:
+    """Every byte is a token, so that any text in any language can be written.
+
+    ADDED may come behind the tokenizer's own, as in Hugging Face's LLaVA.
+    """
+    words = [*dict.fromkeys((*SPECIAL.values(), *ADDED))]
+    if added_behind:
+        words = [word for word in words if word not in ADDED]
+    words += sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, []))
+    tokenizer.add_special_tokens([*ADDED])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
@@ -44,20 +56,22 @@ def make_chat_folder(
     context: int = 2048,
     hidden: int = 16,
     endless: bool = False,
+    rows: int | None = None,
     **chat_format,
 ) -> Path:
     """A Hugging Face LLaVA folder with `lgvi_chat.json`, and an MM head if one is wanted.
 
-    An `endless` model never ends a reply by itself.
+    An `endless` model never ends a reply by itself. With `rows` the token tables have so many, and
+    ADDED come behind BASE_ROWS of them.
     """
     torch.manual_seed(0)
-    tokenizer = make_tokenizer()
+    tokenizer = make_tokenizer(added_behind=rows is not None)
     size = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_attention_heads": 2}
     config = LlavaConfig(
         text_config=LlamaConfig(
             **size,
             num_hidden_layers=2,
-            vocab_size=len(tokenizer),
+            vocab_size=rows or len(tokenizer),
             max_position_embeddings=context,
         ),
         vision_config=CLIPVisionConfig(**size, num_hidden_layers=2, image_size=32, patch_size=16),
@@ -77,6 +91,39 @@ def make_chat_folder(
         head = MMHead(size["hidden_size"], mm_features).state_dict()
         save_file({f"mm_head.{k}": v for k, v in head.items()}, folder / MM_HEAD_FILE)
     return folder
+
+
+def to_original_layout(folder: Path, place: Path) -> tuple[Path, Path]:
+    """The same model as LLaVA's authors store theirs, and the vision tower beside it.
+
+    Pictures and padding both are the unknown token there.
+    """
+    original, tower = place / "llava", place / "clip-tower"
+    shutil.copytree(folder, original)
+    tower.mkdir()
+    config = json.loads((original / "config.json").read_text())
+    (tower / "config.json").write_text(json.dumps(config["vision_config"]))
+    text = {k: v for k, v in config["text_config"].items() if k != "model_type"}
+    flat = {**text, "model_type": "llava", "mm_vision_tower": "openai/clip-tower"}
+    (original / "config.json").write_text(json.dumps(flat))
+    told = json.loads((original / "tokenizer_config.json").read_text())
+    (original / "tokenizer_config.json").write_text(json.dumps(told | {"pad_token": "<unk>"}))
+    language, vision = {}, {}
+    for key, value in load_file(original / "model.safetensors").items():
+        if "vision_tower" in key:
+            name = key.split("vision_tower.")[1].removeprefix("vision_model.")
+            vision[f"vision_model.{name}"] = value
+        elif "projector" in key:
+            layer = {"linear_1": "0", "linear_2": "2"}[key.split(".")[-2]]
+            language[f"model.mm_projector.{layer}.{key.split('.')[-1]}"] = value
+        elif "lm_head" in key:
+            language["lm_head.weight"] = value
+        else:
+            name = key.split("language_model.")[1].removeprefix("model.")
+            language[f"model.{name}"] = value
+    save_file(language, original / "model.safetensors")
+    save_file(vision, tower / "model.safetensors")
+    return original, tower
 
 
 @contextlib.contextmanager

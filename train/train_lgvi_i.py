@@ -4,8 +4,8 @@
 
 Starts from an LGVI and a LLaVA. The chat model's reply takes the text encoder's place: hidden
 states of its prompt go through the MM head into cross-attention. The U-Net is trained, and of the
-chat model token embeddings, projector and MM head; what `train_lgvi` says of resuming, devices and
-processes holds here too.
+chat model token embeddings, projector and MM head. Resuming and several processes (DDP) are as in
+`train_lgvi`; no test runs FSDP or DeepSpeed with a chat model.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from ..weights_io import read_json
 from .conversation import IMAGE, SYSTEM_PROMPT
 
 FORMAT_FILE = "lgvi_chat.json"
-"""Beside a LLaVA's `config.json`; without it the released weights' format is meant."""
+"""Beside a LLaVA's `config.json`, or beside released parts."""
 
 Framing = Literal["crop", "letterbox"]
 FeatureSpan = Literal["to_end", "to_mark"]
@@ -41,11 +41,15 @@ class ChatFormat(BaseModel):
         return text
 
 
-def read_format(folder: Path) -> ChatFormat:
-    """The format of the chat model in `folder`; LGVIError names every wrong key."""
+PLAIN_FORMAT = ChatFormat(framing="letterbox")
+"""Of a LLaVA 1.5 that tells none: it was trained on whole pictures."""
+
+
+def read_format(folder: Path) -> ChatFormat | None:
+    """The format that `folder` tells, or None; LGVIError names every wrong key."""
     path = folder / FORMAT_FILE
     if not path.is_file():
-        return ChatFormat()
+        return None
     return read_config(ChatFormat, read_json(path), str(path))
 
 

@@ -95,14 +95,8 @@ class Llava(nn.Module):
                 state.SCB = fn(state.SCB)
         return self
 
-    def load_named(self, state: dict[str, Tensor], origin: str, partial: bool = False) -> None:
-        """Takes weights by the names of any layout; `partial` lets what is not named stay."""
-        self.load_state_dict(self.own_names(state, origin, partial), strict=False)
-
-    def own_names(
-        self, state: dict[str, Tensor], origin: str, partial: bool = False
-    ) -> dict[str, Tensor]:
-        """`state`, named in any layout, by this network's names; `partial` may lack some.
+    def own_names(self, state: dict[str, Tensor], origin: str) -> dict[str, Tensor]:
+        """`state`, named in any layout, by this network's names.
 
         Raises CheckpointError naming tensors that are missing, foreign, or of another shape.
         """
@@ -118,8 +112,7 @@ class Llava(nn.Module):
             for key, value in given.items()
             if key in mine and mine[key].shape != value.shape
         ]
-        problems = [("unexpected", strange), ("wrong shape", shapes)]
-        problems += [] if partial else [("missing", missing)]
+        problems = [("unexpected", strange), ("wrong shape", shapes), ("missing", missing)]
         if any(names for _, names in problems):
             told = "; ".join(f"{len(n)} {what} ({', '.join(n[:3])})" for what, n in problems if n)
             raise CheckpointError(f"{origin}: not the weights of this LLaVA: {told}")

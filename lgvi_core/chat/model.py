@@ -16,7 +16,7 @@ from transformers import (
 
 from ..errors import CheckpointError, LGVIError
 from ..weights_io import read_json
-from .format import FORMAT_FILE, ChatFormat, read_format
+from .format import PLAIN_FORMAT, ChatFormat, read_format
 from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_files
 from .vision import CLIP_MEAN, CLIP_STD
 
@@ -96,14 +96,14 @@ def load_chat(
     parts = released_parts or folder / RELEASED_PARTS_FILE
     chat_format = read_format(folder)
     if released_parts is not None or parts.is_file():
-        if (parts.parent / FORMAT_FILE).is_file():
-            chat_format = read_format(parts.parent)  # the parts were trained in it
+        # The parts were trained in it.
+        chat_format = read_format(parts.parent) or chat_format or ChatFormat()
         tables = read_released_parts(parts)
         mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
         _replace(state, {k: v for k, v in tables.items() if k not in mm_head})
     llava = build_llava(config, state, mm_head, str(folder), quantization, dtype, device)
     mean, std = _read_normalisation(folder)
-    return ChatModel(llava, tokenizer, chat_format, mean, std)
+    return ChatModel(llava, tokenizer, chat_format or PLAIN_FORMAT, mean, std)
 
 
 def build_llava(
@@ -148,13 +148,15 @@ def build_llava(
 def _replace(state: dict[str, Tensor], tables: dict[str, Tensor]) -> None:
     """Puts tensors called by their `common_name` in the place of those in `state`.
 
-    Hugging Face's LLaVA has spare rows for tokens behind those of the authors', which stay.
+    Hugging Face's LLaVA has rows for tokens of its own behind those of the authors': they stay
+    where `tables` lack them, and are left out where only `tables` have them.
     """
     names = {common_name(key): key for key in state}
     for name, value in tables.items():
         own = state.get(names.get(name, name))
-        if name.startswith("language.embed_tokens.") and own is not None and len(value) < len(own):
-            value = torch.cat([value, own[len(value) :].to(value.dtype)])
+        rows = name.startswith("language.embed_tokens.")
+        if rows and own is not None and own.shape[1:] == value.shape[1:]:
+            value = torch.cat([value[: len(own)], own[len(value) :].to(value.dtype)])
         state[names.get(name, name)] = value
 
 
@@ -185,14 +187,23 @@ def _quantization_config(quantization: Quantization, dtype: torch.dtype) -> Any:
 
 def _read_tokenizer(folder: Path) -> Any:
     names = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
-    if not any((folder / name).is_file() for name in names):
+    found = [name for name in names if (folder / name).is_file()]
+    if not found:
         raise CheckpointError(f"{folder}: no tokenizer here (looked for {', '.join(names)})")
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # whatever a foreign or damaged file sets off in the library
-        raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error})") from error
+        told = f"{folder}: the tokenizer cannot be read ({error})"
+        if not (folder / "tokenizer.json").is_file():
+            # Out of tokenizer.model alone transformers makes one with packages it does not bring.
+            told = (
+                f"{folder}: no tokenizer can be made of {', '.join(found)}: install two packages "
+                "into ComfyUI's Python (pip install protobuf sentencepiece), or put the "
+                f"tokenizer.json of llava-hf/llava-1.5-7b-hf beside it ({error})"
+            )
+        raise CheckpointError(told) from error
     if tokenizer.eos_token_id is None:
         raise CheckpointError(f"{folder}: the tokenizer has no end token, so no reply would end")
     return tokenizer

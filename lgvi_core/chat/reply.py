@@ -55,21 +55,13 @@ def reply(
     """What `model` says to `request` about `frames` [f, h, w, 3], float 0 to 1.
 
     The same seed gives the same reply; temperature 0 takes the likeliest token each time. Raises
-    LGVIError for an empty request, frames that are none, and a conversation beyond the model's
-    context.
+    LGVIError as `prepare_inputs` does.
     """
-    if not request.strip():
-        raise LGVIError("the request is empty: say what to remove, or what to keep")
     if temperature < 0 or max_tokens < 1:
         raise LGVIError("temperature must be 0 or more, and the reply at least 1 token long")
     ids, pixels = prepare_inputs(model, frames, request, history)
     room = model.context_length - len(ids)
     limit = min(max_tokens, room)
-    if room < 1:
-        raise LGVIError(
-            f"the conversation has {len(ids)} tokens, this model reads {model.context_length}: "
-            "shorten the request, or start anew without the history"
-        )
     tokens, states = _generate(model, ids, pixels, seed, temperature, limit, callback)
     text = decode(model.tokenizer, tokens).strip()
     found = find_prompt(tokens, lambda part: decode(model.tokenizer, part))
@@ -88,7 +80,13 @@ def reply(
 def prepare_inputs(
     model: ChatModel, frames: Tensor, request: str, history: Sequence[Turn] = ()
 ) -> tuple[list[int], Tensor]:
-    """Token ids of the conversation up to the reply, and the pictures' pixels [m, 3, s, s]."""
+    """Token ids of the conversation up to the reply, and the pictures' pixels [m, 3, s, s].
+
+    No weights are needed for it. Raises LGVIError for an empty request, frames that are none, and
+    a conversation that leaves a reply no room in the model's context.
+    """
+    if not request.strip():
+        raise LGVIError("the request is empty: say what to remove, or what to keep")
     chat_format = model.format
     pixels = prepare_pixels(
         frames,
@@ -100,7 +98,13 @@ def prepare_inputs(
     )
     special = model.tokenizer.all_special_tokens
     text = render(request, history, len(pixels), chat_format.system_prompt, special)
-    return encode(model.tokenizer, text, model.image_token, model.patches), pixels
+    ids = encode(model.tokenizer, text, model.image_token, model.patches)
+    if len(ids) >= model.context_length:
+        raise LGVIError(
+            f"the conversation has {len(ids)} tokens, this model reads {model.context_length}: "
+            "shorten the request, or start anew without the history"
+        )
+    return ids, pixels
 
 
 class _AfterEachToken(StoppingCriteria):

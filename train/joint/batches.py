@@ -61,7 +61,8 @@ class ConversationInput(Batches):
     def _collate(self, samples: list[dict[str, Any]]) -> Batch:
         chats = [sample["text"] for sample in samples]
         columns = {name: [chat[name] for chat in chats] for name in ChatInput._fields}
-        pad = self.reading.tokenizer.pad_token_id
+        # No token that counts comes after it. LLaVA 1.5's own padding is its pictures' token.
+        pad = self.reading.tokenizer.eos_token_id
         text = ChatInput(
             tokens=pad_sequence(columns["tokens"], batch_first=True, padding_value=pad),
             labels=pad_sequence(columns["labels"], batch_first=True, padding_value=IGNORED),

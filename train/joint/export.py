@@ -16,7 +16,7 @@ from lgvi_core.errors import LGVIError
 
 from ..lora import add_lora, merge_lora
 from .config import JointConfig
-from .model import load_chat_of, text_width
+from .model import is_trained, load_chat_of, text_width
 
 PREFIX = "chat."
 COPIED = (
@@ -32,18 +32,21 @@ COPIED = (
 def write_released_parts(config: JointConfig, weights: dict[str, Tensor], folder: Path) -> None:
     """`llava/llava_weights.pth` in an LGVI-I folder: token embeddings, projector and MM head.
 
-    With the format beside it. Raises LGVIError for a run with chat.lora, which has no place there.
+    With the format beside it. Raises LGVIError for a run with chat.lora, which has no place there,
+    and where `weights` lack a part.
     """
     if config.chat.lora is not None:
         raise LGVIError(
             "llava_weights.pth cannot hold chat.lora's additions: export the chat model whole "
             "(--chat-output)"
         )
+    chat = _start(config)
     named = {
-        common_name(name.removeprefix(PREFIX)): value.float().contiguous()
-        for name, value in weights.items()
-        if name.startswith(PREFIX)
+        common_name(name): value.float().contiguous()
+        for name, value in _trained_parts(weights, chat, config).items()
     }
+    embedding = "language.embed_tokens.weight"
+    named[embedding] = named[embedding][: _base_rows(chat)].clone()
     tables: dict[str, dict[str, Tensor]] = {table: {} for table in RELEASED_PARTS}
     for name, value in named.items():
         table, prefix = next((t, p) for t, p in RELEASED_PARTS.items() if name.startswith(p))
@@ -57,7 +60,7 @@ def write_released_parts(config: JointConfig, weights: dict[str, Tensor], folder
     partial = path.with_suffix(".partial")
     torch.save(tables, partial)
     partial.replace(path)
-    write_format(_start(config).format, path.parent)
+    write_format(chat.format, path.parent)
 
 
 def write_chat_folder(
@@ -67,16 +70,16 @@ def write_chat_folder(
     metadata: dict[str, str],
     dtype: torch.dtype,
 ) -> None:
-    """The whole chat model in Hugging Face's layout, with the MM head and its format."""
+    """The whole chat model in Hugging Face's layout, with the MM head and its format.
+
+    Raises LGVIError where `weights` lack a trained part, or have one that the model has not.
+    """
     chat = _start(config)
     llava: Any = chat.llava
     language = llava.llava.model.language_model
     if config.chat.lora is not None:
         add_lora(language, config.chat.lora)
-    trained = {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
-    unknown = llava.load_state_dict(trained, strict=False).unexpected_keys
-    if unknown:
-        raise LGVIError(f"{config.chat.model} is not the chat model of this run: {unknown[:3]}")
+    llava.load_state_dict(_trained_parts(weights, chat, config), strict=False)
     if config.chat.lora is not None:
         merge_lora(language)
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,3 +99,29 @@ def write_chat_folder(
 
 def _start(config: JointConfig) -> ChatModel:
     return load_chat_of(config.chat, text_width(config))
+
+
+def _trained_parts(
+    weights: dict[str, Tensor], chat: ChatModel, config: JointConfig
+) -> dict[str, Tensor]:
+    """What a run trained of `chat`, by its names; LGVIError where any is missing or foreign."""
+    trained = {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
+    own = chat.llava.state_dict().keys()
+    if unknown := sorted(trained.keys() - own):
+        raise LGVIError(f"{config.chat.model} is not the chat model of this run: {unknown[:3]}")
+    if missing := sorted({name for name in own if is_trained(name)} - trained.keys()):
+        raise LGVIError(
+            f"the run's weights lack {len(missing)} trained tensors of its chat model "
+            f"({', '.join(missing[:3])}): export a checkpoint that holds them"
+        )
+    return trained
+
+
+def _base_rows(chat: ChatModel) -> int | None:
+    """How many rows of the token embeddings released files have; None is all.
+
+    Hugging Face's LLaVA adds tokens behind the tokenizer's own, the pictures' first, and then
+    rows for none.
+    """
+    added = chat.image_token >= chat.tokenizer.vocab_size
+    return chat.image_token if added else None

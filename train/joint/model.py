@@ -25,6 +25,11 @@ TRAINED = ("embed_tokens.", "multi_modal_projector.", "mm_head.")
 """Names of the chat model's parts that are trained (Sec. 4.2)."""
 
 
+def is_trained(name: str) -> bool:
+    """Whether the chat model's parameter of that name is trained: TRAINED, and any LoRA."""
+    return any(part in name for part in (*TRAINED, ".lora_"))
+
+
 class LGVII(LGVI):
     """U-Net and chat model as one module: one forward pass, one set of gradients."""
 
@@ -95,8 +100,6 @@ def load_chat_of(config: ChatSection, text_features: int) -> ChatModel:
 
 def reading_of(chat: ChatModel) -> Reading:
     """What turns conversations into the chat model's inputs."""
-    if chat.tokenizer.pad_token_id is None:
-        chat.tokenizer.pad_token = chat.tokenizer.unk_token or chat.tokenizer.eos_token
     patch = chat.config.vision_config.patch_size
     return Reading(chat.tokenizer, chat.image_token, chat.image_size, patch, chat.format)
 
@@ -116,9 +119,8 @@ def _choose_trained(model: LGVII, config: JointConfig) -> None:
         add_lora(chat.llava.model.language_model, config.chat.lora)
     # By name, after peft, which freezes all but its own.
     for name, parameter in chat.named_parameters():
-        trained = any(part in name for part in (*TRAINED, ".lora_"))
-        parameter.requires_grad_(trained)
-        if not trained:
+        parameter.requires_grad_(is_trained(name))
+        if not is_trained(name):
             parameter.data = parameter.data.to(DTYPES[config.chat.frozen_dtype])
     chat.train()
     if config.gradient_checkpointing:
