@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PACK_NAME = "comfyui-lgvi"
 START_SECONDS = 180
+ON_CPU = ("--cpu", "--preview-method", "latent2rgb")
 # Whatever proxy the environment names, it does not lead to this machine.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -91,7 +92,7 @@ class ComfyServer:
 
 
 @contextmanager
-def running_server(base: Path, options: tuple[str, ...] = ("--cpu",)) -> Iterator[ComfyServer]:
+def running_server(base: Path, options: tuple[str, ...] = ON_CPU) -> Iterator[ComfyServer]:
     """Start ComfyUI (COMFYUI_PATH) with its folders in ``base``; stop it on leaving."""
     link_pack(base)
     port = _free_port()

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from test_server import CLIP, NODES, WORKFLOWS, graph, node
 from test_server_chat import chat_graph
 from workflow import load_workflow
+from workflow_designs import CLIPS
 
 FRONTENDS_OWN = (
     r"/userdata",  # a user without saved workflows, subgraphs, templates or style sheet
@@ -39,12 +40,18 @@ MARKED = """() => window.app.graph.nodes
         .some(([kind, style]) => kind.endsWith('Error') && style.call(n)))
     .map(n => n.type)"""
 WATCH = """() => {
-    const watched = window.watched = {progress: [], ended: []}
+    const watched = window.watched = {progress: [], previews: [], ended: []}
     const end = event => watched.ended.push(event.type)
     for (const kind of ['execution_success', 'execution_error'])
         window.app.api.addEventListener(kind, end, {once: true})
     window.app.api.addEventListener('progress', ({detail}) => setTimeout(() =>
         watched.progress.push(window.app.graph.getNodeById(detail.node)?.progress)))
+    const look = () => {
+        const node = window.app.graph.nodes.find(n => n.type === 'LGVI_Sampler')
+        for (const img of node?.imgs ?? []) watched.previews.push(img.naturalWidth)
+        if (!watched.ended.length) requestAnimationFrame(look)
+    }
+    look()
 }"""
 BLUEPRINT = "Remove object (LGVI)"
 CENTRE = """type => {
@@ -54,6 +61,10 @@ CENTRE = """type => {
     canvas.ds.scale = 1
     canvas.ds.offset = [500 - left - node.pos[0], 350 - top - node.pos[1]]
     canvas.setDirty(true, true)
+}"""
+ALONE = """type => {
+    window.app.graph.clear()
+    window.app.graph.add(window.LiteGraph.createNode(type))
 }"""
 TITLE_IN_CENTRE = (560, 338)
 
@@ -105,7 +116,7 @@ class Frontend:
         self.page.get_by_test_id("queue-button").click()
 
     def run_to_the_end(self) -> dict[str, Any]:
-        """What the sampling node showed on the way, and how the run ended."""
+        """What the running node and LGVI Sampler showed on the way, and how the run ended."""
         self.page.evaluate(WATCH)
         self.run()
         self.page.wait_for_function("window.watched.ended.length > 0")
@@ -208,6 +219,7 @@ def test_a_run_shows_progress_and_the_result(frontend):
     seen = frontend.run_to_the_end()
     assert seen["ended"] == ["execution_success"]
     assert any(0 < (value or 0) < 1 for value in seen["progress"]), seen
+    assert any(seen["previews"]), "no live preview on the sampling node"
     # Save Video's own preview, with the size of the source.
     frontend.page.wait_for_function(
         """() => window.app.graph.nodes.filter(n => n.type === 'SaveVideo')
@@ -216,6 +228,18 @@ def test_a_run_shows_progress_and_the_result(frontend):
     frames = "window.app.graph.nodes.find(n => n.type === 'PreviewImage').imgs?.length"
     frontend.page.wait_for_function(f"{frames} > 1")
     assert CLIP.name in frontend.page.evaluate("window.app.graph.nodes[0].widgets[0].value")
+    assert frontend.errors == []
+
+
+def test_every_run_of_the_folder_takes_the_next_clip(frontend):
+    frontend.open_template("batch_folder")
+    frontend.set("LGVI_RemoveFromVideo", "steps", 1)
+    assert frontend.run_to_the_end()["ended"] == ["execution_success"]
+    values = frontend.page.evaluate(
+        """() => window.app.graph.nodes.find(n => n.type === 'LGVI_VideoFromFolder')
+            .widgets.map(w => w.value)"""
+    )
+    assert values[:3] == [CLIPS, 1, "increment"]  # then what the node shows
     assert frontend.errors == []
 
 
@@ -278,14 +302,17 @@ def test_the_blueprint_is_found_and_is_one_node_that_runs(frontend, server):
     assert frontend.errors == []
 
 
-def test_a_help_page_opens_with_its_picture(frontend):
-    frontend.open_template("remove_object")
-    frontend.page.evaluate(CENTRE, "LGVI_Sampler")
+@pytest.mark.parametrize(("kind", "title"), NODES.items(), ids=list(NODES))
+def test_a_help_page_opens_with_its_picture(frontend, kind, title):
+    frontend.page.evaluate(ALONE, kind)
+    frontend.page.evaluate(CENTRE, kind)
     frontend.page.wait_for_timeout(300)
     frontend.page.mouse.click(*TITLE_IN_CENTRE)
     frontend.page.get_by_test_id("info-button").click()
     text = frontend.page.locator(".node-help-content")
-    expect(text.get_by_text("Common problems")).to_be_visible(timeout=MILLISECONDS)
-    picture = text.locator("img").first.element_handle()
+    heading = text.get_by_role("heading", level=1, name=title, exact=True)
+    expect(heading).to_be_visible(timeout=MILLISECONDS)
+    expect(text.get_by_role("heading", name="Common problems")).to_be_visible()
+    picture = text.locator(f"img[src$='{kind}.png']").element_handle()
     frontend.page.wait_for_function("img => img.naturalWidth > 300", arg=picture)
     assert frontend.errors == []

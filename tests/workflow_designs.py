@@ -38,16 +38,30 @@ def stock_nodes_only(graph: Graph) -> None:
         graph,
         "**Only Load LGVI is this pack's**, everything else is ComfyUI's own: the three branches "
         "of the guidance are *cond1* (sentence and clip), *cond2* (clip) and *negative* "
-        "(neither). There is no mask here, so the whole picture is the model's.",
+        "(neither). There is no mask here, so the whole picture is the model's. The model wants "
+        "sides that are multiples of 8: *largest_size* 20, times 8, is 160, right for lgvi-mini; "
+        "with the official weights make it 64 (512). The result gets the clip's own size.",
     )
     model, conditions = _sentence(graph, "remove the red star")
-    small = graph.add(
-        "ImageScale", image=video["images"], upscale_method="area", width=160, height=96
-    )
     graph.column(320)
-    clip = graph.add(
-        "InstructPixToPixConditioning", vae=model["vae"], pixels=small[0], **conditions
+    eighth = graph.add(
+        "ImageScaleToMaxDimension",
+        "Longer side, divided by 8",
+        "what",
+        image=video["images"],
+        upscale_method="area",
+        largest_size=WORKING_SIZE // 8,
     )
+    whole = graph.add(
+        "ImageScaleBy",
+        "Times 8",
+        image=eighth[0],
+        upscale_method="nearest-exact",
+        scale_by=8.0,
+    )
+    small = _scale_like(graph, "For the model", video["images"], "area", whole[0])
+    graph.column(320)
+    clip = graph.add("InstructPixToPixConditioning", vae=model["vae"], pixels=small, **conditions)
     noise = graph.add("RandomNoise", noise_seed=1)
     guider = graph.add(
         "DualCFGGuider",
@@ -70,10 +84,8 @@ def stock_nodes_only(graph: Graph) -> None:
         latent_image=clip[2],
     )
     decoded = graph.add("VAEDecode", samples=sampled[0], vae=model["vae"])
-    large = graph.add(
-        "ImageScale", image=decoded[0], upscale_method="bicubic", width=320, height=192
-    )
-    _save_video(graph, large[0], video)
+    large = _scale_like(graph, "As large as the clip", decoded[0], "bicubic", video["images"])
+    _save_video(graph, large, video)
 
 
 def fix_the_mask(graph: Graph) -> None:
@@ -83,7 +95,7 @@ def fix_the_mask(graph: Graph) -> None:
         "**Add to the mask, or take from it.** The predicted mask and one of your own are joined "
         "by *MaskComposite*: *add* where the object was not covered, *subtract* where too much "
         "was. Paint yours with *Open in MaskEditor* on a Load Image node; a rectangle stands in "
-        "for it here.",
+        "for it here, whose *x*, *y*, *width* and *height* are pixels of this clip.",
     )
     model, conditions = _sentence(graph, "remove the red star")
     sample = _sample(graph, model, video, conditions)
@@ -97,15 +109,15 @@ def external_mask(graph: Graph) -> None:
     video = _source(
         graph,
         "**A mask of any segmentation node** restricts the predicted one (*multiply*), adds to "
-        "it (*add*), or takes its place: connect it to LGVI Composite directly. The white area "
-        "stands in for it here. One mask per frame, or one for all.",
+        "it (*add*), or takes its place: connect it to LGVI Composite directly. All that is "
+        "bright in the clip's red channel stands in for it here: put your own in place of these "
+        "two nodes. It has the clip's size; one mask per frame, or one for all.",
     )
     model, conditions = _sentence(graph, "remove the red star")
     sample = _sample(graph, model, video, conditions)
-    area = graph.add("SolidMask", "Mask from elsewhere", value=1.0, width=320, height=110)[0]
-    empty = graph.add("SolidMask", "Nothing", value=0.0, width=320, height=192)
-    placed = _join(graph, "Its place in the frame", empty[0], "add", area)
-    joined = _join(graph, "Predicted and from elsewhere", sample["mask"], "multiply", placed)
+    red = graph.add("ImageToMask", "Red channel", image=video["images"], channel="red")
+    other = graph.add("ThresholdMask", "Mask from elsewhere", mask=red[0], value=0.5)
+    joined = _join(graph, "Predicted and from elsewhere", sample["mask"], "multiply", other[0])
     _composite_and_save(graph, model, video, sample, joined)
 
 
@@ -152,12 +164,13 @@ def batch_folder(graph: Graph) -> None:
     graph.column(320)
     graph.note(
         f"**Every video of a folder, one in each run.** Make the folder *{CLIPS}* in ComfyUI's "
-        "input folder, put clips into it, and press R. Set *index* to 0, the menu below it to "
-        "*increment*, and the number of runs beside the Run button to that of your clips. Each "
-        "result is saved under the name of its clip.",
+        "input folder, put clips into it, and press R. Set *index* to 0, leave the menu below it "
+        "on *increment*, and set the number of runs beside the Run button to that of your clips. "
+        "Each result is saved under the name of its clip.",
         190,
     )
     clip = graph.add("LGVI_VideoFromFolder", "", "what", folder=CLIPS)
+    clip.entry["widgets_values"][-1] = "increment"
     graph.column(340)
     model, conditions = _sentence(graph, "remove the red star")
     graph.column(340)
@@ -315,6 +328,13 @@ def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, ma
 def _remove_and_save(graph: Graph, model: Node, video: Node, conditions: dict[str, Output]) -> None:
     sample = _sample(graph, model, video, conditions)
     _composite_and_save(graph, model, video, sample, sample["mask"])
+
+
+def _scale_like(graph: Graph, title: str, images: Output, method: str, like: Output) -> Output:
+    """``images`` in the size of ``like``."""
+    size = graph.add("GetImageSize", image=like)
+    inputs = {"width": size["width"], "height": size["height"], "upscale_method": method}
+    return graph.add("ImageScale", title, image=images, **inputs)[0]
 
 
 def _save_video(graph: Graph, frames: Output, video: Node) -> None:
