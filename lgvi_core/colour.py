@@ -75,11 +75,10 @@ def rgb_to_planes(image: Tensor, coding: Coding) -> list[Tensor]:
     red, green, blue = image.float().clamp(0, 1).unbind(-1)
     luma = kr * red + kg * green + kb * blue
     (black, extent), (grey, reach) = coding.luma, coding.chroma
-    return [
-        luma * extent + black,
-        (blue - luma) / (2 * (1 - kb)) * reach + grey,
-        (red - luma) / (2 * (1 - kr)) * reach + grey,
-    ]
+    cb = (blue - luma) / (2 * (1 - kb)) * reach + grey
+    cr = (red - luma) / (2 * (1 - kr)) * reach + grey
+    # In full range the purest chroma lies half a sample above the greatest number.
+    return [plane.clamp(0, 2**coding.bits - 1) for plane in (luma * extent + black, cb, cr)]
 
 
 def _resized(plane: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -7,8 +7,10 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from av.video.reformatter import ColorRange
 from torch import Tensor
 
+from .colour import BT709
 from .errors import LGVIError
 from .video_io import add_aac
 from .video_planes import encoded
@@ -34,6 +36,8 @@ def write_frames(
             "libx264", rate=fps, options={"preset": "ultrafast", "qp": "0"}
         )
         stream.height, stream.width, stream.pix_fmt = height, width, name
+        context = stream.codec_context
+        context.colorspace, context.color_range = BT709, ColorRange.MPEG
         track = None
         if sound is not None and sound.shape[-1]:
             track = add_aac(output, rate, _layout(len(sound)))
@@ -41,9 +45,6 @@ def write_frames(
             pixels = image[..., :3].clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
             frame = encoded(pixels, name)
             frame.pts, frame.time_base = number, 1 / fps
-            if number == 0:
-                context = stream.codec_context
-                context.colorspace, context.color_range = frame.colorspace, frame.color_range
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
         if track is not None:

@@ -269,6 +269,18 @@ def test_red_has_the_samples_of_the_standards(coding, red):
     assert torch.allclose(planes_to_rgb(planes, coding), image, atol=0.01)
 
 
+@pytest.mark.parametrize("name", ["yuv420p", "yuv444p10le"])
+@pytest.mark.parametrize("full_range", [1, 2])
+@pytest.mark.parametrize("colour", [(1, 0, 0), (0, 0, 1), (0, 1, 1), (1, 1, 0)])
+def test_pure_colours_can_be_laid_over(name, full_range, colour):
+    frame = av.VideoFrame.from_ndarray(np.full((16, 16, 3), 99, np.uint8), "rgb24")
+    frame = frame.reformat(format=name)
+    frame.colorspace, frame.color_range = 5, full_range
+    image = torch.tensor(colour).float().expand(16, 16, 3)
+    laid = to_rgb(lay_over(frame, image, torch.ones(16, 16)))
+    assert torch.allclose(laid, image, atol=0.02)
+
+
 def test_a_mask_becomes_a_grey_frame():
     like = av.VideoFrame(96, 64, "yuv420p")
     values = torch.linspace(0, 1, 96).expand(64, 96)
