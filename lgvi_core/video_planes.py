@@ -1,5 +1,6 @@
 """Video frames as planes of samples, so that what is not laid over stays as it was decoded."""
 
+import re
 from collections.abc import Sequence
 
 import av
@@ -41,7 +42,7 @@ def planar_format(frame: av.VideoFrame) -> str:
 
 def read_planes(frame: av.VideoFrame) -> Planes:
     """Copies of the planes of a frame in a PLANAR format: uint8 or uint16 [h, w]."""
-    kind = np.uint8 if PLANAR[frame.format.name][0] == 8 else np.uint16
+    kind = np.uint8 if PLANAR[_plain_name(frame)][0] == 8 else np.uint16
     planes = []
     for plane in frame.planes:
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)
@@ -69,6 +70,11 @@ def upright(frame: av.VideoFrame) -> av.VideoFrame:
     if frame.format.is_rgb:
         pixels = frame.to_ndarray(format="rgb48le" if name.endswith("10le") else "rgb24")
         frame = encoded(pixels, name, frame)
+    elif frame.format.name != _plain_name(frame):
+        # The same samples; FFmpeg's scaler would take them for limited range in some versions.
+        plain = write_planes(read_planes(frame), _plain_name(frame))
+        frame = _with_facts_of(frame, plain)
+        frame.color_range = ColorRange.JPEG
     if turns % 2 and name.startswith("yuv422p"):
         name = name.replace("422", "444")  # 4:2:2 on its side is no format
     kept = frame if frame.format.name == name else frame.reformat(format=name)
@@ -127,6 +133,11 @@ def _written(planes: Sequence[Tensor], name: str) -> av.VideoFrame:
     kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
     chroma = [_shrunk(plane, (down, across)) for plane in planes[1:]]
     return write_planes([_rounded(plane, kind) for plane in (planes[0], *chroma)], name)
+
+
+def _plain_name(frame: av.VideoFrame) -> str:
+    """A format's name without FFmpeg's old mark of full range: "yuv420p" for "yuvj420p"."""
+    return re.sub("^yuvj(?=4(20|22|44)p$)", "yuv", frame.format.name)
 
 
 def _coding(frame: av.VideoFrame) -> Coding:

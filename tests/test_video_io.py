@@ -13,7 +13,15 @@ import torch
 from lgvi_core.colour import Coding, planes_to_rgb, rgb_to_planes
 from lgvi_core.errors import LGVIError
 from lgvi_core.video_io import VideoReader, VideoWriter
-from lgvi_core.video_planes import PLANAR, grey_frame, lay_over, read_planes, to_rgb, write_planes
+from lgvi_core.video_planes import (
+    PLANAR,
+    grey_frame,
+    lay_over,
+    read_planes,
+    to_rgb,
+    upright,
+    write_planes,
+)
 
 FRAMES = 12
 
@@ -170,6 +178,26 @@ def test_colours_of_rgb_video_stay(tmp_path):
         assert reader.stream.codec_context.colorspace == 1, "tagged as what it is"
         ours = [to_rgb(frame).numpy() * 255 for frame in reader]
     assert max(abs(a - b).max() for a, b in zip(ours, theirs, strict=True)) < 5
+
+
+@pytest.mark.parametrize("size", [(64, 96), (63, 95)])
+def test_full_range_under_its_old_name_keeps_its_samples(size):
+    """As many phones and MJPEG cameras write it."""
+    height, width = size
+    image = pattern(0, height, width, 255).astype(np.uint8)
+    coding = Coding(5, True, 8)
+    planes = rgb_to_planes(torch.from_numpy(image).float() / 255, coding)
+    samples = [plane.round().numpy().astype(np.uint8) for plane in planes]
+    frame = av.VideoFrame(width, height, "yuvj444p")
+    for plane, own in zip(frame.planes, samples, strict=True):
+        rows = np.zeros((plane.height, plane.line_size), np.uint8)
+        rows[:, :width] = own
+        plane.update(rows.tobytes())
+    frame.colorspace, frame.color_range = 5, 2
+    kept = upright(frame)
+    assert kept.format.name == "yuv444p" and int(kept.color_range) == 2
+    assert all((a == b).all() for a, b in zip(read_planes(kept), samples, strict=True))
+    assert abs(to_rgb(kept).numpy() * 255 - image).max() < 3
 
 
 def test_the_shape_of_pixels_and_metadata_stay(tmp_path):
