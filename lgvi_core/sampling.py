@@ -25,16 +25,23 @@ class MaskAverage:
         """``first`` is like the logits [b, 1, any, h, w] that will be added."""
         shape = (*first.shape[:2], frames, *first.shape[3:])
         self._total = first.new_zeros(shape, dtype=torch.float32)
-        self._counts = first.new_zeros(frames, 1, 1, dtype=torch.float32)
+        self._weights = first.new_zeros(frames, 1, 1, dtype=torch.float32)
 
-    def add(self, logits: Tensor, frames: slice | list[int] = slice(None)) -> None:
-        """Add one step's ``logits`` [b, 1, f, h, w] of ``frames``."""
-        self._total[:, :, frames] += logits.float().sigmoid()
-        self._counts[frames] += 1
+    def add(
+        self,
+        logits: Tensor,
+        frames: slice | list[int] = slice(None),
+        weights: Tensor | None = None,
+    ) -> None:
+        """Add one step's ``logits`` [b, 1, f, h, w] of ``frames``, weighted by ``weights`` [f]."""
+        weight = torch.ones(logits.shape[2]) if weights is None else weights
+        weight = weight.to(self._weights)[:, None, None]
+        self._total[:, :, frames] += logits.float().sigmoid() * weight
+        self._weights[frames] += weight
 
     def mean(self) -> Tensor:
         """[b, 1, f, h, w], 0 to 1; 0 for frames that were never added."""
-        return self._total / self._counts.clamp(min=1)
+        return self._total / self._weights.where(self._weights > 0, 1.0)
 
 
 def first_mask_step(steps: int, share: float = MASK_STEPS) -> int:

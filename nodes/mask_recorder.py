@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..lgvi_core.sampling import MaskAverage
+from ..lgvi_core.windows import tent
 
 
 class MaskRecorder:
@@ -31,7 +32,11 @@ class MaskRecorder:
         if float(options["sigmas"][0]) > self.max_sigma * (1 + 1e-4):
             return
         window = options.get("context_window")
-        index = slice(None) if window is None else list(window.index_list)
+        index, weights = slice(None), None
+        if window is not None:
+            index = list(window.index_list)
+            # ComfyUI's own windows do not tell how they are blended: a tent has no jump anywhere.
+            weights = getattr(window, "weights", tent(len(index)))
         for row, uuid in enumerate(options["uuids"]):
             if uuid not in self.cond_ids:
                 continue
@@ -39,7 +44,7 @@ class MaskRecorder:
             logits = mask_decoder([feature[clip] for feature in features], frames).cpu()
             if uuid not in self._masks:
                 self._masks[uuid] = MaskAverage(logits, self._frames)
-            self._masks[uuid].add(logits, index)
+            self._masks[uuid].add(logits, index, weights)
 
     def mean(self) -> Tensor | None:
         """[frames, h, w] at latent size, 0 to 1; None where no step was recorded."""

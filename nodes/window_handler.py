@@ -7,7 +7,7 @@ import comfy.model_management
 import torch
 from comfy.patcher_extension import WrappersMP
 
-from ..lgvi_core.windows import context_windows, window_weights
+from ..lgvi_core.windows import context_windows, window_phase, window_weights
 
 
 @dataclass(frozen=True)
@@ -15,14 +15,18 @@ class Window:
     """Frame numbers of one window, under the name that ComfyUI's own windows use."""
 
     index_list: list[int]
+    weights: torch.Tensor
+    """[len(index_list)], how much this window counts where it overlaps others."""
 
 
 class FrameWindows(comfy.context_windows.ContextHandlerABC):
     """Evaluates every window by itself and blends what they predict.
 
-    With a stride, steps of windows over every stride-th frame and of windows over neighbouring
-    frames take turns, at the cost of one of them: the first agree on what is far apart in time,
-    the second on what follows each other. The last step is one of neighbours.
+    From step to step the windows move, so that what one of them sees reaches the frames beyond its
+    ends: windows that stay where they are may disagree about what the object is. With a stride,
+    steps of windows over every stride-th frame and of windows over neighbouring frames take turns,
+    at the cost of one of them: the first agree on what is far apart in time, the second on what
+    follows each other. The last step is one of neighbours.
     """
 
     dim = 0
@@ -51,15 +55,14 @@ class FrameWindows(comfy.context_windows.ContextHandlerABC):
         weight_sum = x_in.new_zeros(frames, 1, 1, 1)
         options = model_options["transformer_options"]
         try:
-            stride = self._stride_at(timestep, options)
-            for span in context_windows(frames, self.context_length, self.overlap, stride):
+            for span in self._windows_at(frames, timestep, options):
                 comfy.model_management.throw_exception_if_processing_interrupted()
-                window = Window(list(span))
+                window = Window(list(span), window_weights(span, frames, self.overlap))
                 index = slice(span.start, span.stop, span.step)
                 options["context_window"] = window
                 cut = [self.get_resized_cond(cond, x_in, window) for cond in conds]
                 outputs = calc_cond_batch(model, cut, x_in[index], timestep[index], model_options)
-                weights = window_weights(span, frames, self.overlap).to(x_in)[:, None, None, None]
+                weights = window.weights.to(x_in)[:, None, None, None]
                 weight_sum[index] += weights
                 for total, output in zip(totals, outputs, strict=True):
                     total[index] += output * weights
@@ -67,10 +70,12 @@ class FrameWindows(comfy.context_windows.ContextHandlerABC):
             options.pop("context_window", None)
         return [total / weight_sum for total in totals]
 
-    def _stride_at(self, timestep: torch.Tensor, options: dict) -> int:
-        """The stride of the step whose sigma is ``timestep``, counted from the last one."""
-        later = int((options["sample_sigmas"] < float(timestep[0]) * (1 - 1e-4)).sum())
-        return self.stride if later % 2 == 0 else 1
+    def _windows_at(self, frames: int, timestep: torch.Tensor, options: dict) -> list[range]:
+        """The windows of the step whose sigma is ``timestep``, counted back from the last step."""
+        steps_left = int((options["sample_sigmas"] < float(timestep[0]) * (1 - 1e-4)).sum()) - 1
+        stride = self.stride if steps_left % 2 else 1
+        phase = window_phase(steps_left)
+        return context_windows(frames, self.context_length, self.overlap, stride, phase)
 
 
 def with_windows(model, length: int, overlap: int, stride: int = 1):
