@@ -1,6 +1,7 @@
 """Generated clips: deterministic, split cleanly, and said truly."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,8 +14,9 @@ from train.data.emoji import EMOJI, FONT, emoji_sprite
 from train.data.expressions import describe_removal, sample_pair
 from train.data.generated import GeneratedReader
 from train.data.photographs import PHOTOGRAPHS, photograph
-from train.data.scenes import MOVES, STILL
+from train.data.scenes import MOVES, STILL, Scene, SceneObject
 from train.data.synthetic import make_sample, scene_of
+from train.latent_cache import Shard
 
 EMOJI_FONT = Path(os.environ.get("LGVI_EMOJI_FONT", FONT))
 
@@ -81,6 +83,33 @@ def test_an_absent_object_changes_nothing() -> None:
     assert absent
     for sample in absent:
         assert np.array_equal(sample.source, sample.target) and not sample.mask.any()
+
+
+def test_turned_objects_differ_in_their_angles_alone() -> None:
+    angles = []
+    for number in range(20):
+        plain = scene_of("held-out", number, FRAMES, 1.5)
+        turned = scene_of("held-out", number, FRAMES, 1.5, turned=True)
+        upright = [replace(o, tilt=before.tilt) for o, before in both(turned, plain)]
+        assert str(upright) == str(list(plain.objects))
+        for after, before in both(turned, plain):
+            (by,) = np.unique(np.round(after.tilt - before.tilt, 6))
+            angles.append(by)
+    assert 0.1 < np.mean(np.array(angles) == 0) < 0.5
+    assert min(angles) < -120 and max(angles) > 120
+
+
+def test_shards_of_turned_scenes_have_names_and_scenes_of_their_own() -> None:
+    plain, turned = Shard("video", 3), Shard("video", 3, turned=True)
+    for shard in (plain, turned):
+        assert Shard.named(Path(shard.name).stem) == shard
+    tilts = [abs(o.tilt[0]) for scene in turned.scenes() for o in scene.objects]
+    assert max(tilts) > 90
+    assert max(abs(o.tilt[0]) for scene in plain.scenes() for o in scene.objects) <= 12
+
+
+def both(one: Scene, other: Scene) -> list[tuple[SceneObject, SceneObject]]:
+    return list(zip(one.objects, other.objects, strict=True))
 
 
 def test_photographs_change_only_the_background() -> None:

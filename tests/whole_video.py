@@ -100,7 +100,7 @@ def borders(frames: int, segment: int, window: int, overlap: int) -> tuple[set[i
 
 @torch.inference_mode()
 def seams(clips: int) -> dict[str, float]:
-    """E_warp of the removed objects' places across borders, over that of all other pairs."""
+    """E_warp of the removed objects' places: across borders over elsewhere, and elsewhere."""
     own = modules()
     checkpoint = own.checkpoint.load_checkpoint(BUNDLED_MODEL)
     model, clip, vae = own.comfy_checkpoint.create(checkpoint, "auto")
@@ -123,8 +123,9 @@ def seams(clips: int) -> dict[str, float]:
             if error is not None:
                 errors[place].append(error)
         print(f"clip {number}: {sample.sentence}", flush=True)
-    inside = np.mean(errors.pop("inside"))
-    return {place: float(np.mean(values) / inside) for place, values in errors.items()}
+    inside = float(np.mean(errors.pop("inside")))
+    ratios = {place: float(np.mean(values)) / inside for place, values in errors.items()}
+    return {**ratios, "inside": inside}
 
 
 @torch.inference_mode()
@@ -162,8 +163,10 @@ def main() -> None:
     memory.add_argument("frames", type=int)
     args = parser.parse_args()
     if args.command == "seams":
-        for place, ratio in seams(args.clips).items():
-            print(f"E_warp where {place} meet, over that elsewhere: {ratio:.3f}")
+        found = seams(args.clips)
+        print(f"E_warp inside windows: {found.pop('inside') * 100:.3f} x 10^-2")
+        for place, ratio in found.items():
+            print(f"E_warp where {place} meet, over that inside: {ratio:.3f}")
     else:
         remove_from_generated(args.frames)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

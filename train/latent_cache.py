@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 SCENES_PER_SHARD = 40
 VIDEO_FRAMES = 4
 FIRST_VIDEO = 1_000_000  # scene numbers from here on are clips
+FIRST_TURNED = 2_000_000  # and from here on most objects are turned
+TURNED = "turned"
 ENCODE_BATCH = 16
 
 
@@ -40,6 +42,13 @@ class Shard:
 
     kind: str  # "image" or "video"
     number: int
+    turned: bool = False
+
+    @classmethod
+    def named(cls, name: str) -> "Shard":
+        """The shard of a file; `name` is the file's without its ending."""
+        kind, *turned, number = name.split("-")
+        return cls(kind, int(number), turned == [TURNED])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,18 +57,18 @@ class Shard:
 
     @property
     def name(self) -> str:
-        return f"{self.kind}-{self.number:05d}.safetensors"
+        kind = f"{self.kind}-{TURNED}" if self.turned else self.kind
+        return f"{kind}-{self.number:05d}.safetensors"
 
     def scenes(self) -> list[Scene]:
         """The scenes, made again from their seeds. Clips differ in speed (stride 1 to 4)."""
-        first = self.number * SCENES_PER_SHARD + (FIRST_VIDEO if self.kind == "video" else 0)
+        first = self.number * SCENES_PER_SHARD + FIRST_TURNED * self.turned
+        first += FIRST_VIDEO * (self.kind == "video")
         aspect = self.size[1] / self.size[0]
         scenes = []
         for number in range(first, first + SCENES_PER_SHARD):
-            if self.kind == "image":
-                scenes.append(scene_of("train", number, 1, aspect))
-            else:
-                scenes.append(scene_of("train", number, VIDEO_FRAMES, aspect, 1 + number % 4))
+            frames, stride = (1, 1) if self.kind == "image" else (VIDEO_FRAMES, 1 + number % 4)
+            scenes.append(scene_of("train", number, frames, aspect, stride, turned=self.turned))
         return scenes
 
 
@@ -120,8 +129,7 @@ class LatentCache:
         """Reads shards that were not there before; returns the number of scenes now held."""
         for path in sorted(self.folder.glob("*.safetensors")):
             if path.name not in self.seen:
-                kind, number = path.stem.split("-")
-                self._add(Shard(kind, int(number)), load_file(path))
+                self._add(Shard.named(path.stem), load_file(path))
                 self.seen.add(path.name)
         return sum(len(group) for group in self.scenes.values())
 
@@ -191,12 +199,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--images", type=int, default=4000, help="scenes with one frame")
     parser.add_argument("--videos", type=int, default=520, help="scenes with a short clip")
+    parser.add_argument("--turned", action="store_true", help="most objects turned by any angle")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # Clips last: a training that runs beside this starts on single frames.
-    shards = [Shard("image", i) for i in range(-(-args.images // SCENES_PER_SHARD))]
-    shards += [Shard("video", i) for i in range(-(-args.videos // SCENES_PER_SHARD))]
+    shards = [
+        Shard(kind, number, args.turned)
+        for kind, scenes in (("image", args.images), ("video", args.videos))
+        for number in range(-(-scenes // SCENES_PER_SHARD))
+    ]
     write_cache(args.vae, args.output, shards, args.workers)
 
 

@@ -257,7 +257,7 @@ def _check_latents(folder: Path, limit: int | None) -> Report:
 
 def _examine_latents(path: Path) -> Finding:
     kind, _, number = path.stem.rpartition("-")
-    if kind not in ("image", "video") or not number.isdecimal():
+    if kind.removesuffix("-turned") not in ("image", "video") or not number.isdecimal():
         return Finding(problem=f"{path}: the name is not image-NNNNN or video-NNNNN")
     try:
         with safe_open(path, "np") as file:

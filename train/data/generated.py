@@ -13,8 +13,9 @@ from .synthetic import make_sample
 class GeneratedReader:
     """Clips `first` to `first + count - 1` of a split ("train" or "held-out") at `size` (h, w).
 
-    `frames` fixes the number of frames whatever is asked (1 makes a set of images). `photographs`
-    and `emoji_font` are described at `make_sample`; LGVIError says what they lack, if anything.
+    `frames` fixes the number of frames whatever is asked (1 makes a set of images). `turned`,
+    `photographs` and `emoji_font` are described at `scene_of`; LGVIError says what they lack, if
+    anything.
     """
 
     def __init__(
@@ -24,11 +25,13 @@ class GeneratedReader:
         count: int,
         first: int = 0,
         frames: int | None = None,
+        turned: bool = False,
         photographs: bool = False,
         emoji_font: Path | None = None,
     ) -> None:
         self.split, self.size, self.count, self.first = split, size, count, first
-        self.frames, self.photographs, self.emoji_font = frames, photographs, emoji_font
+        self.frames, self.turned = frames, turned
+        self.photographs, self.emoji_font = photographs, emoji_font
         if photographs:
             check_photographs()
         if emoji_font is not None:
@@ -50,6 +53,7 @@ class GeneratedReader:
             self.first + index,
             self.frames or frames,
             *self.size,
+            turned=self.turned,
             photographs=self.photographs,
             emoji_font=self.emoji_font,
         )

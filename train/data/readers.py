@@ -77,6 +77,7 @@ class GeneratedSource(_Source):
         gt=0,
         description="frames of every sample, 1 for pictures; null: as many as asked",
     )
+    turned: bool = Field(default=False, description="most objects are turned by any angle")
     photographs: bool = Field(
         default=False, description="half of the backgrounds are scikit-image's"
     )
@@ -111,6 +112,7 @@ def open_reader(source: DataSource) -> Reader:
                 source.count,
                 source.first,
                 source.frames,
+                source.turned,
                 source.photographs,
                 source.emoji_font if source.emoji else None,
             )

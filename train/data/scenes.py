@@ -18,6 +18,7 @@ MOVES = 0.06  # from this distance on, over a clip, an object counts as moving
 STILL = 0.005  # up to this distance it counts as still
 TWINS_APART = 0.3  # least distance, along one axis, of two objects that place words tell apart
 PHOTOGRAPH_SHARE = 0.5  # of scenes, where photographs are wanted
+TURNED_SHARE = 0.7  # of objects, where turned ones are wanted
 EMOJI_SHARE = 0.5  # of kinds of objects, where emoji are wanted
 SIZE_RATIO = 1.5  # from here on two objects count as a big and a small one
 
@@ -97,6 +98,14 @@ def select_frames(scene: Scene, chosen: slice | np.ndarray) -> Scene:
     background = replace(scene.background, path=scene.background.path[chosen])
     objects = (replace(o, path=o.path[chosen], tilt=o.tilt[chosen]) for o in scene.objects)
     return replace(scene, background=background, objects=tuple(objects))
+
+
+def with_turned_objects(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The scene with most of its objects turned by any angle."""
+    angles = rng.uniform(-180, 180, len(scene.objects))
+    angles[rng.random(len(angles)) >= TURNED_SHARE] = 0
+    turned = (replace(o, tilt=o.tilt + a) for o, a in zip(scene.objects, angles, strict=True))
+    return replace(scene, objects=tuple(turned))
 
 
 def with_photograph(scene: Scene, rng: np.random.Generator, split: str) -> Scene:

@@ -21,6 +21,7 @@ from .scenes import (
     select_frames,
     with_emoji,
     with_photograph,
+    with_turned_objects,
 )
 from .sprites import NOUNS
 
@@ -35,18 +36,22 @@ def scene_of(
     aspect: float,
     stride: int = 1,
     *,
+    turned: bool = False,
     photographs: bool = False,
     emoji_font: Path | None = None,
 ) -> Scene:
     """The scene behind a number; `split` is "train" or "held-out".
 
-    With a `stride` above 1 it has every `stride`-th frame of a longer clip. `photographs` puts
-    about half of the scenes before one, `emoji_font` swaps about half of the drawings for emoji;
-    objects stay where they are. Both raise LGVIError where what they need is not installed.
+    With a `stride` above 1 it has every `stride`-th frame of a longer clip. `turned` turns most
+    objects by any angle; else all stand almost upright. `photographs` puts about half of the scenes
+    before one, `emoji_font` swaps about half of the drawings for emoji; objects stay where they
+    are. Both raise LGVIError where what they need is not installed.
     """
     rng = np.random.default_rng([SPLITS[split], number])
     scene = sample_scene(rng, (frames - 1) * stride + 1, aspect)
     # Streams of their own: what is switched off changes nothing for the rest.
+    if turned:
+        scene = with_turned_objects(scene, np.random.default_rng([SPLITS[split], number, 4]))
     if photographs:
         scene = with_photograph(scene, np.random.default_rng([SPLITS[split], number, 2]), split)
     if emoji_font is not None:
@@ -61,15 +66,24 @@ def make_sample(
     height: int,
     width: int,
     *,
+    turned: bool = False,
     photographs: bool = False,
     emoji_font: Path | None = None,
 ) -> Sample:
     """Draws clip `number` of a split together with a sentence for it.
 
-    `photographs` and `emoji_font` are those of `scene_of`; by default all is drawn.
+    `turned`, `photographs` and `emoji_font` are those of `scene_of`.
     """
     aspect = width / height
-    scene = scene_of(split, number, frames, aspect, photographs=photographs, emoji_font=emoji_font)
+    scene = scene_of(
+        split,
+        number,
+        frames,
+        aspect,
+        turned=turned,
+        photographs=photographs,
+        emoji_font=emoji_font,
+    )
     rng = np.random.default_rng([SPLITS[split], number, 1])
     present, removed = sample_pair(rng, len(scene.objects), all_present=True)
     nouns = NOUNS if emoji_font is None else (*NOUNS, *EMOJI)

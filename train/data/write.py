@@ -220,6 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--size", type=_size, default=(320, 512), help="HEIGHTxWIDTH of generated clips")
     add("--split", choices=("train", "held-out"), default="train", help="of generated clips")
     add("--seed", type=int, default=0, help="number of the first generated clip")
+    add("--turned", action="store_true", help="most objects turned by any angle")
     add("--photographs", action="store_true", help="scikit-image's as half of the backgrounds")
     add("--emoji", action="store_true", help="emoji as half of the objects")
     add("--emoji-font", type=Path, default=FONT, help="file of Noto Color Emoji")
@@ -250,6 +251,7 @@ def _run(args: argparse.Namespace) -> None:
             args.size,
             args.clips,
             args.seed,
+            turned=args.turned,
             photographs=args.photographs,
             emoji_font=args.emoji_font if args.emoji else None,
         )

@@ -41,6 +41,7 @@ def _generate(config: GeneratedConfig, number: int) -> Sample:
         config.frames,
         height,
         width,
+        turned=config.turned,
         photographs=config.photographs,
         emoji_font=config.emoji_font,
     )

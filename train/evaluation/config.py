@@ -122,6 +122,7 @@ class GeneratedConfig(Section):
         description="generated conversations ask for the removal; for methods that know no chat "
         "their last prompt is the sentence",
     )
+    turned: bool = Field(False, description="most objects are turned by any angle")
     photographs: bool = Field(False, description="half of the backgrounds are scikit-image's")
     emoji_font: Path | None = Field(
         None, description="Noto Color Emoji's file: half of the objects are its pictures"
