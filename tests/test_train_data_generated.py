@@ -108,6 +108,12 @@ def test_shards_of_turned_scenes_have_names_and_scenes_of_their_own() -> None:
     assert max(abs(o.tilt[0]) for scene in plain.scenes() for o in scene.objects) <= 12
 
 
+@pytest.mark.parametrize("name", ["image", "photo-00001", "image-upright-00001", "video-last"])
+def test_other_files_are_no_shards(name: str) -> None:
+    with pytest.raises(LGVIError, match="take it out of the cache"):
+        Shard.named(name)
+
+
 def both(one: Scene, other: Scene) -> list[tuple[SceneObject, SceneObject]]:
     return list(zip(one.objects, other.objects, strict=True))
 

@@ -23,6 +23,8 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lgvi_core.errors import LGVIError
+
 from .data.scenes import Scene, draw_scene
 from .data.synthetic import FRAME_SIZES, scene_of
 
@@ -46,9 +48,12 @@ class Shard:
 
     @classmethod
     def named(cls, name: str) -> "Shard":
-        """The shard of a file; `name` is the file's without its ending."""
+        """The shard of a file, `name` without its ending; LGVIError where it is none."""
         kind, *turned, number = name.split("-")
-        return cls(kind, int(number), turned == [TURNED])
+        known = kind in ("image", "video") and turned in ([], [TURNED]) and number.isdecimal()
+        if not known:
+            raise LGVIError(f"{name} is no shard of train.latent_cache: take it out of the cache")
+        return cls(kind, int(number), bool(turned))
 
     @property
     def size(self) -> tuple[int, int]:
