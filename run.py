@@ -47,7 +47,7 @@ def main() -> int:
     install_packages(python, comfyui)
     environment = {**os.environ, "COMFYUI_PATH": str(comfyui), "PYTHONUTF8": "1"}
     if args.command == "demo":
-        steps = [[python, "tests/demo.py", "--output", str(Path(args.output).resolve())]]
+        steps = [[python, "-m", "tools.demo", "--output", str(Path(args.output).resolve())]]
     else:
         steps = [
             [python, "-m", "ruff", "check", "."],

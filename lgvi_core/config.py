@@ -172,7 +172,7 @@ class TextEncoderConfig(BaseModel):
 Config = TypeVar("Config", bound=BaseModel)
 
 
-def read_config(kind: type[Config], values: Any, origin: str) -> Config:
+def parse_config(kind: type[Config], values: Any, origin: str) -> Config:
     """Validate the ``values`` of a JSON config; LGVIError names ``origin`` and every wrong key."""
     try:
         return kind.model_validate(values)
@@ -200,4 +200,4 @@ def read_unet_config(values: Any, origin: str) -> UNetConfig:
     ]
     if unknown:
         logger.info("%s: config keys that LGVI does not use: %s", origin, ", ".join(unknown))
-    return read_config(UNetConfig, values, origin)
+    return parse_config(UNetConfig, values, origin)

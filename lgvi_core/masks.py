@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .canvas import Fit, from_canvas, is_finite
 from .errors import LGVIError
-from .frames import Fit, from_canvas, is_finite
+from .settings import MaskSettings
 
 Colour = tuple[float, float, float]
 
@@ -36,12 +37,14 @@ def check_mask(mask: Tensor, frames: int, sizes: set[tuple[int, int]]) -> None:
         raise LGVIError("mask holds NaN or infinite values; check the node it comes from")
 
 
-def soft_mask(mask: Tensor, threshold: float, grow: int, feather: int) -> Tensor:
-    """Opacity [f, h, w]: 1 where ``mask`` >= ``threshold``, grown by ``grow`` pixels.
+def soft_mask(mask: Tensor, settings: MaskSettings) -> Tensor:
+    """Opacity [f, h, w] of the result, 0 to 1, from a mask [f, h, w].
 
-    Beyond that it falls to exactly 0 within ``feather`` more pixels. ``threshold`` <= 0 counts as
-    the smallest value above 0, so that empty stays empty. A negative ``grow`` shrinks.
+    It is 1 where `mask` is at least the threshold, grown by `grow` pixels, and beyond that falls to
+    exactly 0 within `feather` more. A threshold of 0 or less counts as the smallest value above 0,
+    so that an empty mask stays empty.
     """
+    threshold, grow, feather = settings.threshold, settings.grow, settings.feather
     out = torch.empty_like(mask)
     for i, frame in enumerate(mask):
         hard = (frame >= threshold if threshold > 0 else frame > 0).to(torch.float32)

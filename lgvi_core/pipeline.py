@@ -9,13 +9,9 @@ from einops import rearrange
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from .attention import scaled_dot_product_attention
-from .checkpoint import BUNDLED_MODEL, load_checkpoint
-from .errors import CheckpointError, LGVIError
-from .frames import check_frames, fit_frames, from_canvas, to_canvas
-from .layers import AttentionFunction
-from .masks import latent_mask_to_frames
-from .parts import (
+from .canvas import check_frames, fit_canvas, from_canvas, to_canvas
+from .checkpoint.checkpoint import BUNDLED_MODEL, load_checkpoint
+from .checkpoint.parts import (
     build_scheduler,
     build_text_encoder,
     build_vae,
@@ -23,8 +19,13 @@ from .parts import (
     encode_images,
     tokenizer_folder,
 )
-from .sampling import TEXT_SCALE, VIDEO_SCALE, ProgressCallback, sample
-from .unet import InflatedUNet
+from .errors import CheckpointError, LGVIError
+from .masks import latent_mask_to_frames
+from .sampling import ProgressCallback, sample
+from .settings import SamplingSettings
+from .unet.attention import scaled_dot_product_attention
+from .unet.layers import AttentionFunction
+from .unet.unet import InflatedUNet
 
 
 @dataclass(frozen=True)
@@ -93,28 +94,26 @@ class LGVIPipeline:
         frames: Tensor,
         prompt: str | Tensor,
         negative_prompt: str = "",
-        steps: int = 50,
-        text_scale: float = TEXT_SCALE,
-        video_scale: float = VIDEO_SCALE,
-        seed: int = 0,
         working_size: int = 0,
         callback: ProgressCallback | None = None,
+        **settings: Any,
     ) -> PipelineOutput:
-        """Remove what ``prompt`` names from ``frames`` [f, h, w, 3], float 0 to 1.
+        """Remove what `prompt` names from `frames` [f, h, w, 3], float 0 to 1.
 
-        ``prompt`` is a sentence, or the features [1, n, d] of a chat model's MM head, whose
-        unconditional counterpart is zeros.
-        ``working_size`` is the long side in pixels that the model works at, 0 for the frames' own.
+        `prompt` is a sentence, or the features [1, n, d] of a chat model's MM head, whose
+        unconditional counterpart is zeros. `working_size` is the long side in pixels that the model
+        works at, 0 for the frames' own. `settings` are those of SamplingSettings by name: seed,
+        steps, text_scale, video_scale. Raises LGVIError for frames, features or settings that
+        cannot be used.
         """
         check_frames(frames)
-        if steps < 1:
-            raise LGVIError(f"steps must be at least 1, got {steps}")
+        sampling = _sampling_settings(settings)
         weight = next(self.unet.parameters())
         device, dtype = weight.device, weight.dtype
-        fit = fit_frames((frames.shape[1], frames.shape[2]), working_size)
+        fit = fit_canvas((frames.shape[1], frames.shape[2]), working_size)
         text, no_text = self._conditions(prompt, negative_prompt)
         c_x = self.encode(to_canvas(frames, fit).to(device, dtype))
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(sampling.seed)
         noise = torch.randn(c_x.shape, generator=generator).to(device, dtype)
         latents, mask = sample(
             self.unet,
@@ -123,9 +122,7 @@ class LGVIPipeline:
             c_x,
             text,
             no_text,
-            steps,
-            text_scale,
-            video_scale,
+            sampling,
             generator,
             callback,
         )
@@ -173,3 +170,14 @@ class LGVIPipeline:
         """Frames [f, h, w, 3], 0 to 1, of scaled ``latents`` [1, 4, f, h / 8, w / 8]."""
         images = decode_latents(self.vae, rearrange(latents, "1 c f h w -> f c h w"))
         return rearrange(images / 2 + 0.5, "f c h w -> f h w c").clamp(0, 1)
+
+
+def _sampling_settings(values: dict[str, Any]) -> SamplingSettings:
+    """The settings of these names; LGVIError for a name that the pipeline does not know.
+
+    ComfyUI's sampler and scheduler are not among them: the pipeline has a scheduler of its own.
+    """
+    known = ("seed", "steps", "text_scale", "video_scale")
+    if unknown := sorted(values.keys() - set(known)):
+        raise LGVIError(f"the pipeline has no {', '.join(unknown)}; it takes {', '.join(known)}")
+    return SamplingSettings(**values)

@@ -7,13 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .unet import InflatedUNet
+from .settings import SamplingSettings
+from .unet.unet import InflatedUNet
 
 ProgressCallback = Callable[[int, int, Tensor], None]
 """(step done, steps in all, latents [b, 4, f, h, w])."""
 
-TEXT_SCALE = 3.0
-VIDEO_SCALE = 1.5
 MASK_STEPS = 0.5
 """Share of the last steps whose masks are averaged: early ones see almost nothing but noise."""
 
@@ -57,22 +56,21 @@ def sample(
     c_x: Tensor,
     text: Tensor,
     negative_text: Tensor,
-    steps: int,
-    text_scale: float = TEXT_SCALE,
-    video_scale: float = VIDEO_SCALE,
+    settings: SamplingSettings,
     generator: torch.Generator | None = None,
     callback: ProgressCallback | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Latents [b, 4, f, h, w] of the clip without its object, and the mask [b, 1, f, h, w].
 
     ``noise`` is standard normal; ``c_x`` are the source's scaled latents, both [b, 4, f, h, w];
-    ``text`` and ``negative_text`` are [b, n, d]. Guidance is none + video_scale * (video - none)
-    + text_scale * (text - video). A branch of weight zero is not run, but for the text's, which
-    gives the mask; that is None where the U-Net has no mask decoder.
+    ``text`` and ``negative_text`` are [b, n, d]. Of the settings, steps and scales count. A branch
+    of weight zero is not run, but for the text's, which gives the mask; that is None where the
+    U-Net has no mask decoder.
     """
-    scheduler.set_timesteps(steps, device=noise.device)
+    scheduler.set_timesteps(settings.steps, device=noise.device)
     takes = inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if "generator" in takes else {}
+    text_scale, video_scale = settings.text_scale, settings.video_scale
     branches = [(text_scale, unet.prepare(text, c_x))]
     for weight, branch_c_x in (
         (video_scale - text_scale, c_x),

@@ -54,7 +54,7 @@ def window_weights(window: range, frames: int, overlap: int) -> Tensor:
     return weights
 
 
-def tent(length: int) -> Tensor:
+def triangular_weights(length: int) -> Tensor:
     """Weights [length] that rise to the middle of a window and fall again."""
     rise = torch.arange(1, length + 1) / length
     return torch.minimum(rise, rise.flip(0))

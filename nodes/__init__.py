@@ -7,14 +7,14 @@ pays next to nothing for having the pack.
 from comfy_api.v0_0_2 import ComfyExtension, io
 
 from .chat import Chat
-from .chat_loader import LoadChat
 from .composite import Composite
-from .conditioning import VideoConditioning
 from .context_windows import ContextWindows
-from .loader import LoadLGVI
+from .load_chat import LoadChat
+from .load_lgvi import LoadLGVI
 from .mask_preview import MaskPreview
 from .remove_from_video import RemoveFromVideo
 from .sampler import Sampler
+from .video_conditioning import VideoConditioning
 from .video_from_folder import VideoFromFolder
 
 

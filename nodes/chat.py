@@ -4,7 +4,7 @@ from functools import partial
 
 from comfy_api.v0_0_2 import io, ui
 
-from .chat_loader import ChatType
+from .load_chat import ChatType
 
 
 class Chat(io.ComfyNode):
@@ -96,7 +96,7 @@ class Chat(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, request=None, remember=False, **_) -> str:
         # What a node remembers is an input that ComfyUI cannot see.
-        from . import chat_memory
+        from .host import chat_memory
 
         return chat_memory.fingerprint(str(request), bool(remember))
 
@@ -112,12 +112,12 @@ class Chat(io.ComfyNode):
         remember,
         history=None,
     ) -> io.NodeOutput:
+        from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.chat.history import read_history, write_history
-        from ..lgvi_core.frames import check_frames
-        from . import chat_memory
-        from .chat_run import conditioning_of, run, unless_silent
-        from .memory import advice_when_full
-        from .progress import client, show_text
+        from .host import chat_memory
+        from .host.chat_reply import conditioning_of, run, stop_if_silent
+        from .host.memory import advice_when_full
+        from .host.progress import client, show_text
 
         check_frames(frames)
         hidden = cls.hidden
@@ -133,9 +133,9 @@ class Chat(io.ComfyNode):
             chat_memory.keep(place, answer.history)
         return io.NodeOutput(
             answer.text,
-            unless_silent(answer, answer.prompt),
-            unless_silent(answer, ",\n".join(answer.objects)),
-            unless_silent(answer, conditioning_of(answer)),
+            stop_if_silent(answer, answer.prompt),
+            stop_if_silent(answer, ",\n".join(answer.objects)),
+            stop_if_silent(answer, conditioning_of(answer)),
             write_history(answer.history),
             ui=ui.PreviewText(f"{answer.text}\n\n{answer.reason}".strip()),
         )

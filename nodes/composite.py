@@ -2,7 +2,7 @@
 
 from comfy_api.v0_0_2 import io
 
-from .mask_preview import MASK_INPUTS
+from .inputs import MASK_INPUTS
 
 
 class Composite(io.ComfyNode):
@@ -37,10 +37,11 @@ class Composite(io.ComfyNode):
 
     @classmethod
     def execute(cls, source, result, mask, threshold, grow, feather) -> io.NodeOutput:
+        from ..lgvi_core.canvas import check_frames, from_canvas, locate
         from ..lgvi_core.errors import LGVIError
-        from ..lgvi_core.frames import check_frames, from_canvas, locate
         from ..lgvi_core.masks import check_mask, composite, soft_mask
-        from .memory import FEWER_FRAMES, advice_when_full
+        from ..lgvi_core.settings import MaskSettings
+        from .host.memory import FEWER_FRAMES, advice_when_full
 
         check_frames(source, "source")
         check_frames(result, "result")
@@ -54,5 +55,5 @@ class Composite(io.ComfyNode):
         with advice_when_full(FEWER_FRAMES):
             if tuple(mask.shape[1:]) != source_size:
                 mask = from_canvas(mask[..., None], fit)[..., 0]
-            opacity = soft_mask(mask, threshold, grow, feather)
+            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
             return io.NodeOutput(composite(source, result, opacity, fit), opacity)

@@ -48,8 +48,8 @@ class ContextWindows(io.ComfyNode):
     @classmethod
     def execute(cls, model, length, overlap, stride=1) -> io.NodeOutput:
         from ..lgvi_core.windows import context_windows
-        from .sampling import check_is_lgvi
-        from .window_handler import with_windows
+        from .host.sampling import check_is_lgvi
+        from .host.windows import with_windows
 
         check_is_lgvi(model)
         context_windows(1, length, overlap, stride)

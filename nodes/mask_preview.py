@@ -2,33 +2,7 @@
 
 from comfy_api.v0_0_2 import io
 
-MASK_INPUTS = (
-    io.Float.Input(
-        "threshold",
-        default=0.5,
-        min=0.0,
-        max=1.0,
-        step=0.01,
-        tooltip="Mask values from here on count as the object.",
-    ),
-    io.Int.Input(
-        "grow",
-        default=8,
-        min=-256,
-        max=256,
-        tooltip=(
-            "Pixels that the mask is grown by; negative shrinks it. The predicted mask is coarse: "
-            "grow it until no rim of the object is left."
-        ),
-    ),
-    io.Int.Input(
-        "feather",
-        default=8,
-        min=0,
-        max=256,
-        tooltip="Pixels over which the grown mask fades out.",
-    ),
-)
+from .inputs import MASK_INPUTS
 
 
 class MaskPreview(io.ComfyNode):
@@ -67,12 +41,13 @@ class MaskPreview(io.ComfyNode):
 
     @classmethod
     def execute(cls, frames, mask, threshold, grow, feather, tint, outline) -> io.NodeOutput:
-        from ..lgvi_core.frames import check_frames
+        from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.masks import check_mask, overlay, soft_mask
-        from .memory import FEWER_FRAMES, advice_when_full
+        from ..lgvi_core.settings import MaskSettings
+        from .host.memory import FEWER_FRAMES, advice_when_full
 
         check_frames(frames)
         check_mask(mask, len(frames), {(frames.shape[1], frames.shape[2])})
         with advice_when_full(FEWER_FRAMES):
-            opacity = soft_mask(mask, threshold, grow, feather)
+            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
             return io.NodeOutput(overlay(frames, opacity, (1.0, 0.15, 0.15), tint, outline))

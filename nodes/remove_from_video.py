@@ -2,9 +2,7 @@
 
 from comfy_api.v0_0_2 import InputImpl, io
 
-from .conditioning import TEXT_INPUTS, WORKING_SIZE
-from .mask_preview import MASK_INPUTS
-from .sampler import sampling_inputs
+from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, sampling_inputs
 
 
 class RemoveFromVideo(io.ComfyNode):
@@ -90,22 +88,20 @@ class RemoveFromVideo(io.ComfyNode):
         from functools import partial
 
         from ..lgvi_core.errors import LGVIError
-        from ..lgvi_core.windows import context_windows
-        from . import video_files
-        from .conditioning import unconditional
-        from .memory import advice_when_full
-        from .progress import show_text
-        from .video_removal import Removal, remove
+        from .host import video_files
+        from .host.conditioning import unconditional
+        from .host.memory import advice_when_full
+        from .host.progress import show_text
+        from .host.whole_video import Removal, remove
 
         if vae is None:
             raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
-        context_windows(1, settings["window"], settings["overlap"])
         negative = unconditional(positive, negative)
-        how = Removal(model, vae, positive, negative, **settings)
+        removal = Removal.from_inputs(model, vae, positive, negative, **settings)
         report = partial(show_text, cls.hidden.unique_id)
         result, mask = video_files.new_file(), video_files.new_file()
         with advice_when_full("lower segment and window, then working_size"):
-            done = remove(video_files.source_of(video), how, result, mask, report)
+            done = remove(video_files.source_of(video), removal, result, mask, report)
         report(done)
         videos = [InputImpl.VideoFromFile(str(path)) for path in (result, mask)]
         return io.NodeOutput(*videos, done)

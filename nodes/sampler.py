@@ -2,71 +2,7 @@
 
 from comfy_api.v0_0_2 import io
 
-from .conditioning import FIT_KEY
-
-
-def sampler_names() -> list[str]:
-    import comfy.samplers
-
-    return comfy.samplers.KSampler.SAMPLERS
-
-
-def scheduler_names() -> list[str]:
-    import comfy.samplers
-
-    return comfy.samplers.KSampler.SCHEDULERS
-
-
-def sampling_inputs() -> list[io.Input]:
-    """The inputs that every node that samples has."""
-    return [
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=0xFFFFFFFFFFFFFFFF,
-            control_after_generate=True,
-            tooltip="Seed of the noise: the same seed gives the same result.",
-        ),
-        io.Int.Input(
-            "steps",
-            default=50,
-            min=1,
-            max=1000,
-            tooltip="Denoising steps: 50 for the official weights, 10 for lgvi-mini.",
-        ),
-        io.Float.Input(
-            "text_scale",
-            default=3.0,
-            min=0.0,
-            max=30.0,
-            step=0.1,
-            tooltip=(
-                "How strongly the sentence counts. Raise it if the object stays, lower it "
-                "if other things change."
-            ),
-        ),
-        io.Float.Input(
-            "video_scale",
-            default=1.5,
-            min=0.0,
-            max=30.0,
-            step=0.1,
-            tooltip="How strongly the source clip counts. 1.0 saves a third of the time.",
-        ),
-        io.Combo.Input(
-            "sampler",
-            options=sampler_names(),
-            default="euler",
-            tooltip="ComfyUI's sampling method; euler is DDIM.",
-        ),
-        io.Combo.Input(
-            "scheduler",
-            options=scheduler_names(),
-            default="normal",
-            tooltip="How the steps are spread over the noise levels.",
-        ),
-    ]
+from .inputs import sampling_inputs
 
 
 class Sampler(io.ComfyNode):
@@ -114,19 +50,17 @@ class Sampler(io.ComfyNode):
         video,
         unconditional,
         latent,
-        seed,
-        steps,
-        text_scale,
-        video_scale,
-        sampler,
-        scheduler,
+        **settings,
     ) -> io.NodeOutput:
         import torch
 
-        from .memory import advice_when_full
-        from .progress import show_text
-        from .sampling import pixel_size, sample_with_mask, why_no_mask
+        from ..lgvi_core.settings import SamplingSettings
+        from .host.conditioning import SOURCE_SIZE_KEY
+        from .host.memory import advice_when_full
+        from .host.progress import show_text
+        from .host.sampling import pixel_size, sample_with_mask, why_no_mask
 
+        sampling = SamplingSettings(**settings)
         with advice_when_full(
             "lower the length of LGVI Context Windows (put one behind Load LGVI where there is "
             "none), or working_size in LGVI Video Conditioning"
@@ -135,19 +69,15 @@ class Sampler(io.ComfyNode):
                 model,
                 (text_video, video, unconditional),
                 latent,
-                seed,
-                steps,
-                (text_scale, video_scale),
-                sampler,
-                scheduler,
-                source_size=latent.get(FIT_KEY),
+                sampling,
+                source_size=latent.get(SOURCE_SIZE_KEY),
             )
         if mask is None:
             show_text(
                 cls.hidden.unique_id,
-                f"{why_no_mask(model, sampler, steps)} The mask covers everything; connect one of "
+                f"{why_no_mask(model, sampling)} The mask covers everything; connect one of "
                 "your own to LGVI Composite.",
             )
-            size = latent.get(FIT_KEY) or pixel_size(sampled["samples"])
+            size = latent.get(SOURCE_SIZE_KEY) or pixel_size(sampled["samples"])
             mask = torch.ones(len(sampled["samples"]), *size)
         return io.NodeOutput(sampled, mask)

@@ -5,7 +5,7 @@ from pathlib import Path
 import folder_paths
 from comfy_api.v0_0_2 import InputImpl, io
 
-from .model_files import stats
+from .host.catalogue import file_stats
 
 NONE = "(no folder with videos in input)"
 
@@ -59,11 +59,11 @@ class VideoFromFolder(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, folder: str, index: int) -> str:
-        return str([(path.name, stats(path)) for path in videos_in(folder)])
+        return str([(path.name, file_stats(path)) for path in videos_in(folder)])
 
     @classmethod
     def execute(cls, folder: str, index: int) -> io.NodeOutput:
-        from .progress import show_text
+        from .host.progress import show_text
 
         path, count = choose(folder, index)
         show_text(cls.hidden.unique_id, f"{index + 1} of {count}: {path.name}")

@@ -1,5 +1,5 @@
-"""Shared fixtures. The repository's root goes last on ``sys.path``: its ``nodes/`` must never
-shadow ComfyUI's ``nodes.py``."""
+"""Shared fixtures. The repository's root goes last on `sys.path`: its `nodes/` must never shadow
+ComfyUI's `nodes.py`."""
 
 import os
 import sys
@@ -9,15 +9,14 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT]
-for path in (ROOT / "tests", ROOT):
-    if str(path) not in sys.path:
-        sys.path.append(str(path))
+sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROOT / "tests")]
+# After the root, so that `train` is the package there and not the folder of its tests.
+sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
 @pytest.fixture(scope="session")
 def comfyui_path() -> Path:
-    """The ComfyUI tree under test; ``run.py test`` sets COMFYUI_PATH."""
+    """The ComfyUI tree under test; `run.py test` sets COMFYUI_PATH."""
     assert "COMFYUI_PATH" in os.environ, "run the tests by: python run.py test"
     return Path(os.environ["COMFYUI_PATH"])
 
@@ -25,7 +24,7 @@ def comfyui_path() -> Path:
 @pytest.fixture(scope="session")
 def pack(comfyui_path) -> ModuleType:
     """This pack imported into this process beside ComfyUI's modules, on the CPU."""
-    from pack import load_pack
+    from tools.comfyui.pack import load_pack
 
     return load_pack(comfyui_path)
 
@@ -33,7 +32,7 @@ def pack(comfyui_path) -> ModuleType:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory) -> Path:
     """A random checkpoint of the released layout."""
-    from tiny_checkpoint import write_checkpoint
+    from support.tiny_checkpoint import write_checkpoint
 
     return write_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
 
@@ -42,12 +41,12 @@ def tiny_folder(tmp_path_factory) -> Path:
 def server(tmp_path_factory):
     """A running ComfyUI with the pack, what the workflows need, and random models.
 
-    The checkpoint ``tiny`` and the chat models ``tiny-chat`` and ``endless-chat``.
+    The checkpoint `tiny` and the chat models `tiny-chat` and `endless-chat`.
     """
-    from comfy_server import running_server
-    from tiny_chat import make_chat_folder
-    from tiny_checkpoint import write_checkpoint
-    from workflow_inputs import prepare
+    from support.tiny_chat import make_chat_folder
+    from support.tiny_checkpoint import write_checkpoint
+    from tools.comfyui.server import running_server
+    from tools.workflows.inputs import prepare
 
     base = tmp_path_factory.mktemp("comfyui")
     write_checkpoint(base / "models" / "lgvi" / "tiny")

@@ -14,7 +14,7 @@ from pathlib import Path
 from lgvi_core.errors import LGVIError
 
 from .evaluation.clips import write_clips
-from .evaluation.config import read_config
+from .evaluation.config import read_evaluation_config
 from .evaluation.report import write_report
 from .evaluation.run import evaluate
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     path, folder = options.pop("config"), options.pop("write_clips")
     try:
-        config = read_config(path, options)
+        config = read_evaluation_config(path, options)
         if folder is not None:
             write_clips(config.data, folder)
             return

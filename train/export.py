@@ -20,22 +20,30 @@ from typing import Any
 
 import diffusers
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPTextConfig
 
-from lgvi_core.checkpoint import CONFIG_KEY, Part, load_checkpoint, read_part, save_single_file
+from lgvi_core.checkpoint.checkpoint import (
+    CONFIG_KEY,
+    SubModel,
+    load_checkpoint,
+    read_sub_model,
+    save_single_file,
+)
+from lgvi_core.checkpoint.files import read_metadata
+from lgvi_core.checkpoint.parts import TEXT_PREFIX
 from lgvi_core.errors import LGVIError
-from lgvi_core.parts import TEXT_PREFIX
 from lgvi_core.pipeline import LGVIPipeline
-from lgvi_core.unet import InflatedUNet
-from lgvi_core.weights_io import read_metadata
+from lgvi_core.unet.unet import InflatedUNet
 
-from . import checkpoints
-from .config import TrainConfig, read_run_config
+from .engine import checkpoints
+from .engine.config import read_run_config
+from .engine.files import write_json, write_tensors
 from .joint.config import JointConfig, run_config_kind
 from .joint.export import write_chat_folder, write_released_parts
-from .model import build_model, build_noise_scheduler
+from .lgvi.config import TrainConfig
+from .lgvi.model import build_model, build_noise_scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +87,7 @@ def export(
     if config.lora is not None:
         if output.suffix != ".safetensors":
             raise LGVIError(f"{output}: a LoRA is one file, give a name ending in .safetensors")
-        _save(output, _cast(weights, dtype), metadata)
+        write_tensors(output, _cast(weights, dtype), metadata)
         return
     parts = export_parts(config, weights, dtype)
     scheduler = _scheduler_config(config)
@@ -110,7 +118,7 @@ def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, st
 
 def export_parts(
     config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype
-) -> dict[str, Part]:
+) -> dict[str, SubModel]:
     """U-Net, text encoder (not with a chat model) and VAE with the names of the released layout."""
     joint = isinstance(config, JointConfig)
     plain = config.model_copy(update={"compile": False})
@@ -119,27 +127,29 @@ def export_parts(
     if joint:
         unet_config["text_features"] = ["mm_head"]
     parts = {
-        "unet": Part({**unet_config, "in_channels": 4}, _cast(_strip(weights, "unet."), dtype))
+        "unet": SubModel({**unet_config, "in_channels": 4}, _cast(_strip(weights, "unet."), dtype))
     }
     if not joint:
         parts["text_encoder"] = _text_encoder_part(config, weights, dtype)
     vae_folder = config.vae or (config.start_from or Path()) / "vae"
-    vae = read_part(vae_folder.parent, vae_folder.name)
+    vae = read_sub_model(vae_folder.parent, vae_folder.name)
     traces = ("_name_or_path", "block_out_channels") if _is_tiny(vae) else ("_name_or_path",)
     vae_config = {key: value for key, value in vae.config.items() if key not in traces}
     metadata = {k: v for k, v in vae.metadata.items() if k != "format"}
-    parts["vae"] = Part(vae_config, _cast(vae.state, dtype), metadata)
+    parts["vae"] = SubModel(vae_config, _cast(vae.state, dtype), metadata)
     return parts
 
 
-def _text_encoder_part(config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype) -> Part:
+def _text_encoder_part(
+    config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype
+) -> SubModel:
     text = {
         # Stable Diffusion 1.5's names, which newer versions of transformers have shortened.
         TEXT_PREFIX + name.removeprefix(TEXT_PREFIX): value
         for name, value in _strip(weights, "text_encoder.").items()
     }
     if config.start_from is not None:
-        text_config = read_part(config.start_from, "text_encoder").config
+        text_config = read_sub_model(config.start_from, "text_encoder").config
     else:
         text_config = {
             "architectures": ["CLIPTextModel"],
@@ -148,7 +158,7 @@ def _text_encoder_part(config: TrainConfig, weights: dict[str, Tensor], dtype: t
             **config.text_encoder,
         }
         text_config.pop("transformers_version", None)
-    return Part(text_config, _cast(text, dtype))
+    return SubModel(text_config, _cast(text, dtype))
 
 
 def check(output: Path) -> str:
@@ -173,7 +183,7 @@ def check(output: Path) -> str:
 
 def _write_folder(
     folder: Path,
-    parts: dict[str, Part],
+    parts: dict[str, SubModel],
     scheduler: dict[str, Any],
     tokenizer: Path,
     metadata: dict[str, str],
@@ -181,10 +191,10 @@ def _write_folder(
     """A diffusers folder; each file is whole before it takes its place."""
     for name, part in parts.items():
         stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
-        _write_json(folder / name / "config.json", part.config)
+        write_json(folder / name / "config.json", part.config)
         extra = {**part.metadata, **(metadata if name == "unet" else {})}
-        _save(folder / name / f"{stem}.safetensors", part.state, extra)
-    _write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
+        write_tensors(folder / name / f"{stem}.safetensors", part.state, extra)
+    write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
     index: dict[str, Any] = dict(MODEL_INDEX)
     if "text_encoder" in parts:
         target = folder / "tokenizer"
@@ -196,7 +206,7 @@ def _write_folder(
     else:
         del index["text_encoder"], index["tokenizer"]
     vae_class = parts["vae"].config.get("_class_name", "AutoencoderKL")
-    _write_json(folder / "model_index.json", {**index, "vae": ["diffusers", vae_class]})
+    write_json(folder / "model_index.json", {**index, "vae": ["diffusers", vae_class]})
     load_checkpoint(folder)
 
 
@@ -209,7 +219,7 @@ def _tokenizer_folder(config: TrainConfig) -> Path:
     return config.tokenizer or (config.start_from or Path()) / "tokenizer"
 
 
-def _is_tiny(vae: Part) -> bool:
+def _is_tiny(vae: SubModel) -> bool:
     return vae.config.get("_class_name") == "AutoencoderTiny"
 
 
@@ -222,18 +232,6 @@ def _cast(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
         name: value.to(dtype).contiguous() if value.is_floating_point() else value
         for name, value in state.items()
     }
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=2) + "\n")
-
-
-def _save(path: Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(state, partial, {"format": "pt", **metadata})
-    partial.replace(path)
 
 
 def main() -> None:

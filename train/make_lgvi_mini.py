@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 
 from .chat.config import ChatConfig
-from .config import TrainConfig, read_config
+from .engine.config import read_yaml_config
 from .joint.config import JointConfig
+from .lgvi.config import TrainConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 WEIGHTS = Path("lgvi_core/weights")
@@ -51,7 +52,7 @@ def main() -> None:
 def make_video_model(images: int, videos: int, processes: str) -> None:
     """lgvi-mini, after its autoencoder and `images` and `videos` scenes of latents."""
     config_file = CONFIGS / "lgvi_mini.yaml"
-    config = read_config(config_file, TrainConfig)
+    config = read_yaml_config(config_file, TrainConfig)
     assert config.vae is not None and config.data.cache is not None
     if not (config.vae / "config.json").is_file():
         partial = config.vae.with_name(config.vae.name + ".partial")
@@ -61,14 +62,14 @@ def make_video_model(images: int, videos: int, processes: str) -> None:
     counts = ["--images", str(images), "--videos", str(videos)]
     run("train.latent_cache", *cache, *counts, "--workers", processes)
     launch("train.train_lgvi", config_file, processes)
-    turned = read_config(CONFIGS / "lgvi_mini_turned.yaml", TrainConfig)
+    turned = read_yaml_config(CONFIGS / "lgvi_mini_turned.yaml", TrainConfig)
     export(config, str(turned.start_from))
 
 
 def turn_video_model(images: int, videos: int, processes: str) -> None:
     """lgvi-mini after its second run, with as many more scenes, whose objects are turned."""
     config_file = CONFIGS / "lgvi_mini_turned.yaml"
-    config = read_config(config_file, TrainConfig)
+    config = read_yaml_config(config_file, TrainConfig)
     assert config.start_from is not None
     cache = ["--vae", str(config.start_from / "vae"), "--output", str(config.data.cache)]
     counts = ["--turned", "--images", str(images), "--videos", str(videos)]
@@ -80,12 +81,12 @@ def turn_video_model(images: int, videos: int, processes: str) -> None:
 def make_chat_model(pictures: int, processes: str) -> None:
     """The chat model without MM head, after `pictures` drawn scenes."""
     config_files = [CONFIGS / name for name in ("chat_mini.yaml", "chat_mini_more.yaml")]
-    config = read_config(config_files[-1], ChatConfig)
+    config = read_yaml_config(config_files[-1], ChatConfig)
     drawn = ["--output", str(config.data.cache), "--scenes", str(pictures)]
     run("train.chat.frames", *drawn, "--workers", processes)
     for config_file in config_files:
         launch("train.train_chat", config_file, processes)
-    output = read_config(CONFIGS / "lgvi_mini_i.yaml", JointConfig).chat.model
+    output = read_yaml_config(CONFIGS / "lgvi_mini_i.yaml", JointConfig).chat.model
     run("train.train_chat", "--export", str(config.output), "--output", str(output))
 
 
@@ -93,7 +94,7 @@ def make_end_to_end_models(processes: str) -> None:
     """lgvi-mini-i and lgvi-mini-chat, from the two before."""
     config_file = CONFIGS / "lgvi_mini_i.yaml"
     launch("train.train_lgvi_i", config_file, processes)
-    run_folder = read_config(config_file, JointConfig).output
+    run_folder = read_yaml_config(config_file, JointConfig).output
     outputs = ["--output", str(WEIGHTS / "lgvi-mini-i")]
     outputs += ["--chat-output", str(WEIGHTS / "lgvi-mini-chat")]
     run("train.export", "--run", str(run_folder), *outputs, "--license", LICENCE, "--check")

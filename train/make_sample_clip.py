@@ -10,8 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from .data.scenes import draw_scene
-from .data.synthetic import scene_of
+from .data.drawn.scenes import draw_scene
+from .data.drawn.synthetic import scene_of
 
 SCENE = 3_000_087  # of the held-out split; no measure uses numbers this high
 FRAMES, FPS = 24, 8

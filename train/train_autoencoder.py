@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.autoencoders.vae import DecoderTiny, EncoderTiny
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .data.synthetic import FRAME_SIZES, make_sample
+from .data.drawn.synthetic import FRAME_SIZES, make_sample
+from .engine.files import write_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -170,9 +170,7 @@ def save(vae: AutoencoderTiny, folder: Path, metadata: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     vae.save_config(folder)
     state = {name: value.half().contiguous() for name, value in vae.state_dict().items()}
-    temporary = folder / "diffusion_pytorch_model.partial"
-    save_file(state, temporary, {"format": "pt", **metadata})
-    temporary.replace(folder / "diffusion_pytorch_model.safetensors")
+    write_tensors(folder / "diffusion_pytorch_model.safetensors", state, metadata)
 
 
 def train(

@@ -13,174 +13,81 @@ one.
 import argparse
 import logging
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
-import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from diffusers.training_utils import EMAModel
-from torch import Tensor
-from torch.utils.data import DataLoader
-from tqdm import tqdm
+from torch import Tensor, nn
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lgvi_core.errors import LGVIError
 
-from . import checkpoints
-from .chat.batches import ChatBatch, ChatBatches, Reading
-from .chat.check import Shown, held_out, score
+from .chat.batches import ChatBatch, ChatBatches
+from .chat.check import HeldOut, held_out, score
 from .chat.config import ChatConfig, check_changes
-from .chat.export import PREFIX, TOKENIZER, chat_format, export, save_tokenizer, start_from
+from .chat.encoder import encoder_for
+from .chat.export import PREFIX, export, start_from
 from .chat.model import ChatLearner, build_optimizer, llava_config
-from .chat.tokenizer import read_tokenizer, train_tokenizer
-from .config import read_config, write_config
-from .optimization import averaged, rate_factor
-from .progress import Log, Progress, start_logging
+from .chat.tokenizer import run_tokenizer
+from .engine.config import read_yaml_config
+from .engine.optimization import rate_factor
+from .engine.progress import start_logging
+from .engine.trainer import State, Task, Trainer, start
 
 logger = logging.getLogger(__name__)
 
 
-class Trainer:
-    """Everything that one process of a run holds."""
-
-    def __init__(self, config: ChatConfig) -> None:
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
-        self.config = config
-        self.accelerator = accelerator = Accelerator(
-            mixed_precision=config.mixed_precision,
-            cpu=config.cpu,
-            log_with="tensorboard",
-            project_dir=str(config.output),
-        )
-        set_seed(config.seed)
-        self.tokenizer = self._tokenizer()
-        llava = llava_config(config, self.tokenizer)
-        learner = ChatLearner(llava)
-        if config.start_from is not None:
-            start_from(config.start_from, learner)
-        vision: Any = llava.vision_config
-        image_token = self.tokenizer.convert_tokens_to_ids("<image>")
-        self.reading = Reading(
-            self.tokenizer, image_token, vision.image_size, vision.patch_size, chat_format(config)
-        )
-        place = (accelerator.process_index, accelerator.num_processes)
-        self.batches = ChatBatches(config, self.reading, *place)
-        optimizer = build_optimizer(learner, config.optimizer)
-        self.model, self.optimizer = accelerator.prepare(learner, optimizer)
-        self.plain: ChatLearner = accelerator.unwrap_model(self.model)
-        checkpoints.keep_trained_only(accelerator, self.plain)
-        self.progress = Progress()
-        self.ema = EMAModel(self.trained(), decay=config.optimizer.ema_decay, foreach=True)
-        accelerator.register_for_checkpointing(self.progress, self.ema)
-        self.shown: list[Shown] = []
-
-    def _tokenizer(self) -> Any:
-        """The run's own, learnt when it begins."""
-        folder = self.config.output / TOKENIZER
-        if self.accelerator.is_main_process and not folder.is_dir():
-            if before := self.config.start_from:
-                tokenizer = read_tokenizer(before / TOKENIZER)
-            else:
-                tokenizer = train_tokenizer(self.config.vocabulary, self.config.system_prompt)
-            save_tokenizer(tokenizer, folder)
-        self.accelerator.wait_for_everyone()
-        return read_tokenizer(folder)
-
-    def trained(self) -> list[torch.nn.Parameter]:
-        """The parameters that move."""
-        return [p for p in self.plain.parameters() if p.requires_grad]
-
-    def run(self) -> None:
-        """The training, or the rest of it."""
-        config, accelerator = self.config, self.accelerator
-        folder = config.output / "checkpoints"
-        if checkpoint := checkpoints.find(accelerator, folder):
-            check_changes(config)
-            checkpoints.load(accelerator, checkpoint)
-            self.ema.to(accelerator.device)
-            logger.info("goes on from %s", checkpoint)
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            write_config(config)
-        first = self.progress.step
-        accelerator.init_trackers(
-            "tensorboard",
-            init_kwargs={"tensorboard": {"purge_step": first + 1}} if first else {},
-        )
-        hidden = None if accelerator.is_main_process else True  # None: where it is no terminal
-        bar = tqdm(total=config.max_steps, initial=first, disable=hidden)
-        log = Log(accelerator, self.optimizer, self.progress, config, bar)
-        loader = DataLoader(self.batches, None, sampler=range(first, config.max_steps))
-        written = True
-        for batch in loader:
-            log.add(self.train_step(batch), len(batch.pixels))
-            bar.update()
-            step = self.progress.step
-            if step % config.log_every == 0:
-                log.write()
-            if step % config.checkpoint_every == 0 or step == config.max_steps:
-                written = self.save(folder)
-            if config.check_count and step % config.check_every == 0:
-                self.check()
-        bar.close()
-        accelerator.wait_for_everyone()
-        if accelerator.num_processes > 1:
-            time.sleep(1)  # as in train_lgvi: Gloo's threads must let go of the last tensors
-        accelerator.end_training()
-        if not written:
-            raise LGVIError(
-                f"the last checkpoint could not be written to {folder}: make room there"
-            )
-        logger.info("done: %d steps", self.progress.step)
-
-    def train_step(self, batch: ChatBatch) -> dict[str, Tensor]:
-        """One step of the optimizer; returns the losses."""
-        config, step = self.config, self.progress.step
-        factor = rate_factor("linear", config.optimizer, step, config.max_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = getattr(config.optimizer, group["name"]) * factor
-        batch = batch.to(self.accelerator.device)
-        with self.accelerator.autocast():
-            parts = self.model(batch, config.attribute_weight)
-        self.accelerator.backward(parts["loss"])
-        self.accelerator.clip_grad_norm_(self.trained(), config.optimizer.max_grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.progress.step += 1
-        self.ema.step(self.trained())
-        return {name: value.detach() for name, value in parts.items()}
-
-    def save(self, folder: Path) -> bool:
-        """Writes a checkpoint with the averaged weights; False where the disk is full."""
-        weights: dict[str, Tensor] = {}
-        if self.accelerator.is_main_process:
-            with averaged(self.ema, self.trained()):
-                state = self.plain.state_dict()
-                weights = {k: v.cpu().clone() for k, v in state.items() if k.startswith(PREFIX)}
-        keep = self.config.keep_checkpoints
-        return checkpoints.save(self.accelerator, folder, self.progress.step, weights, keep)
-
-    def check(self) -> None:
-        """Asks the averaged model about held-out clips, and logs how often it is right."""
-        if self.accelerator.is_main_process:
-            self.shown = self.shown or held_out(self.reading, self.config.check_count)
-            self.plain.eval()
-            with averaged(self.ema, self.trained()), self.accelerator.autocast():
-                found = score(self.plain.llava, self.reading, self.shown).named()
-            self.plain.train()
-            logger.info("step %d, held-out: %s", self.progress.step, found)
-            values = {f"held-out/{name}": value for name, value in found.items()}
-            self.accelerator.log(values, step=self.progress.step)
-        self.accelerator.wait_for_everyone()
-
-
 def train(config: ChatConfig) -> None:
-    """Runs the training, or the rest of it."""
+    """Run the training, or the rest of it. Raises LGVIError for whatever it cannot start with."""
     with logging_redirect_tqdm():
-        Trainer(config).run()
+        build_trainer(config).run()
+
+
+def build_trainer(config: ChatConfig) -> Trainer[ChatBatch]:
+    """Data, network and optimizer of one process, ready for the loop."""
+    accelerator = start(config)
+    tokenizer = run_tokenizer(config, accelerator)
+    llava = llava_config(config, tokenizer)
+    learner = ChatLearner(llava)
+    if config.start_from is not None:
+        start_from(config.start_from, learner)
+    encoder = encoder_for(config, llava, tokenizer)
+    batches = ChatBatches(config, encoder, accelerator.process_index, accelerator.num_processes)
+    conversations: list[HeldOut] = []
+
+    def losses(model: nn.Module, batch: ChatBatch) -> dict[str, Tensor]:
+        with accelerator.autocast():
+            return model(batch, config.attribute_weight)
+
+    def rate(group: str, step: int) -> float:
+        factor = rate_factor("linear", config.optimizer, step, config.max_steps)
+        return config.optimizer.rates[group] * factor
+
+    def exported(state: State) -> State:
+        return {name: value for name, value in state.items() if name.startswith(PREFIX)}
+
+    def check(trainer: Trainer[ChatBatch]) -> None:
+        """Ask the averaged model about held-out pictures, and log how often it is right."""
+        if not accelerator.is_main_process:
+            return
+        if not conversations:
+            conversations.extend(held_out(encoder, config.check_count))
+        with trainer.evaluating():
+            found = score(learner.llava, encoder, conversations).named()
+        logger.info("step %d, held-out: %s", trainer.progress.step, found)
+        values = {f"held-out/{name}": value for name, value in found.items()}
+        accelerator.log(values, step=trainer.progress.step)
+
+    task = Task(
+        learner,
+        build_optimizer(learner, config.optimizer),
+        batches,
+        losses=losses,
+        rate=rate,
+        exported=exported,
+        check_changes=lambda: check_changes(config),
+        look=check if config.check_count else None,
+        look_every=config.check_every,
+    )
+    return Trainer(config, accelerator, task)
 
 
 def main() -> None:
@@ -197,7 +104,7 @@ def main() -> None:
         if args.export:
             export(args.export, args.output)
         else:
-            train(read_config(args.config, ChatConfig))
+            train(read_yaml_config(args.config, ChatConfig))
     except LGVIError as error:
         sys.exit(str(error))
 

@@ -11,7 +11,6 @@ chat model token embeddings, projector and MM head. Resuming and several process
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,76 +22,75 @@ from lgvi_core.chat.reply import reply
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
-from .batches import Batches
-from .config import Rate, read_config
 from .data.sample import Sample
-from .joint.batches import JointCachedBatches, JointReaderBatches
+from .engine.config import read_yaml_config
+from .engine.progress import start_logging
+from .engine.trainer import State, Trainer, start
 from .joint.config import JointConfig
-from .joint.model import build_joint, load_chat_of, reading_of, text_width
-from .model import LGVI, build_optimizer
-from .progress import BrokenSamples, start_logging
-from .train_lgvi import Trainer, count_broken, open_readers
-
-
-class JointTrainer(Trainer):
-    """A Trainer whose text features come from a chat model."""
-
-    config: JointConfig
-    chat: ChatModel
-
-    def open_batches(self) -> tuple[Batches, BrokenSamples]:
-        config = self.config
-        self.chat = load_chat_of(config.chat, text_width(config))
-        reading, place = reading_of(self.chat), self.place()
-        if config.data.cache is not None:
-            cached = JointCachedBatches(config, self.chat.tokenizer, *place)
-            cached.reading = reading
-            return cached, BrokenSamples({})
-        read = JointReaderBatches(config, self.chat.tokenizer, *open_readers(config.data), *place)
-        read.reading = reading
-        return count_broken(read)
-
-    def build(self) -> tuple[LGVI, torch.optim.Optimizer]:
-        model = build_joint(self.config, self.chat)
-        return model, build_optimizer(model, self.config.optimizer, self._chat_rates())
-
-    def rate(self, part: str) -> Rate:
-        return self._chat_rates().get(part) or super().rate(part)
-
-    def _chat_rates(self) -> dict[str, Rate]:
-        chat = self.config.chat
-        return {"chat": chat.rate, "mm_head": chat.mm_head_rate or chat.rate}
-
-    def is_exported(self, name: str) -> bool:
-        """Of the chat model what is trained; the rest is in the folder that it came from."""
-        frozen = name.startswith("chat.") and name not in self.trained_names()
-        return not frozen and super().is_exported(name)
-
-    def trained_names(self) -> set[str]:
-        return {name for name, p in self.plain.named_parameters() if p.requires_grad}
-
-    def condition(self, sample: Sample) -> str | Tensor:
-        """The features of the reply to the sample's request; zeros where it names nothing."""
-        frames = torch.from_numpy(sample.source).float() / 255
-        turns = [Turn(*turn) for turn in sample.turns] or [Turn(sample.sentence, "")]
-        model: Any = self.plain
-        self.chat.llava = model.chat
-        answer = reply(
-            self.chat, frames, turns[-1].request, turns[:-1], temperature=0, max_tokens=128
-        )
-        if answer.features is not None:
-            return answer.features
-        width = self.plain.unet.config.cross_attention_dim
-        return torch.zeros(1, self.config.chat.feature_length, width)
-
-    def pipeline(self) -> LGVIPipeline:
-        return LGVIPipeline(self.plain.unet, self.vae, None, None, self.scheduler)
+from .joint.model import LGVII, build_joint, encoder_of, load_chat_of, text_width
+from .joint.text import Conversations
+from .lgvi.batch import Batch
+from .lgvi.data import open_video_data
+from .lgvi.model import build_optimizer
+from .lgvi.objective import VideoObjective
+from .lgvi.task import check_sharding, video_task
 
 
 def train(config: JointConfig) -> None:
-    """Runs the training, or the rest of it."""
+    """Run the training, or the rest of it. Raises LGVIError for whatever it cannot start with."""
     with logging_redirect_tqdm():
-        JointTrainer(config).run()
+        build_trainer(config).run()
+
+
+def build_trainer(config: JointConfig) -> Trainer[Batch]:
+    """Data, both networks and optimizer of one process, ready for the loop."""
+    accelerator = start(config)
+    check_sharding(config, accelerator)
+    chat = load_chat_of(config.chat, text_width(config))
+    data = open_video_data(config, accelerator, Conversations(encoder_of(chat)))
+    model = build_joint(config, chat)
+    rates = config.optimizer.rates | config.chat.rates
+    optimizer = build_optimizer(model, config.optimizer, rates)
+    objective = VideoObjective(config, accelerator, data.scheduler, data.vae)
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+
+    def exported(state: State) -> State:
+        """Of the chat model what is trained; the rest is in the folder that it came from."""
+        return {
+            name: value
+            for name, value in state.items()
+            if not name.startswith("attribute_heads.")
+            and (name in trained or not name.startswith("chat."))
+        }
+
+    def pipeline() -> LGVIPipeline:
+        return LGVIPipeline(model.unet, data.vae, None, None, data.scheduler)
+
+    task = video_task(
+        config,
+        data,
+        model,
+        optimizer,
+        objective,
+        rates,
+        exported,
+        pipeline,
+        condition=lambda sample: reply_features(chat, model, sample),
+    )
+    return Trainer(config, accelerator, task)
+
+
+def reply_features(chat: ChatModel, model: LGVII, sample: Sample) -> Tensor:
+    """Features [1, n, d] of the reply to a sample's request; zeros where it names nothing."""
+    frames = torch.from_numpy(sample.source).float() / 255
+    turns = [Turn(*turn) for turn in sample.turns] or [Turn(sample.sentence, "")]
+    chat.llava = model.chat
+    answer = reply(chat, frames, turns[-1].request, turns[:-1], temperature=0, max_tokens=128)
+    if answer.features is not None:
+        return answer.features
+    length = chat.format.feature_length
+    assert length is not None
+    return torch.zeros(1, length, model.unet.config.cross_attention_dim)
 
 
 def main() -> None:
@@ -103,7 +101,7 @@ def main() -> None:
     args = parser.parse_args()
     start_logging()
     try:
-        train(read_config(args.config, JointConfig))
+        train(read_yaml_config(args.config, JointConfig))
     except LGVIError as error:
         sys.exit(str(error))
 

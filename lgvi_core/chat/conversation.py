@@ -51,16 +51,16 @@ class Turn:
     reply: str
 
 
-def defuse(text: str, special: Sequence[str] = ()) -> str:
+def escape(text: str, special: Sequence[str] = ()) -> str:
     """A person's text with every mark, end or picture sign taken apart, so that it is only text.
 
     `special` are the tokenizer's own special tokens.
     """
     text = MARK.sub(lambda mark: mark[0].translate(_BRACKETS), text)
-    return defuse_reply(text.replace("{{", "{ {").replace("}}", "} }"), special)
+    return escape_reply(text.replace("{{", "{ {").replace("}}", "} }"), special)
 
 
-def defuse_reply(text: str, special: Sequence[str] = ()) -> str:
+def escape_reply(text: str, special: Sequence[str] = ()) -> str:
     """An earlier reply: its prompt marks are its own, but it ends no turn and shows no picture."""
     signs = {sign.strip() for sign in (*_SIGNS, *special)}
     wholes = sorted((sign for sign in signs if len(sign) > 1), key=len, reverse=True)
@@ -83,7 +83,7 @@ def render(
     parts = [system, " "]
     for number, turn in enumerate((*history, Turn(request, ""))):
         pictures = f"{IMAGE}\n" * images if number == 0 else ""
-        parts.append(f"User: {pictures}{defuse(turn.request, special)} Assistant:")
+        parts.append(f"User: {pictures}{escape(turn.request, special)} Assistant:")
         if number < len(history):
-            parts.append(f" {defuse_reply(turn.reply, special)}{END_OF_REPLY}")
+            parts.append(f" {escape_reply(turn.reply, special)}{END_OF_REPLY}")
     return "".join(parts)

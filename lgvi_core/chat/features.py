@@ -16,7 +16,7 @@ def prompt_span(prompt: Prompt, tokens: int, chat_format: ChatFormat) -> range:
     return span[: chat_format.feature_length]
 
 
-def fill_up(features: Tensor, chat_format: ChatFormat) -> Tensor:
+def pad_features(features: Tensor, chat_format: ChatFormat) -> Tensor:
     """[b, n, d] with zeros behind, up to the format's `feature_length`."""
     if chat_format.feature_length is None:
         return features

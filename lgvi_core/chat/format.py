@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ..config import read_config
-from ..weights_io import read_json
+from ..checkpoint.files import read_json
+from ..config import parse_config
 from .conversation import IMAGE, SYSTEM_PROMPT
 
 FORMAT_FILE = "lgvi_chat.json"
@@ -50,7 +50,7 @@ def read_format(folder: Path) -> ChatFormat | None:
     path = folder / FORMAT_FILE
     if not path.is_file():
         return None
-    return read_config(ChatFormat, read_json(path), str(path))
+    return parse_config(ChatFormat, read_json(path), str(path))
 
 
 def write_format(chat_format: ChatFormat, folder: Path) -> None:

@@ -13,14 +13,14 @@ MAX_TURNS = 100
 MAX_CHARACTERS = 100_000
 
 
-class _Turn(BaseModel):
+class _SavedTurn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     request: str = Field(max_length=MAX_CHARACTERS)
     reply: str = Field(max_length=MAX_CHARACTERS)
 
 
-_TURNS = TypeAdapter(list[_Turn])
+_TURNS = TypeAdapter(list[_SavedTurn])
 
 
 def write_history(turns: Sequence[Turn]) -> str:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
+from ..checkpoint.files import read_tensors
 from ..errors import CheckpointError
-from ..weights_io import read_tensors
 
 TEXT_FEATURES = 768  # of CLIP ViT-L/14, which the U-Net's cross-attention reads
 RELEASED_PARTS = {

@@ -14,8 +14,8 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 
+from ..checkpoint.files import read_json
 from ..errors import CheckpointError, LGVIError
-from ..weights_io import read_json
 from .format import PLAIN_FORMAT, ChatFormat, read_format
 from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_files
 from .vision import CLIP_MEAN, CLIP_STD

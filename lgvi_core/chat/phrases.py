@@ -9,7 +9,7 @@ _SEPARATOR = re.compile(rf"\s*(?:,|;)\s*(?:and\s+)?|\s+and\s+(?={_DETERMINER})",
 _ARTICLES = re.compile(r"^(?:(?:the|a|an|all|both)\s+)+", re.I)
 
 
-def objects_of(prompt: str) -> tuple[str, ...]:
+def noun_phrases(prompt: str) -> tuple[str, ...]:
     """ "remove the bird on the left and the cat" as ("bird on the left", "cat")."""
     words = _VERB.sub("", prompt.strip().rstrip(".!"))
     phrases = (_ARTICLES.sub("", part.strip()) for part in _SEPARATOR.split(words))

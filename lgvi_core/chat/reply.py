@@ -10,10 +10,10 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from ..errors import LGVIError
 from .conversation import Turn, render
-from .features import fill_up, prompt_span
+from .features import pad_features, prompt_span
 from .marks import find_prompt
 from .model import ChatModel
-from .phrases import objects_of
+from .phrases import noun_phrases
 from .tokens import decode, encode
 from .vision import prepare_pixels
 
@@ -73,8 +73,8 @@ def reply(
     if model.llava.mm_head is not None:
         span = prompt_span(found, len(states), model.format)
         features = model.llava.mm_head(states[None, span.start : span.stop]).float()
-        features = fill_up(features, model.format)
-    return Reply(text, found.text, objects_of(found.text), "", features, turns)
+        features = pad_features(features, model.format)
+    return Reply(text, found.text, noun_phrases(found.text), "", features, turns)
 
 
 def prepare_inputs(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..frames import check_frames
+from ..canvas import check_frames
 from .format import Framing
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -2,83 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from lgvi_core.chat import conversation
-from lgvi_core.chat.conversation import END_OF_REPLY, render
-from lgvi_core.chat.format import ChatFormat
-from lgvi_core.chat.tokens import encode, token_starts
-from lgvi_core.chat.vision import prepare_pixels
 from lgvi_core.errors import LGVIError
 
-from ..attributes import FLAGS, NONE, attribute_map
-from ..data.conversations import Turn, converse
-from ..data.prompts import from_left, told
-from ..data.scenes import SceneObject
+from ..data.drawn.scenes import SceneObject
+from ..data.language.conversations import converse
+from ..data.language.prompts import from_left
+from ..lgvi.attributes import FLAGS, NONE, attribute_map
 from .config import ChatConfig
-from .frames import MOST_OBJECTS, FrameCache
+from .encoder import IGNORED, ConversationEncoder
+from .frames import FrameCache
 
-IGNORED = -100
 COVERED = 0.25  # from this share of a patch on an object counts as shown there
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What turns text and pictures into the model's inputs."""
-
-    tokenizer: Any
-    image_token: int
-    image_size: int
-    patch_size: int
-    format: ChatFormat
-
-    @property
-    def side(self) -> int:
-        """Patches along a picture's side."""
-        return self.image_size // self.patch_size
-
-    def ids(self, text: str) -> list[int]:
-        return encode(self.tokenizer, text, self.image_token, self.side**2)
-
-    def prefix(self, turns: Sequence[Turn], number: int, images: int) -> str:
-        """The text up to where the reply of turn `number` begins."""
-        history = [conversation.Turn(turn.request, turn.reply) for turn in turns[:number]]
-        request = turns[number].request
-        return render(request, history, images, self.format.system_prompt)
-
-    def with_labels(self, turns: Sequence[Turn], images: int) -> tuple[list[int], list[int]]:
-        """Ids of a whole conversation, and the same with all but the replies IGNORED.
-
-        Without pictures what only they could tell is IGNORED too.
-        """
-        text, learnt = "", set()
-        for number, turn in enumerate(turns):
-            text = self.prefix(turns, number, images)
-            whole = f"{text} {turn.reply}{END_OF_REPLY}"
-            learnt |= {*range(len(text), len(whole))}
-            for part in () if images else told(turn.reply):
-                learnt -= {*range(len(text) + part.start, len(text) + 1 + part.stop)}
-            text = whole
-        ids, starts = self.ids(text), token_starts(self.tokenizer, text, self.side**2)
-        labels = [i if at in learnt else IGNORED for i, at in zip(ids, starts, strict=True)]
-        return ids, labels
-
-    def pixels(self, frames: Tensor) -> Tensor:
-        """[m, 3, s, s] of float frames [f, h, w, 3] in 0..1."""
-        return prepare_pixels(frames, self.image_size, self.format.framing, self.format.frames)
-
-    def coverage(self, masks: Tensor) -> Tensor:
-        """How much of every patch [n, side, side] each of three masks [h, w, n] covers."""
-        nothing, unit = (0.0,) * MOST_OBJECTS, (1.0,) * MOST_OBJECTS
-        size, framing = self.image_size, self.format.framing
-        shown = prepare_pixels(masks[None], size, framing, mean=nothing, std=unit)
-        return F.avg_pool2d(shown, self.patch_size)[0]
 
 
 @dataclass(frozen=True)
@@ -98,7 +38,17 @@ class ChatBatch:
     order: Tensor
     joint: bool
 
+    kind = ""
+    broken = ()
+    frames = 1
+
+    @property
+    def samples(self) -> int:
+        """How many pictures it holds."""
+        return len(self.pixels)
+
     def to(self, device: torch.device) -> "ChatBatch":
+        """The batch on a device."""
         moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
         return ChatBatch(**moved, joint=self.joint)
 
@@ -107,9 +57,9 @@ class ChatBatches(Dataset[ChatBatch]):
     """The run's batches for one of several processes."""
 
     def __init__(
-        self, config: ChatConfig, reading: Reading, rank: int = 0, processes: int = 1
+        self, config: ChatConfig, encoder: ConversationEncoder, rank: int = 0, processes: int = 1
     ) -> None:
-        self.config, self.reading = config, reading
+        self.config, self.encoder = config, encoder
         self.rank, self.processes = rank, processes
         for name in ("batch", "apart_pictures", "apart_talks"):
             if getattr(config.data, name) % processes:
@@ -142,7 +92,7 @@ class ChatBatches(Dataset[ChatBatch]):
                 pictures.append(self._picture(rng, *self._scene(rng))[0])
         pixels, attributes, order = (torch.stack(x) for x in zip(*pictures, strict=True))
         tokens, labels = zip(*columns, strict=True)
-        pad = self.reading.tokenizer.pad_token_id
+        pad = self.encoder.tokenizer.pad_token_id
         return ChatBatch(
             pixels, padded(tokens, pad), padded(labels, IGNORED), attributes, order, joint
         )
@@ -174,7 +124,7 @@ class ChatBatches(Dataset[ChatBatch]):
             aspect = frame.shape[1] / frame.shape[0]
             frame, masks = frame[:, ::-1], masks[:, ::-1]
             objects = [mirrored(thing, aspect) for thing in objects]
-        reach = self.reading.patch_size // 2
+        reach = self.encoder.patch_size // 2
         top, left = rng.integers(0, 2 * reach + 1, 2)
         frame, masks = (
             np.pad(part, ((reach, reach), (reach, reach), (0, 0)), mode="edge")[
@@ -183,14 +133,14 @@ class ChatBatches(Dataset[ChatBatch]):
             for part in (frame, masks)
         )
         shown, covered = (torch.from_numpy(part.copy()) for part in (frame, masks))
-        attributes, order = patch_targets(self.reading.coverage(covered), objects)
-        return (self.reading.pixels(shown[None])[0], attributes, order), objects
+        attributes, order = patch_targets(self.encoder.coverage(covered), objects)
+        return (self.encoder.pixels(shown[None])[0], attributes, order), objects
 
     def _text(
         self, rng: np.random.Generator, objects: Sequence[SceneObject], turns: int, images: int
     ) -> tuple[Tensor, Tensor]:
         """Tokens and labels of a conversation about a picture of `objects`."""
-        tokens, labels = self.reading.with_labels(converse(rng, objects, turns), images)
+        tokens, labels = self.encoder.with_labels(converse(rng, objects, turns), images)
         return torch.tensor(tokens), torch.tensor(labels)
 
     def _present(self, rng: np.random.Generator, count: int) -> tuple[int, ...]:

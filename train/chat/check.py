@@ -10,15 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lgvi_core.chat import conversation
-from lgvi_core.chat.conversation import render
+from lgvi_core.chat.conversation import Turn, render
 from lgvi_core.chat.marks import Prompt, find_prompts
 
-from ..data.conversations import Conversation, Turn, make_conversation
-from ..data.prompts import is_sentence, removed_by, scene_in
-from ..data.scenes import SceneObject, draw_scene
-from ..data.synthetic import FRAME_SIZES, scene_of
-from .batches import IGNORED, Reading
+from ..data.drawn.scenes import SceneObject, draw_scene
+from ..data.drawn.synthetic import FRAME_SIZES, scene_of
+from ..data.language.conversations import Conversation, LabelledTurn, make_conversation
+from ..data.language.prompts import is_sentence, removed_by, scene_in
+from .encoder import IGNORED, ConversationEncoder
 
 MOST_TOKENS = 120
 GREY = 0.5
@@ -26,7 +25,7 @@ ASKED_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Shown:
+class HeldOut:
     """A held-out conversation and what the model sees with it: `pixels` [m, 3, s, s]."""
 
     talk: Conversation
@@ -55,7 +54,7 @@ class Scores:
         return {name: round(value, 4) for name, value in vars(self).items()}
 
 
-def held_out(reading: Reading, count: int, blank: bool = False) -> list[Shown]:
+def held_out(encoder: ConversationEncoder, count: int, blank: bool = False) -> list[HeldOut]:
     """`count` conversations, with their first frames or with grey ones."""
     found = []
     for number in range(count):
@@ -66,38 +65,40 @@ def held_out(reading: Reading, count: int, blank: bool = False) -> list[Shown]:
             scene = scene_of("held-out", number, 1, width / height)
             drawn = draw_scene(scene, height, width).compose(range(len(scene.objects)))
             frames = torch.from_numpy(drawn).float() / 255
-        found.append(Shown(talk, reading.pixels(frames)))
+        found.append(HeldOut(talk, encoder.pixels(frames)))
     return found
 
 
-def score(llava: Any, reading: Reading, shown: Sequence[Shown]) -> Scores:
+def score(llava: Any, encoder: ConversationEncoder, conversations: Sequence[HeldOut]) -> Scores:
     """Asks every turn of every conversation, the likeliest token each time."""
-    replies: list[list[str]] = [[] for _ in shown]
-    for number in range(max(len(item.talk.turns) for item in shown)):
-        asked = [i for i, item in enumerate(shown) if len(item.talk.turns) > number]
+    replies: list[list[str]] = [[] for _ in conversations]
+    for number in range(max(len(item.talk.turns) for item in conversations)):
+        asked = [i for i, item in enumerate(conversations) if len(item.talk.turns) > number]
         for first in range(0, len(asked), ASKED_AT_ONCE):
             some = asked[first : first + ASKED_AT_ONCE]
             texts = []
             for i in some:
-                turns = shown[i].talk.turns
+                turns = conversations[i].talk.turns
                 history = [
-                    conversation.Turn(turn.request, reply)
+                    Turn(turn.request, reply)
                     for turn, reply in zip(turns, replies[i], strict=False)
                 ]
-                system = reading.format.system_prompt
+                system = encoder.format.system_prompt
                 texts.append(render(turns[number].request, history, 1, system))
-            pixels = torch.cat([shown[i].pixels for i in some])
-            for i, text in zip(some, answer(llava, reading, texts, pixels), strict=True):
+            pixels = torch.cat([conversations[i].pixels for i in some])
+            for i, text in zip(some, answer(llava, encoder, texts, pixels), strict=True):
                 replies[i].append(text)
-    return _judge(shown, replies, _reason(llava, reading, shown))
+    return _judge(conversations, replies, _reason(llava, encoder, conversations))
 
 
 @torch.inference_mode()
-def _reason(llava: Any, reading: Reading, shown: Sequence[Shown]) -> list[bool]:
+def _reason(
+    llava: Any, encoder: ConversationEncoder, conversations: Sequence[HeldOut]
+) -> list[bool]:
     """Whether each conversation's replies are found when the scene is told instead of shown."""
     found = []
-    for item in shown:
-        ids, labels = reading.with_labels(item.talk.turns, 0)
+    for item in conversations:
+        ids, labels = encoder.with_labels(item.talk.turns, 0)
         tokens, wanted = torch.tensor([ids], device=llava.device), torch.tensor(labels)[1:]
         likeliest = llava(input_ids=tokens).logits[0, :-1].argmax(-1).cpu()
         found.append(bool((likeliest == wanted)[wanted != IGNORED].all()))
@@ -105,10 +106,12 @@ def _reason(llava: Any, reading: Reading, shown: Sequence[Shown]) -> list[bool]:
 
 
 @torch.inference_mode()
-def answer(llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor) -> list[str]:
+def answer(
+    llava: Any, encoder: ConversationEncoder, texts: Sequence[str], pixels: Tensor
+) -> list[str]:
     """The replies to rendered `texts`, one picture [1, 3, s, s] of `pixels` each."""
-    tokenizer = reading.tokenizer
-    rows = [reading.ids(text) for text in texts]
+    tokenizer = encoder.tokenizer
+    rows = [encoder.ids(text) for text in texts]
     longest = max(map(len, rows))
     pad = tokenizer.pad_token_id
     tokens = torch.tensor([[pad] * (longest - len(row)) + row for row in rows])
@@ -129,12 +132,12 @@ def answer(llava: Any, reading: Reading, texts: Sequence[str], pixels: Tensor) -
 
 
 def _judge(
-    shown: Sequence[Shown], replies: Sequence[Sequence[str]], reasoned: Sequence[bool]
+    conversations: Sequence[HeldOut], replies: Sequence[Sequence[str]], reasoned: Sequence[bool]
 ) -> Scores:
     right: list[bool] = []
     silent: list[bool] = []
     formed, scene = [], []
-    for item, texts in zip(shown, replies, strict=True):
+    for item, texts in zip(conversations, replies, strict=True):
         objects = item.talk.objects
         for turn, text in zip(item.talk.turns, texts, strict=True):
             (right if turn.has_prompt else silent).append(_is_right(turn, text, objects))
@@ -147,7 +150,7 @@ def _judge(
     return Scores(*(sum(x) / len(x) if x else 0.0 for x in shares))
 
 
-def _is_right(turn: Turn, text: str, objects: Sequence[SceneObject]) -> bool:
+def _is_right(turn: LabelledTurn, text: str, objects: Sequence[SceneObject]) -> bool:
     """Whether a reply's last prompt names exactly what has to go; none where nothing has to."""
     prompts = _prompts(text)
     if not turn.has_prompt:

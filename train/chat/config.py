@@ -6,20 +6,16 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lgvi_core.errors import LGVIError
 
-from ..config import read_run_config
+from ..engine.config import Section, read_run_config
 
 _MODEL_KEYS = ("seed", "system_prompt", "vocabulary", "vision", "text")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ChatDataConfig(_Section):
+class ChatDataConfig(Section):
     """Pictures and conversations. Batches are counted over all processes."""
 
     cache: Path = Field(description="scenes drawn by train.chat.frames")
@@ -44,7 +40,7 @@ class ChatDataConfig(_Section):
     empty_share: float = Field(0.03, ge=0, le=1, description="of pictures of the background alone")
 
 
-class ChatOptimizerConfig(_Section):
+class ChatOptimizerConfig(Section):
     """AdamW; the learning rates rise linearly, stay, and fall linearly to 0."""
 
     vision: float = Field(1e-3, gt=0, description="peak rate of vision tower, projector and heads")
@@ -56,8 +52,13 @@ class ChatOptimizerConfig(_Section):
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
     ema_decay: float = Field(0.998, ge=0, lt=1, description="of the average that is exported")
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """The peak learning rates by the names of the optimizer's groups."""
+        return {"vision": self.vision, "language": self.language}
 
-class ChatConfig(_Section):
+
+class ChatConfig(Section):
     """One run from random weights, or from those of another."""
 
     output: Path = Field(description="folder for checkpoints, tokenizer and TensorBoard logs")

@@ -7,19 +7,20 @@ A scene with three objects gives eight pictures. A shard that is there is not dr
 
 import argparse
 import logging
-import multiprocessing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from lgvi_core.checkpoint.files import whole_file
 from lgvi_core.errors import LGVIError
 
-from ..data.scenes import SceneObject, draw_scene
-from ..data.synthetic import FRAME_SIZES, scene_of
+from ..data.drawn.scenes import SceneObject, draw_scene
+from ..data.drawn.synthetic import FRAME_SIZES, scene_of
+from ..engine.workers import map_in_workers
 
 SCENES_PER_SHARD = 100
 MOST_OBJECTS = 3
@@ -35,7 +36,7 @@ def frame_size(shard: int) -> tuple[int, int]:
     return FRAME_SIZES[shard % len(FRAME_SIZES)]
 
 
-def objects_of(scene: int) -> tuple[SceneObject, ...]:
+def scene_objects(scene: int) -> tuple[SceneObject, ...]:
     """What a scene of the cache holds, made again from its number."""
     height, width = frame_size(scene // SCENES_PER_SHARD)
     return scene_of("train", scene, 1, width / height).objects
@@ -43,7 +44,6 @@ def objects_of(scene: int) -> tuple[SceneObject, ...]:
 
 def write_shard(folder: Path, number: int) -> None:
     """Draws the scenes of one shard: uint8 [scenes, channels, h, w]."""
-    cv2.setNumThreads(1)
     height, width = frame_size(number)
     channels = BACKGROUND + MOST_OBJECTS * LAYER
     shard = np.zeros((SCENES_PER_SHARD, channels, height, width), np.uint8)
@@ -53,10 +53,8 @@ def write_shard(folder: Path, number: int) -> None:
         parts = [layers.background[0], *layers.objects[:, 0]]
         drawn = np.concatenate([np.moveaxis(part, -1, 0) for part in parts])
         shard[i, : len(drawn)] = np.round(np.clip(drawn, 0, 1) * 255)
-    part = shard_path(folder, number).with_suffix(".partial")
-    with part.open("wb") as file:
+    with whole_file(shard_path(folder, number)) as path, path.open("wb") as file:
         np.save(file, shard)
-    part.replace(shard_path(folder, number))
 
 
 @dataclass
@@ -79,7 +77,7 @@ class FrameCache:
 
     def objects(self, scene: int) -> tuple[SceneObject, ...]:
         if scene not in self.known:
-            self.known[scene] = objects_of(scene)
+            self.known[scene] = scene_objects(scene)
         return self.known[scene]
 
     def picture(self, scene: int, present: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -112,10 +110,19 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     numbers = range(-(-args.scenes // SCENES_PER_SHARD))
     todo = [n for n in numbers if not shard_path(args.output, n).exists()]
-    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
-        work = pool.imap(partial(write_shard, args.output), todo)
-        for _ in tqdm(work, total=len(todo), unit="shard"):
-            pass
+    work = map_in_workers(_ShardWriter(args.output), todo, args.workers)
+    for _ in tqdm(work, total=len(todo), unit="shard"):
+        pass
+
+
+@dataclass(frozen=True)
+class _ShardWriter:
+    """Draws shards by number, in any process."""
+
+    folder: Path
+
+    def __call__(self) -> Callable[[int], None]:
+        return partial(write_shard, self.folder)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 
 from lgvi_core.chat.conversation import IMAGE
 
-from ..attributes import AttributeHeads, attribute_loss
-from .batches import IGNORED, ChatBatch
+from ..lgvi.attributes import AttributeHeads, attribute_loss
+from .batches import ChatBatch
 from .config import ChatConfig, ChatOptimizerConfig
+from .encoder import IGNORED
 from .frames import MOST_OBJECTS
 
 

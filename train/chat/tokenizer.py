@@ -4,15 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from lgvi_core.chat.conversation import END_OF_REPLY, IMAGE
 from lgvi_core.errors import LGVIError
 
-from ..data.conversations import make_conversation
-from ..data.synthetic import FRAME_SIZES
+from ..data.drawn.synthetic import FRAME_SIZES
+from ..data.language.conversations import make_conversation
+from ..engine.files import write_json
+from .config import ChatConfig
 
+TOKENIZER = "tokenizer"
+"""The folder in a run that holds its tokenizer."""
 START, PAD = "<s>", "<pad>"
 TEXTS = 4000
 
@@ -45,6 +50,33 @@ def read_tokenizer(folder: Path) -> Any:
     if not (folder / "tokenizer.json").is_file():
         raise LGVIError(f"no tokenizer in {folder}: name the output folder of a chat training")
     return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """With a configuration that all versions of transformers read alike."""
+    tokenizer.save_pretrained(folder)
+    values = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": tokenizer.bos_token,
+        "eos_token": tokenizer.eos_token,
+        "pad_token": tokenizer.pad_token,
+        "additional_special_tokens": [IMAGE],
+        "clean_up_tokenization_spaces": False,
+    }
+    write_json(folder / "tokenizer_config.json", values)
+
+
+def run_tokenizer(config: ChatConfig, accelerator: Accelerator) -> Any:
+    """The tokenizer of a run, learnt by the main process when the run begins."""
+    folder = config.output / TOKENIZER
+    if accelerator.is_main_process and not folder.is_dir():
+        if before := config.start_from:
+            tokenizer = read_tokenizer(before / TOKENIZER)
+        else:
+            tokenizer = train_tokenizer(config.vocabulary, config.system_prompt)
+        save_tokenizer(tokenizer, folder)
+    accelerator.wait_for_everyone()
+    return read_tokenizer(folder)
 
 
 def _texts(system_prompt: str) -> Iterator[str]:

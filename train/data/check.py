@@ -11,10 +11,9 @@ is read whole. The exit code is 1 if anything is broken.
 
 import argparse
 import json
-import multiprocessing
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,16 +25,17 @@ from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
 from lgvi_core.errors import LGVIError
+from lgvi_core.latents import LATENT_CHANNELS
 
-from .gqa_inpaint import GqaInpaintReader, GqaLayout
+from ..engine.workers import map_in_workers
 from .readers import DataSource, open_reader
-from .rovi import FRAMES_FOLDER, TARGETS_FOLDER, RoviReader, TooLarge
 from .sample import BrokenSample, Sample
-from .shards import INDEX, ShardReader
+from .sets.gqa_inpaint import GqaInpaintReader, GqaLayout
+from .sets.rovi import FRAMES_FOLDER, TARGETS_FOLDER, RoviReader, TooLarge
+from .sets.shards import INDEX, ShardReader
 
 KINDS = ("rovi", "gqa_inpaint", "shards", "latents")
 _LATENT_PATTERN = "*.safetensors"
-_LATENT_CHANNELS = 4
 _DIFFERENT = 40  # mean difference, of 255, outside the mask: pictures of different scenes
 _SHOWN = 50
 
@@ -152,59 +152,37 @@ def _subset(total: int, limit: int | None) -> list[int]:
     return sorted(int(i) for i in np.random.default_rng(0).choice(total, limit, replace=False))
 
 
-_reader: Checkable
-
-
 def _examine_all(reader: Checkable, chosen: list[int], workers: int) -> Iterator[Finding]:
-    bar = tqdm(total=len(chosen), unit="sample", disable=None)
-    with (
-        bar,
-        multiprocessing.get_context("spawn").Pool(workers, _start_worker, (reader,))
-        if workers > 1
-        else _InProcess(reader) as pool,
-    ):
-        for finding in pool.imap(_examine, chosen):
-            bar.update()
-            yield finding
+    found = map_in_workers(_Examiner(reader), chosen, workers if workers > 1 else 0)
+    yield from tqdm(found, total=len(chosen), unit="sample", disable=None)
 
 
-class _InProcess:
-    """A pool of this process alone."""
+@dataclass(frozen=True)
+class _Examiner:
+    """Reads samples by number, in any process, and says what is wrong with them."""
 
-    def __init__(self, reader: Checkable) -> None:
-        _start_worker(reader)
+    reader: Checkable
 
-    def __enter__(self) -> "_InProcess":
-        return self
+    def __call__(self) -> Callable[[int], Finding]:
+        return self._sample
 
-    def __exit__(self, *_: object) -> None: ...
-
-    imap = staticmethod(map)
-
-
-def _start_worker(reader: Checkable) -> None:
-    global _reader
-    cv2.setNumThreads(1)
-    _reader = reader
-
-
-def _examine(index: int) -> Finding:
-    try:
-        sample = _reader.examine(index)
-    except TooLarge as error:
-        return Finding(name=str(error), is_dropped=True)
-    except BrokenSample as error:
-        return Finding(problem=str(error))
-    frames, height, width = sample.mask.shape
-    return Finding(
-        sample.name,
-        sample.sentence,
-        sample.kind,
-        frames,
-        f"{width}x{height}",
-        not sample.mask.any(),
-        _contradiction(sample),
-    )
+    def _sample(self, index: int) -> Finding:
+        try:
+            sample = self.reader.examine(index)
+        except TooLarge as error:
+            return Finding(name=str(error), is_dropped=True)
+        except BrokenSample as error:
+            return Finding(problem=str(error))
+        frames, height, width = sample.mask.shape
+        return Finding(
+            sample.name,
+            sample.sentence,
+            sample.kind,
+            frames,
+            f"{width}x{height}",
+            not sample.mask.any(),
+            _contradiction(sample),
+        )
 
 
 def _contradiction(sample: Sample) -> str:
@@ -267,7 +245,7 @@ def _examine_latents(path: Path) -> Finding:
     if set(tensors) != {"latents", "masks"}:
         return Finding(problem=f"{path}: needs latents and masks; found {', '.join(tensors)}")
     latents, masks = tensors["latents"], tensors["masks"]
-    if latents.ndim != 4 or latents.shape[1] != _LATENT_CHANNELS:
+    if latents.ndim != 4 or latents.shape[1] != LATENT_CHANNELS:
         return Finding(problem=f"{path}: latents of shape {tuple(latents.shape)}")
     if masks.dtype != np.uint8 or masks.shape[1:] != latents.shape[2:]:
         return Finding(problem=f"{path}: masks {masks.dtype} of shape {tuple(masks.shape)}")

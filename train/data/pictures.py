@@ -98,3 +98,22 @@ def _open(file: Path | bytes, name: str, mode: str | None) -> Image.Image:
             "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
         )
         raise BrokenSample(f"{place}: {reason}") from error
+
+
+def cover_and_crop(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Frames [f, h, w] or [f, h, w, 3] that fill `size` (height, width): scaled, and cut around."""
+    height, width = frames.shape[1:3]
+    scale = max(size[0] / height, size[1] / width)
+    if (height, width) == tuple(size):
+        return frames
+    large = (max(size[0], round(height * scale)), max(size[1], round(width * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    top, left = (large[0] - size[0]) // 2, (large[1] - size[1]) // 2
+    return np.stack(
+        [
+            cv2.resize(np.ascontiguousarray(frame), large[::-1], interpolation=method)[
+                top : top + size[0], left : left + size[1]
+            ]
+            for frame in frames
+        ]
+    )

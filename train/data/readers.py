@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .emoji import FONT
-from .generated import GeneratedReader
-from .gqa_inpaint import GqaInpaintReader, GqaLayout
-from .rovi import MAX_AREA, RoviFields, RoviReader
+from .drawn.emoji import FONT
+from .drawn.generated import GeneratedReader
 from .sample import Reader
-from .shards import ShardReader
+from .sets.gqa_inpaint import GqaInpaintReader, GqaLayout
+from .sets.rovi import MAX_AREA, RoviFields, RoviReader
+from .sets.shards import ShardReader
 
 
 class _Source(BaseModel):

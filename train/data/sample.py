@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from .scenes import SceneObject
+    from .drawn.scenes import SceneObject
 
 
 class BrokenSample(Exception):

@@ -13,15 +13,14 @@ whose objects that go are object 1 together.
 import argparse
 import json
 import logging
-import multiprocessing
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, cast
 
-import cv2
 import numpy as np
 import yaml
 from PIL import Image
@@ -30,12 +29,14 @@ from tqdm import tqdm
 
 from lgvi_core.errors import LGVIError
 
-from .emoji import FONT
-from .generated import GeneratedReader
+from ..engine.files import write_text
+from ..engine.workers import map_in_workers
+from .drawn.emoji import FONT
+from .drawn.generated import GeneratedReader
 from .readers import DataSource, open_reader
-from .rovi import FRAMES_FOLDER, MASKS_FOLDER, TARGETS_FOLDER
 from .sample import BrokenSample, Reader, Sample
-from .shards import INDEX
+from .sets.rovi import FRAMES_FOLDER, MASKS_FOLDER, TARGETS_FOLDER
+from .sets.shards import INDEX
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def write_rovi(
             "name": sample["name"],
         }
         videos[video] = {"objects": {str(_OBJECT): entry}}
-    _write_json(output / split_file, videos)
+    _write_index(output / split_file, videos)
     return broken
 
 
@@ -108,7 +109,7 @@ def write_shards(
         else:
             writer.write({"__key__": f"{index:09d}", **made[1]})
     writer.close()
-    _write_json(output / INDEX, {"wids_version": 1, "shardlist": shards})
+    _write_index(output / INDEX, {"wids_version": 1, "shardlist": shards})
     return broken
 
 
@@ -155,49 +156,42 @@ def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
     return buffer.getvalue()
 
 
-_Made = tuple[dict[str, str], Files] | str
-_job: Callable[[int], tuple[int, _Made]]
+_Encoded = tuple[dict[str, str], Files] | str
+"""A sample's facts and files, or why it is broken."""
 
 
 def _encoded(
     reader: Reader, frames: int, encode: Callable[[Sample], Files], workers: int
-) -> Iterator[tuple[int, _Made]]:
-    """By index, in order: a sample's facts and files, or why it is broken."""
-    job = partial(_make, reader, frames, encode)
-    if workers < 2:
-        yield from map(job, tqdm(range(len(reader)), unit="clip"))
-        return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start_worker, (job,)) as pool:
-        yield from tqdm(pool.imap(_work, range(len(reader))), total=len(reader), unit="clip")
+) -> Iterator[tuple[int, _Encoded]]:
+    """All samples with their numbers, in order."""
+    encoder = _Encoder(reader, frames, encode)
+    numbers = range(len(reader))
+    done = map_in_workers(encoder, numbers, workers if workers > 1 else 0)
+    yield from enumerate(tqdm(done, total=len(numbers), unit="clip"))
 
 
-def _make(
-    reader: Reader, frames: int, encode: Callable[[Sample], Files], index: int
-) -> tuple[int, _Made]:
-    try:
-        sample = reader.read(index, frames, np.random.default_rng([0, index]))
-    except BrokenSample as error:
-        return index, str(error)
-    return index, (_facts(sample), encode(sample))
+@dataclass(frozen=True)
+class _Encoder:
+    """Reads and encodes samples by number, in any process."""
+
+    reader: Reader
+    frames: int
+    encode: Callable[[Sample], Files]
+
+    def __call__(self) -> Callable[[int], _Encoded]:
+        return self._sample
+
+    def _sample(self, index: int) -> _Encoded:
+        try:
+            sample = self.reader.read(index, self.frames, np.random.default_rng([0, index]))
+        except BrokenSample as error:
+            return str(error)
+        return _facts(sample), self.encode(sample)
 
 
-def _start_worker(job: Callable[[int], tuple[int, _Made]]) -> None:
-    global _job
-    cv2.setNumThreads(1)
-    _job = job
-
-
-def _work(index: int) -> tuple[int, _Made]:
-    return _job(index)
-
-
-def _write_json(path: Path, content: object) -> None:
-    """Last of all and at once, so that a data set with an index is whole."""
-    partial_path = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial_path.replace(path)
+def _write_index(path: Path, content: object) -> None:
+    """Last of all, so that a data set with an index is whole."""
+    write_text(path, json.dumps(content, indent=1))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -9,11 +9,11 @@ import numpy as np
 
 from lgvi_core.errors import LGVIError
 
-from ..batches import fit_frames
-from ..data.asked import make_asked_sample
+from ..data.drawn.asked import make_asked_sample
+from ..data.drawn.synthetic import make_sample
+from ..data.pictures import cover_and_crop
 from ..data.readers import open_reader
 from ..data.sample import Reader, Sample
-from ..data.synthetic import make_sample
 from .config import GeneratedConfig, ReaderConfig
 
 ReadClip = Callable[[int], Sample]
@@ -54,11 +54,13 @@ def _read(config: ReaderConfig, reader: Reader, number: int) -> Sample:
     size, objects = config.size, sample.object_masks
     return replace(
         sample,
-        source=fit_frames(sample.source, size),
-        target=fit_frames(sample.target, size),
-        mask=fit_frames(sample.mask, size),
-        object_masks=None if objects is None else np.stack([fit_frames(m, size) for m in objects]),
-        without={i: fit_frames(frames, size) for i, frames in sample.without.items()},
+        source=cover_and_crop(sample.source, size),
+        target=cover_and_crop(sample.target, size),
+        mask=cover_and_crop(sample.mask, size),
+        object_masks=None
+        if objects is None
+        else np.stack([cover_and_crop(m, size) for m in objects]),
+        without={i: cover_and_crop(frames, size) for i, frames in sample.without.items()},
     )
 
 

@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from lgvi_core.checkpoint import BUNDLED_MODEL
-from lgvi_core.sampling import TEXT_SCALE, VIDEO_SCALE
+from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
+from lgvi_core.settings import MaskSettings, SamplingSettings
 
+from ..data.drawn.synthetic import FRAME_SIZES
 from ..data.readers import DataSource
-from ..data.synthetic import FRAME_SIZES
 from .names import MEASURES
 
+_SAMPLING, _MASK = SamplingSettings(), MaskSettings()
 BASELINES = ("source", "vae")
 
 
@@ -28,8 +29,8 @@ class LGVIConfig(Section):
     name: str = Field(description="its row in the tables")
     model: Path = Field(BUNDLED_MODEL, description="diffusers folder or single safetensors file")
     steps: int = Field(50, gt=0, description="sampling steps")
-    text_scale: float = Field(TEXT_SCALE, description="guidance by the sentence")
-    video_scale: float = Field(VIDEO_SCALE, description="guidance by the source video")
+    text_scale: float = Field(_SAMPLING.text_scale, description="guidance by the sentence")
+    video_scale: float = Field(_SAMPLING.video_scale, description="guidance by the source video")
     seed: int = Field(0, description="of the noise, the same for every clip")
     working_size: int = Field(0, ge=0, description="long side in pixels; 0: the clips' own")
 
@@ -146,9 +147,13 @@ class ReaderConfig(Section):
 class CompositeConfig(Section):
     """How the result is laid over the source, as the node LGVI Composite does; its defaults."""
 
-    threshold: float = Field(0.5, ge=0, le=1, description="mask values from here on count")
-    grow: int = Field(8, description="pixels that the mask is grown by")
-    feather: int = Field(8, ge=0, description="pixels over which the grown mask fades out")
+    threshold: float = Field(
+        _MASK.threshold, ge=0, le=1, description="mask values from here on count"
+    )
+    grow: int = Field(_MASK.grow, description="pixels that the mask is grown by")
+    feather: int = Field(
+        _MASK.feather, ge=0, description="pixels over which the grown mask fades out"
+    )
 
 
 class DISConfig(Section):
@@ -281,7 +286,7 @@ class EvaluateConfig(Section):
         return (SourceConfig(), VAEConfig(model=vae), *self.methods)
 
 
-def read_config(path: Path, overrides: dict[str, Any]) -> EvaluateConfig:
+def read_evaluation_config(path: Path, overrides: dict[str, Any]) -> EvaluateConfig:
     """Reads and checks a YAML file; a wrong or unknown key raises pydantic's error naming it.
 
     `overrides` come from the command line: `model` (of the first lgvi method, whose row is then

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lgvi_core.frames import locate
+from lgvi_core.canvas import locate
 from lgvi_core.masks import composite, soft_mask
+from lgvi_core.settings import MaskSettings
 
 from ..data.sample import Sample
 from .config import CompositeConfig, MeasuresConfig
@@ -66,9 +67,8 @@ class Measurer:
 
 def composited_frames(sample: Sample, result: Result, config: CompositeConfig) -> np.ndarray:
     """The result over the source where its mask is: uint8 [f, h, w, 3], as LGVI Composite does."""
-    opacity = soft_mask(
-        torch.from_numpy(result.mask), config.threshold, config.grow, config.feather
-    )
+    settings = MaskSettings(config.threshold, config.grow, config.feather)
+    opacity = soft_mask(torch.from_numpy(result.mask), settings)
     source, frames = (torch.from_numpy(x).float() / 255 for x in (sample.source, result.frames))
     size = source.shape[1], source.shape[2]
     mixed = composite(source, frames, opacity, locate(size, size))

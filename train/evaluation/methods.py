@@ -10,13 +10,13 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from lgvi_core.attention import matmul_attention, scaled_dot_product_attention
+from lgvi_core.canvas import fit_canvas, from_canvas, to_canvas
 from lgvi_core.chat.model import load_chat
 from lgvi_core.chat.reply import Reply, reply
+from lgvi_core.checkpoint.parts import decode_latents, encode_images
 from lgvi_core.errors import LGVIError
-from lgvi_core.frames import fit_frames, from_canvas, to_canvas
-from lgvi_core.parts import decode_latents, encode_images
 from lgvi_core.pipeline import LGVIPipeline
+from lgvi_core.unet.attention import matmul_attention, scaled_dot_product_attention
 
 from ..data.sample import Sample
 from .config import (
@@ -128,7 +128,7 @@ class InstructPix2Pix:
 
     def __call__(self, sample: Sample) -> Result:
         size = sample.source.shape[1], sample.source.shape[2]
-        fit = fit_frames(size, self.config.working_size)
+        fit = fit_canvas(size, self.config.working_size)
         edited = [
             self.pipeline(
                 sample.sentence,
@@ -239,7 +239,7 @@ def read_pictures(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
 def round_trip(vae: Any, frames: np.ndarray, working_size: int = 0) -> np.ndarray:
     """uint8 `frames` [f, h, w, 3] encoded (the posterior's mean) and decoded by a diffusers VAE."""
     weight = next(vae.parameters())
-    fit = fit_frames((frames.shape[1], frames.shape[2]), working_size)
+    fit = fit_canvas((frames.shape[1], frames.shape[2]), working_size)
     canvas = rearrange(to_canvas(_floats(frames), fit), "f h w c -> f c h w") * 2 - 1
     decoded = decode_latents(vae, encode_images(vae, canvas.to(weight.device, weight.dtype)))
     restored = rearrange(decoded.float().cpu() / 2 + 0.5, "f c h w -> f h w c").clamp(0, 1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from lgvi_core.chat.marks import find_prompts
 
-from ..data.prompts import is_sentence, removed_by
+from ..data.language.prompts import is_sentence, removed_by
 from ..data.sample import Sample
 from .frame_measures import dilate
 
@@ -18,7 +18,7 @@ Values = dict[str, list[float]]
 """By measure: one value of the scene, or one of each object; what does not apply is left out."""
 
 
-def objects_of(sample: Sample) -> tuple[np.ndarray, tuple[int, ...]]:
+def measured_objects(sample: Sample) -> tuple[np.ndarray, tuple[int, ...]]:
     """Boolean masks [n, f, h, w] and the indices of those to go.
 
     Where a data set knows only what goes, all of it is one object.
@@ -36,7 +36,7 @@ def error(one: np.ndarray, other: np.ndarray, area: np.ndarray) -> float:
 
 def mask_measures(sample: Sample, predicted: np.ndarray) -> Values:
     """iou, right, twins and absent."""
-    masks, removed = objects_of(sample)
+    masks, removed = measured_objects(sample)
     if not removed:
         return {"absent": [float(predicted.mean() < ALONE)]}
     truth = sample.mask >= 128
@@ -54,7 +54,7 @@ def mask_measures(sample: Sample, predicted: np.ndarray) -> Values:
 
 def removal_measures(sample: Sample, result: np.ndarray, dilation: int) -> Values:
     """visible and clean for each object to go that the source shows; two_objects."""
-    masks, removed = objects_of(sample)
+    masks, removed = measured_objects(sample)
     found: Values = {}
     for i in removed:
         area = dilate(masks[i], dilation)
@@ -76,7 +76,7 @@ def damage(sample: Sample, result: np.ndarray, reference: np.ndarray, dilation: 
     """
     found = []
     for i, without in sample.without.items():
-        area = dilate(objects_of(sample)[0][i], dilation)
+        area = dilate(measured_objects(sample)[0][i], dilation)
         shown = error(without, sample.target, area)
         if shown > 0:
             found.append(error(result, reference, area) > DAMAGED * shown)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..engine.files import write_text
 from .config import BASELINES, EvaluateConfig
 from .names import MEASURES
-from .run import Record, seen_features, write_atomically
+from .run import Record, seen_features
 from .sheet import write_sheet
 from .statistics import Statistic, summarize_measures
 from .vfid import frechet_distance
@@ -82,9 +83,9 @@ def write_report(config: EvaluateConfig, records: Sequence[Record]) -> str:
     """Writes results.json, results.md and contact_sheet.png; returns the Markdown."""
     rows = summarize_rows(config, records)
     text = markdown(config, rows, broken_clips(records))
-    write_atomically(config.output / "results.md", text)
+    write_text(config.output / "results.md", text)
     content = json.dumps(as_json(config, rows, records), indent=1)
-    write_atomically(config.output / "results.json", content)
+    write_text(config.output / "results.json", content)
     baselines = {row.name for row in rows if row.baseline}
     shown = sorted(
         (r for r in records if r.row is not None and r.method not in baselines),

@@ -2,17 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import sha256
-from itertools import islice
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -20,6 +15,8 @@ from tqdm import tqdm
 from lgvi_core.errors import LGVIError
 
 from ..data.sample import BrokenSample
+from ..engine.files import write_text
+from ..engine.workers import results_as_they_come, use_threads
 from .clips import digest, open_clips
 from .config import AnyMethod, EvaluateConfig
 from .measure import VERSION, Measurer
@@ -63,50 +60,19 @@ def evaluate(config: EvaluateConfig) -> list[Record]:
     jobs = [(method, clip) for method in order for clip in numbers]
     found: dict[Job, Record] = {}
     with tqdm(total=len(jobs), unit="clip", smoothing=0.05) as progress:
-        for job, record in _finished(config, jobs):
+        workers = config.workers if config.workers > 1 else 0
+        for job, record in results_as_they_come(partial(Worker, config), jobs, workers):
             found[job] = record
             progress.set_postfix_str(record.method)
             progress.update()
     return [found[job] for job in sorted(jobs)]
 
 
-def _finished(config: EvaluateConfig, jobs: list[Job]) -> Iterator[tuple[Job, Record]]:
-    if config.workers == 1:
-        worker = Worker(config)
-        yield from ((job, worker(job)) for job in jobs)
-        return
-    # Spawned, not forked: a fork of a process with threads, or with a GPU, may hang.
-    with ProcessPoolExecutor(
-        config.workers, get_context("spawn"), _start_worker, (config,)
-    ) as pool:
-        try:
-            yield from _as_they_come(pool, jobs, 2 * config.workers)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _as_they_come(
-    pool: ProcessPoolExecutor, jobs: Iterable[Job], ahead: int
-) -> Iterator[tuple[Job, Record]]:
-    """A few jobs at a time, so that an error or Ctrl-C ends the run within a clip or two."""
-    waiting = iter(jobs)
-    running: dict[Future[Record], Job] = {}
-    while True:
-        for job in islice(waiting, ahead - len(running)):
-            running[pool.submit(_work, job)] = job
-        if not running:
-            return
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield running.pop(future), future.result()
-
-
 class Worker:
     """A process's share: one method open at a time, so that memory stays that of one model."""
 
     def __init__(self, config: EvaluateConfig) -> None:
-        torch.set_num_threads(config.threads)
-        cv2.setNumThreads(config.threads)
+        use_threads(config.threads)
         self.config = config
         self.device = pick_device(config.device)
         numbers, self.read = open_clips(config.data)
@@ -145,7 +111,7 @@ class Worker:
         folder.mkdir(parents=True, exist_ok=True)
         if shown:
             write_row(sample, result, f"{method.name}: {sample.sentence}", picture)
-        write_atomically(file, json.dumps(asdict(record)))
+        write_text(file, json.dumps(asdict(record)))
         return record
 
     def _open(self, number: int) -> Method:
@@ -158,28 +124,6 @@ class Worker:
         if self.measurer is None:
             self.measurer = Measurer(self.config.measures, self.device)
         return self.measurer
-
-
-_worker: Worker | None = None
-
-
-def _start_worker(config: EvaluateConfig) -> None:
-    global _worker
-    Thread(target=_end_with_parent, daemon=True).start()
-    _worker = Worker(config)
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot tell its processes; without this they would wait for ever."""
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(job: Job) -> Record:
-    if _worker is None:
-        raise RuntimeError("the process pool did not run its initializer")
-    return _worker(job)
 
 
 def check_files(config: EvaluateConfig) -> None:
@@ -220,13 +164,6 @@ def fingerprint(path: Path) -> list[Any]:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     stats = [(file, file.stat()) for file in files if file.exists()]
     return [[os.path.relpath(file, path), stat.st_size, stat.st_mtime_ns] for file, stat in stats]
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Writes all of `text` or nothing, whenever the process ends."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
 
 
 def seen_features(records: list[Record]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lgvi_core.checkpoint.files import whole_file
+
 from ..data.sample import Sample
-from ..pictures import GAP, Row, contact_sheet
+from ..engine.contact_sheet import GAP, Row, contact_sheet
 from .methods import Result
 
 CELL_HEIGHT = 128  # pixels; larger frames are shrunk to it
@@ -21,9 +23,8 @@ def write_row(sample: Sample, result: Result, caption: str, path: Path) -> None:
     mask = None
     if result.mask is not None:
         mask = _shrink(np.round(result.mask * 255).astype(np.uint8)) / 255
-    part = path.with_name(f".{path.name}")
-    contact_sheet([Row(caption, source, frames, target, mask)]).save(part)
-    part.replace(path)
+    with whole_file(path) as partial:
+        contact_sheet([Row(caption, source, frames, target, mask)]).save(partial, "PNG")
 
 
 def write_sheet(rows: Sequence[Path], path: Path) -> None:

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lgvi_core.chat.format import FeatureSpan
 
-from ..config import CONFIG_FILE, LoraConfig, Rate, TrainConfig
+from ..engine.config import CONFIG_FILE, Section
+from ..lgvi.config import LoraConfig, Rate, TrainConfig
 
 
 class ChatLoraConfig(LoraConfig):
@@ -19,10 +20,8 @@ class ChatLoraConfig(LoraConfig):
     )
 
 
-class ChatSection(BaseModel):
+class ChatSection(Section):
     """The LLaVA, of which token embeddings, projector and MM head are trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Path = Field(description="LLaVA folder: Hugging Face's layout, or the original 1.5's")
     end_to_end_weights: Path | None = Field(
@@ -44,6 +43,11 @@ class ChatSection(BaseModel):
     feature_length: int = Field(
         77, gt=0, le=4096, description="features are cut or filled up with zeros to this many"
     )
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """The learning rates by the names of the optimizer's groups."""
+        return {"chat": self.rate, "mm_head": self.mm_head_rate or self.rate}
 
 
 def run_config_kind(run: Path) -> type[TrainConfig]:

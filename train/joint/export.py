@@ -11,10 +11,11 @@ from torch import Tensor
 from lgvi_core.chat.format import write_format
 from lgvi_core.chat.llava import RELEASED_PARTS, common_name
 from lgvi_core.chat.model import MM_HEAD_FILE, ChatModel, load_chat
-from lgvi_core.checkpoint import CHAT_PARTS_FILE
+from lgvi_core.checkpoint.checkpoint import CHAT_PARTS_FILE
+from lgvi_core.checkpoint.files import whole_file
 from lgvi_core.errors import LGVIError
 
-from ..lora import add_lora, merge_lora
+from ..lgvi.lora import add_lora, merge_lora
 from .config import JointConfig
 from .model import is_trained, load_chat_of, text_width
 
@@ -56,10 +57,8 @@ def write_released_parts(config: JointConfig, weights: dict[str, Tensor], folder
             key = f"{2 * (int(layer) - 1)}.{kind}"
         tables[table][key] = value
     path = folder / CHAT_PARTS_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(tables, partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        torch.save(tables, partial)
     write_format(chat.format, path.parent)
 
 

@@ -10,14 +10,14 @@ from torch.nn import functional as F
 from lgvi_core.chat.format import ChatFormat
 from lgvi_core.chat.llava import Llava, MMHead
 from lgvi_core.chat.model import ChatModel, load_chat
-from lgvi_core.checkpoint import read_part
+from lgvi_core.checkpoint.checkpoint import read_sub_model
 from lgvi_core.config import read_unet_config
 from lgvi_core.errors import LGVIError
 
-from ..batches import ChatInput
-from ..chat.batches import IGNORED, Reading
-from ..lora import add_lora
-from ..model import LGVI, Predictions, build_model
+from ..chat.encoder import IGNORED, ConversationEncoder
+from ..lgvi.batch import ChatInput
+from ..lgvi.lora import add_lora
+from ..lgvi.model import LGVI, Predictions, build_model
 from .config import ChatSection, JointConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -73,7 +73,7 @@ class LGVII(LGVI):
 def text_width(config: JointConfig) -> int:
     """The width of the features that the U-Net of a run reads."""
     assert config.start_from is not None
-    values = {**read_part(config.start_from, "unet").config, **config.unet}
+    values = {**read_sub_model(config.start_from, "unet").config, **config.unet}
     return read_unet_config(values, str(config.start_from)).cross_attention_dim
 
 
@@ -98,10 +98,12 @@ def load_chat_of(config: ChatSection, text_features: int) -> ChatModel:
     return chat
 
 
-def reading_of(chat: ChatModel) -> Reading:
+def encoder_of(chat: ChatModel) -> ConversationEncoder:
     """What turns conversations into the chat model's inputs."""
     patch = chat.config.vision_config.patch_size
-    return Reading(chat.tokenizer, chat.image_token, chat.image_size, patch, chat.format)
+    return ConversationEncoder(
+        chat.tokenizer, chat.image_token, chat.image_size, patch, chat.format
+    )
 
 
 def build_joint(config: JointConfig, chat: ChatModel) -> LGVII:

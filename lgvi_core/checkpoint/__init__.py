@@ -1,0 +1,1 @@
+"""Reading, checking, writing and downloading the files of a model."""

@@ -1,0 +1,237 @@
+"""LGVI checkpoints: a diffusers folder, or one ``.safetensors`` with its config as metadata.
+
+A single file holds the tensors of the folder's parts under ``unet.``, ``vae.`` and
+``text_encoder.``, and in its metadata ``lgvi_config``: the parts' configurations by name, as JSON.
+A bare U-Net file (unprefixed names, ``lgvi_config`` with ``unet`` and ``scheduler``) is accepted.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..config import SchedulerConfig, UNetConfig, parse_config, read_unet_config
+from ..errors import CheckpointError
+from ..latents import SD15_SCALING_FACTOR
+from ..unet.inflate import is_unet_2d, split_condition_input
+from ..unet.unet import InflatedUNet
+from .files import find_tensor_file, parse_json, read_json, read_metadata, read_tensors, whole_file
+
+logger = logging.getLogger(__name__)
+
+CONFIG_KEY = "lgvi_config"
+# Sub-models of a folder, and the names that their weights have in the released layouts.
+SUB_MODELS = {
+    "unet": ("diffusion_pytorch_model",),
+    "vae": ("diffusion_pytorch_model",),
+    "text_encoder": ("model", "pytorch_model"),
+}
+MASK_PREFIX = "mask_decoder."
+CHAT_PARTS_FILE = Path("llava") / "llava_weights.pth"
+"""What the released LGVI-I folder holds beside LGVI's parts."""
+BUNDLED_MODEL = Path(__file__).parents[1] / "weights" / "lgvi-mini"
+
+# What the released folder's scheduler says; used where a bare U-Net comes without one.
+DEFAULT_SCHEDULER: dict[str, Any] = {
+    "_class_name": "DDIMScheduler",
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "epsilon",
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+}
+
+
+@dataclass
+class SubModel:
+    """One sub-model: its ``config.json``, its tensors by their released names, and metadata."""
+
+    config: dict[str, Any]
+    state: dict[str, Tensor]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Checkpoint:
+    """A validated checkpoint on the CPU. ``vae`` and ``text_encoder`` are None in a bare U-Net."""
+
+    origin: Path
+    unet_config: UNetConfig
+    unet: dict[str, Tensor]
+    scheduler: dict[str, Any]
+    noise: SchedulerConfig
+    scaling_factor: float
+    """What the VAE's latents are multiplied by before the U-Net sees them."""
+    vae: SubModel | None = None
+    text_encoder: SubModel | None = None
+
+    @property
+    def has_mask_decoder(self) -> bool:
+        return self.unet_config.mask_decoder_type is not None
+
+    @property
+    def reads_sentences(self) -> bool:
+        """Whether cross-attention takes CLIP's text, not the features of a chat model alone."""
+        return "clip" in self.unet_config.text_features
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read and check a folder or single file.
+
+    Raises CheckpointError naming the file and the reason: missing, truncated or foreign files,
+    configs that are not an LGVI U-Net, tensors that are missing, unexpected or of another shape.
+    Without mask-decoder weights the mask is switched off, with a warning.
+    """
+    path = Path(path)
+    if path.is_dir():
+        parts, scheduler = _read_folder(path)
+    elif path.is_file():
+        parts, scheduler = _read_single_file(path)
+    else:
+        raise CheckpointError(f"{path}: no such folder or file")
+    unet = parts["unet"]
+    config, state = check_unet(unet.config, unet.state, str(path))
+    vae = parts.get("vae")
+    return Checkpoint(
+        path,
+        config,
+        state,
+        scheduler,
+        parse_config(SchedulerConfig, scheduler, f"{path} scheduler"),
+        _scaling_factor(vae, path),
+        vae,
+        parts.get("text_encoder"),
+    )
+
+
+def check_unet(
+    values: dict[str, Any], state: dict[str, Tensor], origin: str
+) -> tuple[UNetConfig, dict[str, Tensor]]:
+    """Config and weights that fit each other exactly, in the split-input form.
+
+    A 2-D InstructPix2Pix or MagicBrush U-Net becomes LGVI without temporal attention, which the
+    zero output projection of a fresh inflation makes the same function.
+    """
+    if is_unet_2d(values, state):
+        logger.info("%s: an image U-Net, inflated without temporal attention", origin)
+        values = {**values, "temp_attn": False}
+    mask_width = state.get(f"{MASK_PREFIX}final_conv.weight")
+    if mask_width is not None and mask_width.ndim == 4:
+        values = {
+            **values,
+            "mask_decoder_type": "MaskDecoder",
+            "mask_decoder_channels": mask_width.shape[1],
+        }
+    elif values.get("mask_decoder_type") and not any(k.startswith(MASK_PREFIX) for k in state):
+        logger.warning("%s: no mask-decoder weights, so this model predicts no mask", origin)
+        values = {**values, "mask_decoder_type": None}
+    config = read_unet_config(values, origin)
+    with torch.device("meta"):
+        expected = {name: p.shape for name, p in InflatedUNet(config).state_dict().items()}
+    problems = _differences(expected, state)
+    if problems:
+        raise CheckpointError(f"{origin}: not the weights of this U-Net: {problems}")
+    return split_condition_input(config, state)
+
+
+def save_single_file(
+    path: Path, parts: dict[str, SubModel], scheduler: dict[str, Any], metadata: dict[str, str]
+) -> None:
+    """Write ``parts`` (by the names in ``SUB_MODELS``) as the single-file layout, atomically."""
+    tensors = {
+        f"{name}.{key}": value.contiguous()
+        for name, part in parts.items()
+        for key, value in part.state.items()
+    }
+    configs = {name: part.config for name, part in parts.items()} | {"scheduler": scheduler}
+    extra = {f"{name}.{k}": v for name, part in parts.items() for k, v in part.metadata.items()}
+    with whole_file(path) as partial:
+        save_file(tensors, partial, {**metadata, **extra, CONFIG_KEY: json.dumps(configs)})
+
+
+def read_sub_model(folder: Path, name: str) -> SubModel:
+    """Sub-model ``name`` of a diffusers folder."""
+    part = folder / name
+    config = _json_object(read_json(part / "config.json"), part / "config.json")
+    file = find_tensor_file(part, SUB_MODELS[name])
+    metadata = read_metadata(file) if file.suffix == ".safetensors" else {}
+    return SubModel(config, read_tensors(file), metadata)
+
+
+def read_scheduler(folder: Path) -> dict[str, Any]:
+    """The scheduler's configuration in a diffusers folder, the released one where it has none."""
+    file = folder / "scheduler" / "scheduler_config.json"
+    return _json_object(read_json(file), file) if file.is_file() else DEFAULT_SCHEDULER
+
+
+def _read_folder(folder: Path) -> tuple[dict[str, SubModel], dict[str, Any]]:
+    if not (folder / "unet").is_dir():
+        raise CheckpointError(
+            f"{folder}: not a diffusers folder (no unet/ inside). Choose the folder that holds "
+            "model_index.json, unet/, vae/ and text_encoder/."
+        )
+    parts = {name: read_sub_model(folder, name) for name in SUB_MODELS if (folder / name).is_dir()}
+    if (folder / CHAT_PARTS_FILE).is_file():
+        parts["unet"].config.setdefault("text_features", ["mm_head"])
+    return parts, read_scheduler(folder)
+
+
+def _read_single_file(path: Path) -> tuple[dict[str, SubModel], dict[str, Any]]:
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path}: a single-file model must be .safetensors")
+    metadata = read_metadata(path)
+    if CONFIG_KEY not in metadata:
+        raise CheckpointError(
+            f"{path}: not an LGVI file (no {CONFIG_KEY!r} in its metadata). Single files are "
+            "written by this project's training; other models load from their diffusers folder."
+        )
+    configs = _json_object(parse_json(metadata[CONFIG_KEY], str(path)), path)
+    tensors = read_tensors(path)
+    parts = {}
+    for name in SUB_MODELS:
+        prefix = f"{name}."
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        if state:
+            extra = {k.removeprefix(prefix): v for k, v in metadata.items() if k.startswith(prefix)}
+            parts[name] = SubModel(_json_object(configs.get(name), path), state, extra)
+    if "unet" not in parts:
+        parts["unet"] = SubModel(_json_object(configs.get("unet"), path), tensors)
+    return parts, _json_object(configs.get("scheduler", DEFAULT_SCHEDULER), path)
+
+
+def _scaling_factor(vae: SubModel | None, origin: Path) -> float:
+    value = (vae.config if vae else {}).get("scaling_factor", SD15_SCALING_FACTOR)
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise CheckpointError(f"{origin}: scaling_factor of the VAE is {value!r}")
+    return float(value)
+
+
+def _json_object(value: Any, origin: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{origin}: the configuration is not a JSON object")
+    return value
+
+
+def _differences(expected: dict[str, torch.Size], state: dict[str, Tensor]) -> str:
+    """What keeps ``state`` from being loaded, in words; empty where nothing does."""
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    shapes = [
+        f"{key} is {list(state[key].shape)} instead of {list(shape)}"
+        for key, shape in expected.items()
+        if key in state and state[key].shape != shape
+    ]
+    groups = (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
+    return "; ".join(
+        f"{len(names)} {what} ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''})"
+        for what, names in groups
+        if names
+    )

@@ -1,0 +1,126 @@
+"""Reading weights and JSON that may come from anywhere: nothing in them is executed."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..errors import CheckpointError
+
+TENSOR_FILES = (".safetensors", ".bin", ".pt", ".pth")
+FOLDER_SUFFIXES = TENSOR_FILES[:2]
+"""Those of a diffusers folder, the preferred one first."""
+MAX_JSON_BYTES = 16 * 1024 * 1024
+PARTIAL = ".partial"
+"""The ending of a file that is being written, or was when the process was killed."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A passing name to write to; what lies there becomes `path` when the block ends well.
+
+    The folder is made. Several processes may write the same file: the last one counts.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def parse_json(text: str, origin: str) -> Any:
+    """The value of ``text``; CheckpointError that names ``origin`` where it is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{origin}: not valid JSON ({error})") from error
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file of at most 16 MiB."""
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise CheckpointError(f"{path}: larger than any configuration file (16 MiB)")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: file is missing") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+    return parse_json(text, str(path))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The string metadata in the header of a ``.safetensors`` file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(_broken(path, error)) from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a ``.safetensors`` file, or of a pickle that holds tensors alone.
+
+    Raises CheckpointError that names the file where it is missing, truncated, or foreign, and
+    where a pickle asks for anything but tensors (it is read with ``weights_only=True``).
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: file is missing")
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(_broken(path, error)) from error
+    if path.suffix not in TENSOR_FILES:
+        raise CheckpointError(
+            f"{path}: LGVI reads {', '.join(TENSOR_FILES)}, not {path.suffix or 'this'}"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise CheckpointError(
+            f"{path}: refused: this pickle holds more than tensors, or is damaged. "
+            "Ask its author for a .safetensors file."
+        ) from error
+    except Exception as error:
+        # A damaged pickle fails in more ways than can be listed.
+        raise CheckpointError(_broken(path, error)) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
+        raise CheckpointError(f"{path}: does not hold a table of tensors by name")
+    return state
+
+
+def find_tensor_file(folder: Path, stems: Sequence[str]) -> Path:
+    """The weights called ``stems`` in ``folder``: safetensors first, full precision before fp16."""
+    names = [
+        f"{stem}{variant}{suffix}"
+        for suffix in FOLDER_SUFFIXES
+        for stem in stems
+        for variant in ("", ".fp16")
+    ]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    if any((folder / f"{stem}.safetensors.index.json").is_file() for stem in stems):
+        raise CheckpointError(
+            f"{folder}: weights are split into several files; save them as one {names[0]}"
+        )
+    raise CheckpointError(f"{folder}: no weights here (looked for {', '.join(names)})")
+
+
+def _broken(path: Path, error: Exception) -> str:
+    return f"{path}: truncated, damaged, or not a {path.suffix} file ({error}). Get it again."

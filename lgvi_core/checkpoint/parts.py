@@ -1,0 +1,93 @@
+"""The other models of a checkpoint: VAE, text encoder, tokenizer and scheduler."""
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from ..errors import CheckpointError
+from .checkpoint import BUNDLED_MODEL, Checkpoint, SubModel
+
+VAE_CLASSES = {
+    "AutoencoderKL": diffusers.AutoencoderKL,
+    "AutoencoderTiny": diffusers.AutoencoderTiny,
+}
+OLD_VAE_NAMES = {
+    ".query.": ".to_q.",
+    ".key.": ".to_k.",
+    ".value.": ".to_v.",
+    ".proj_attn.": ".to_out.0.",
+}
+VAE_CHUNK = 8
+"""Frames encoded or decoded at a time."""
+TEXT_PREFIX = "text_model."
+
+
+def build_vae(part: SubModel, origin: str | Path) -> Any:
+    """diffusers' autoencoder; CheckpointError where the class is not one that LGVI knows."""
+    name = part.config.get("_class_name", "AutoencoderKL")
+    if name not in VAE_CLASSES:
+        raise CheckpointError(f"{origin}: VAE class {name!r} is not one of {sorted(VAE_CLASSES)}")
+    vae = VAE_CLASSES[name].from_config(part.config)
+    state = {_current_vae_name(key): value for key, value in part.state.items()}
+    vae.load_state_dict(state)
+    return vae
+
+
+def encode_images(vae: Any, images: Tensor) -> Tensor:
+    """Scaled latents [n, 4, h / 8, w / 8] of ``images`` [n, 3, h, w], -1 to 1.
+
+    The mean of the posterior where the VAE has one: the deterministic choice.
+    """
+    chunks = []
+    for chunk in images.split(VAE_CHUNK):
+        encoded = vae.encode(chunk)
+        has_posterior = hasattr(encoded, "latent_dist")
+        chunks.append(encoded.latent_dist.mode() if has_posterior else encoded.latents)
+    return torch.cat(chunks) * vae.config.scaling_factor
+
+
+def decode_latents(vae: Any, latents: Tensor) -> Tensor:
+    """Images [n, 3, h, w], about -1 to 1, of scaled ``latents`` [n, 4, h / 8, w / 8]."""
+    latents = latents / vae.config.scaling_factor
+    return torch.cat([vae.decode(chunk).sample for chunk in latents.split(VAE_CHUNK)])
+
+
+def build_text_encoder(part: SubModel) -> nn.Module:
+    """CLIP's text model, from the names of any version of transformers."""
+    config = CLIPTextConfig.from_dict(part.config)
+    with torch.device("meta"):
+        expected = CLIPTextModel(config).state_dict().keys()
+    model = CLIPTextModel(config)
+    state = {key: v for key, v in part.state.items() if not key.endswith("position_ids")}
+    if expected and not next(iter(expected)).startswith(TEXT_PREFIX):
+        state = {key.removeprefix(TEXT_PREFIX): value for key, value in state.items()}
+    model.load_state_dict(state)
+    return model
+
+
+def tokenizer_folder(checkpoint: Checkpoint) -> Path:
+    """The checkpoint's own tokenizer; CLIP's, which a single file relies on, is bundled."""
+    own = checkpoint.origin / "tokenizer"
+    return own if own.is_dir() else BUNDLED_MODEL / "tokenizer"
+
+
+def build_scheduler(checkpoint: Checkpoint) -> Any:
+    """The diffusers scheduler that the checkpoint names."""
+    name = checkpoint.scheduler.get("_class_name", "DDIMScheduler")
+    scheduler_class = getattr(diffusers, str(name), None)
+    if not (
+        isinstance(scheduler_class, type) and issubclass(scheduler_class, diffusers.SchedulerMixin)
+    ):
+        raise CheckpointError(f"{checkpoint.origin}: unknown diffusers scheduler {name!r}")
+    return scheduler_class.from_config(checkpoint.scheduler)
+
+
+def _current_vae_name(key: str) -> str:
+    """Today's name of a VAE attention weight; Stable Diffusion 1.5's file may have old ones."""
+    for old, new in OLD_VAE_NAMES.items():
+        key = key.replace(old, new)
+    return key

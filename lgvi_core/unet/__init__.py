@@ -1,0 +1,1 @@
+"""The inflated U-Net with its mask decoder (Sec. 4.1)."""

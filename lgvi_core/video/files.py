@@ -1,0 +1,265 @@
+"""Video files read and written frame by frame: size, times, sound and depth stay as they are."""
+
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+
+from ..errors import LGVIError
+from .planes import PLANAR, rotate_upright
+
+MP4_AUDIO = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
+"""Codecs of sound that an MP4 file takes; others are encoded anew as AAC."""
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+AAC_BITS = 128_000  # a second and channel
+_OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+VideoSource = str | Path | io.BytesIO
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What of a video must not change.
+
+    `size` is (height, width) in pixels as it is seen; `fps` is the average rate; `frames` is what
+    the file says of its length, 0 where it says nothing; `pixels` is one of PLANAR's formats;
+    `matrix` and `color_range` are H.273's; `pixel_aspect` is a pixel's width over its height.
+    """
+
+    size: tuple[int, int]
+    fps: float
+    frames: int
+    pixels: str
+    matrix: int
+    color_range: int
+    pixel_aspect: Fraction
+
+
+class VideoReader:
+    """The frames of a file, one after the other, upright and in a PLANAR format."""
+
+    def __init__(self, source: VideoSource) -> None:
+        """Raises LGVIError where the file holds no video that can be read."""
+        self.source = source
+        self.container = open_container(source)
+        if not self.container.streams.video:
+            self.container.close()
+            raise LGVIError(f"{name_of(source)} holds no video; load a video file")
+        self.stream = self.container.streams.video[0]
+        self.stream.thread_type = "AUTO"
+        self._lies = False  # whether the frames are kept on their side
+        self._frames: Iterator[av.VideoFrame] = self._decode()
+        frame = next(self._frames, None)
+        if frame is None:
+            self.container.close()
+            raise LGVIError(f"{name_of(source)} holds no frames")
+        self._frames = itertools.chain([frame], self._frames)
+        rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
+        self.facts = VideoInfo(
+            size=(frame.height, frame.width),
+            fps=float(rate),
+            frames=self._length(rate),
+            pixels=frame.format.name,
+            matrix=int(frame.colorspace),
+            color_range=int(frame.color_range),
+            pixel_aspect=self._pixel_aspect(),
+        )
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self.container.close()
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """All frames, once. Raises LGVIError where the size changes on the way."""
+        for frame in self._frames:
+            if (frame.height, frame.width) != self.facts.size:
+                height, width = self.facts.size
+                raise LGVIError(
+                    f"{name_of(self.source)} changes from {width} x {height} to {frame.width} x "
+                    f"{frame.height} pixels: cut it there, and load the parts one by one"
+                )
+            yield frame
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        try:
+            for frame in self.container.decode(self.stream):
+                self._lies = round(frame.rotation / 90) % 2 == 1
+                yield rotate_upright(frame)
+        except av.FFmpegError as error:
+            raise LGVIError(f"{name_of(self.source)} cannot be read further: {error}") from error
+
+    def _pixel_aspect(self) -> Fraction:
+        """Width over height of a pixel of the upright frame; 1 where the file does not say."""
+        aspect = Fraction(self.stream.sample_aspect_ratio or 1)
+        return 1 / aspect if self._lies else aspect
+
+    def _length(self, rate: Fraction) -> int:
+        if self.stream.frames:
+            return self.stream.frames
+        seconds = (self.container.duration or 0) / av.time_base
+        return round(seconds * rate)
+
+
+class VideoWriter:
+    """An MP4 file with the times, the depth and the sound of the file that is read."""
+
+    def __init__(self, path: Path, like: VideoReader, crf: int, sound: bool = True) -> None:
+        """`crf` is the encoder's quality: 0 loses nothing, 16 is hard to tell from the source."""
+        self.path = path
+        self.container: Any = av.open(
+            str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}
+        )
+        facts = like.container.metadata.items()
+        self.container.metadata.update({k: v for k, v in facts if k not in _OWN_METADATA})
+        self.stream = self._video_stream(like, crf)
+        self.sound = _AudioTracks(like.source, self.container) if sound else None
+        self._last: int | None = None
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._encode(None)
+                if self.sound is not None:
+                    self.sound.copy_until(None)
+        finally:
+            self.container.close()
+            if self.sound is not None:
+                self.sound.close()
+            if kind is not None:
+                self.path.unlink(missing_ok=True)
+
+    def write(self, frame: av.VideoFrame) -> None:
+        """Adds a frame, at the time that it carries."""
+        if frame.pts is None or (self._last is not None and frame.pts <= self._last):
+            frame.pts = 0 if self._last is None else self._last + self._usual_length
+        self._last = frame.pts
+        frame.pict_type = 0
+        if self.sound is not None:
+            self.sound.copy_until(float(frame.pts * self.stream.codec_context.time_base))
+        self._encode(frame)
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        for packet in self.stream.encode(frame):
+            # Not every PyAV gives the last frame a length, and the file's rate depends on it.
+            packet.duration = packet.duration or self._usual_length
+            self.container.mux(packet)
+
+    @property
+    def _usual_length(self) -> int:
+        """Of a frame, in units of the time base."""
+        context = self.stream.codec_context
+        return max(1, round(1 / (context.framerate * context.time_base)))
+
+    def _video_stream(self, like: VideoReader, crf: int) -> Any:
+        source, facts = like.stream, like.facts
+        deep = PLANAR[facts.pixels][0] > 8
+        stream = self.container.add_stream("libx265" if deep else "libx264")
+        context = stream.codec_context
+        context.height, context.width = facts.size
+        context.pix_fmt = facts.pixels
+        context.time_base = source.time_base
+        context.framerate = Fraction(facts.fps).limit_denominator(1001)
+        context.sample_aspect_ratio = facts.pixel_aspect
+        context.colorspace, context.color_range = facts.matrix, facts.color_range
+        for name in ("color_primaries", "color_trc"):
+            setattr(context, name, getattr(source.codec_context, name))
+        lossless = {"x265-params": "lossless=1:log-level=error"} if deep else {"qp": "0"}
+        lossy = {"crf": str(crf), **({"x265-params": "log-level=error"} if deep else {})}
+        context.options = {"preset": "medium", **(lossy if crf else lossless)}
+        if deep:
+            context.codec_tag = "hvc1"  # what Apple's players want
+        return stream
+
+
+class _AudioTracks:
+    """The tracks of sound of a file, copied beside the video that is written."""
+
+    def __init__(self, source: VideoSource, output: Any) -> None:
+        self.input = open_container(source)
+        self.output = output
+        self.tracks: dict[int, Any] = {}
+        for track in self.input.streams.audio:
+            if track.codec_context is None:
+                continue  # nothing that FFmpeg can read
+            if track.codec_context.codec.canonical_name in MP4_AUDIO:
+                self.tracks[track.index] = output.add_stream_from_template(track)
+            else:
+                self.tracks[track.index] = add_aac(output, track.rate, track.layout.name)
+        self.written: dict[int, int] = {}  # the last time of each track that is encoded anew
+        used = [stream for stream in self.input.streams.audio if stream.index in self.tracks]
+        self.packets = self.input.demux(used) if used else iter(())
+        self.waiting: Any = None
+
+    def copy_until(self, seconds: float | None) -> None:
+        """Writes what comes before that time; None writes the rest."""
+        while (packet := self.waiting or next(self.packets, None)) is not None:
+            if (
+                seconds is not None
+                and packet.dts is not None
+                and float(packet.dts * packet.time_base) > seconds
+            ):
+                self.waiting = packet
+                return
+            self.waiting = None
+            self._copy(packet)
+
+    def close(self) -> None:
+        self.input.close()
+
+    def _copy(self, packet: Any) -> None:
+        track = self.tracks[packet.stream.index]
+        if track.codec_context.is_encoder:
+            for frame in packet.decode():
+                self._encode(track, frame)
+            if packet.dts is None:  # the end of the track
+                self._encode(track, None)
+        elif packet.dts is not None:
+            packet.stream = track
+            self.output.mux(packet)
+
+    def _encode(self, track: Any, frame: av.AudioFrame | None) -> None:
+        for packet in track.encode(frame):
+            # Times that jump back by a sample or two, as in AVI files, are no times for MP4.
+            if packet.dts <= self.written.get(track.index, packet.dts - 1):
+                packet.dts = self.written[track.index] + 1
+                packet.pts = max(packet.pts, packet.dts)
+            self.written[track.index] = packet.dts
+            self.output.mux(packet)
+
+
+def add_aac(output: Any, rate: int, layout: str) -> Any:
+    """A new track of AAC sound with those channels, and the next rate that there is."""
+    near = min(AAC_RATES, key=lambda known: (known < rate, abs(known - rate)))
+    track = output.add_stream("aac", rate=near if rate < AAC_RATES[-1] else AAC_RATES[-1])
+    track.layout = layout
+    track.bit_rate = AAC_BITS * track.layout.nb_channels
+    return track
+
+
+def open_container(source: VideoSource) -> Any:
+    """A file that is open for reading. Raises LGVIError where it is no video file."""
+    if isinstance(source, io.BytesIO):
+        source = io.BytesIO(source.getbuffer())
+    try:
+        return av.open(source if isinstance(source, io.BytesIO) else str(source), "r")
+    except (av.FFmpegError, OSError) as error:
+        raise LGVIError(f"{name_of(source)} cannot be opened as a video: {error}") from error
+
+
+def name_of(source: VideoSource) -> str:
+    """A file's name for messages."""
+    return "the video" if isinstance(source, io.BytesIO) else str(source)

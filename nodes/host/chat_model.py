@@ -1,0 +1,78 @@
+"""A chat model under ComfyUI's model management."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import torch
+
+from ...lgvi_core.chat.model import ChatModel, load_chat
+from ...lgvi_core.errors import LGVIError
+
+SHARE_OF_16_BITS = {"8-bit": 0.6, "4-bit": 0.4}
+"""About how much of a 16-bit model's memory one of fewer bits takes, vision tower included."""
+WORKING_BYTES = 256 * 1024**2
+"""Working memory of a reply beside the keys and values of its tokens."""
+
+
+@dataclass
+class ComfyChat:
+    """What LGVI_CHAT sockets carry: the model, and the patcher that moves it."""
+
+    model: ChatModel
+    patcher: Any
+
+    def load(self, tokens: int) -> None:
+        """Bring the model to its device, and others off it, with room for ``tokens``."""
+        management = comfy.model_management
+        device = self.patcher.load_device
+        text = self.model.config.text_config
+        per_token = 2 * text.num_hidden_layers * text.hidden_size * torch.float16.itemsize
+        needed = WORKING_BYTES + tokens * per_token
+        whole, total = self.patcher.model_size() + needed, management.get_total_memory(device)
+        if whole > total:
+            raise LGVIError(
+                f"the chat model and a reply take {whole / 1e9:.1f} GB, the device has "
+                f"{total / 1e9:.1f} GB: choose 4-bit or the CPU in Load LGVI Chat"
+            )
+        management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
+
+
+def create(path: Path, precision: str, device: str, parts: Path | None) -> ComfyChat:
+    """The chat model in ``path``; ``precision`` and ``device`` as in Load LGVI Chat."""
+    management = comfy.model_management
+    on_cpu = device == "cpu"
+    load_device = torch.device("cpu") if on_cpu else management.text_encoder_device()
+    offload_device = load_device if on_cpu else management.text_encoder_offload_device()
+    bits = precision if precision in SHARE_OF_16_BITS else "none"
+    if bits != "none":
+        # bitsandbytes quantises on the device, before there is anything to manage.
+        files = sum(f.stat().st_size for f in path.glob("*") if f.is_file())
+        management.free_memory(files * SHARE_OF_16_BITS[bits] + WORKING_BYTES, load_device)
+    try:
+        model = load_chat(path, bits, _dtype(precision, load_device), parts, load_device)
+        model.llava.to(offload_device)
+    except (LGVIError, management.OOM_EXCEPTION):
+        raise
+    except Exception as error:
+        if bits == "none":
+            raise
+        raise LGVIError(
+            f"{precision} does not work on {load_device} here ({type(error).__name__}: {error}): "
+            "choose auto or 16-bit"
+        ) from error
+    # Never in parts: LLaVA's layers are transformers' own, which ComfyUI cannot stream.
+    patcher = comfy.model_patcher.ModelPatcher(
+        model.llava, load_device=load_device, offload_device=offload_device
+    )
+    return ComfyChat(model, patcher)
+
+
+def _dtype(precision: str, device: torch.device) -> torch.dtype:
+    if comfy.model_management.is_device_cpu(device):
+        return torch.float32 if precision == "auto" else torch.bfloat16
+    if comfy.model_management.should_use_bf16(device):
+        return torch.bfloat16
+    return torch.float16

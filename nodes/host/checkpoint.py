@@ -1,0 +1,130 @@
+"""A checkpoint's three parts as ComfyUI's MODEL, CLIP and VAE."""
+
+import logging
+from pathlib import Path
+
+import comfy.diffusers_convert
+import comfy.sd
+import comfy.utils
+import folder_paths
+import torch
+from comfy import latent_formats, sd1_clip, supported_models_base
+from pydantic import BaseModel, Field
+
+from ...lgvi_core.checkpoint.checkpoint import Checkpoint, SubModel, load_checkpoint
+from ...lgvi_core.checkpoint.files import parse_json
+from ...lgvi_core.config import TextEncoderConfig, parse_config
+from ...lgvi_core.errors import CheckpointError
+from .model import create_model
+
+logger = logging.getLogger(__name__)
+
+DTYPES = {
+    "auto": None,
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp8_e4m3fn": torch.float8_e4m3fn,
+}
+# What ComfyUI's text encoder may leave unfilled: neither is part of the U-Net's text features.
+POOLED_ONLY = {"text_projection.weight", "logit_scale"}
+
+
+class PreviewColours(BaseModel):
+    """The linear map from the four latent channels to red, green and blue of the live preview."""
+
+    latent_rgb_factors: list[list[float]] = Field(min_length=4, max_length=4)
+    latent_rgb_factors_bias: list[float] = Field(min_length=3, max_length=3)
+
+
+def create(checkpoint: Checkpoint, dtype: str):
+    """(MODEL, CLIP, VAE); the last two are None for a bare U-Net, with a warning."""
+    lacks_text = checkpoint.text_encoder is None and checkpoint.reads_sentences
+    if checkpoint.vae is None or lacks_text:
+        logger.warning(
+            "%s holds a U-Net alone: connect a CLIP and a VAE from other loaders", checkpoint.origin
+        )
+    model = create_model(checkpoint, _latent_format(checkpoint), DTYPES[dtype])
+    # How newer ComfyUI versions make a second, plain patcher of the same weights.
+    model.cached_patcher_init = (_reload_model, (checkpoint.origin, dtype))
+    clip = checkpoint.text_encoder and _clip(checkpoint.text_encoder, checkpoint)
+    if clip is not None:
+        clip.patcher.cached_patcher_init = (_reload_clip, (checkpoint.origin,))
+    vae = checkpoint.vae and _vae(checkpoint.vae, checkpoint)
+    return model, clip, vae
+
+
+def _reload_model(origin: Path, dtype: str, disable_dynamic: bool = False):
+    checkpoint = load_checkpoint(origin)
+    return create_model(checkpoint, _latent_format(checkpoint), DTYPES[dtype], disable_dynamic)
+
+
+def _reload_clip(origin: Path, disable_dynamic: bool = False):
+    checkpoint = load_checkpoint(origin)
+    return _clip(checkpoint.text_encoder, checkpoint, disable_dynamic).patcher
+
+
+def _latent_format(checkpoint: Checkpoint) -> latent_formats.LatentFormat:
+    """Stable Diffusion 1.5's with this checkpoint's scale, and its own preview colours if any."""
+    latent_format = latent_formats.SD15(checkpoint.scaling_factor)
+    metadata = checkpoint.vae.metadata if checkpoint.vae else {}
+    if "latent_rgb_factors" in metadata:
+        preview = {key: metadata.get(key, "null") for key in PreviewColours.model_fields}
+        origin = f"{checkpoint.origin} VAE metadata"
+        values = {key: parse_json(value, origin) for key, value in preview.items()}
+        colours = parse_config(PreviewColours, values, origin)
+        latent_format.latent_rgb_factors = colours.latent_rgb_factors
+        latent_format.latent_rgb_factors_bias = colours.latent_rgb_factors_bias
+        latent_format.taesd_decoder_name = None
+    return latent_format
+
+
+def _clip(part: SubModel, checkpoint: Checkpoint, disable_dynamic: bool = False) -> comfy.sd.CLIP:
+    config = parse_config(TextEncoderConfig, part.config, f"{checkpoint.origin} text encoder")
+    state = {k: v for k, v in part.state.items() if not k.endswith("position_ids")}
+    state.setdefault("text_projection.weight", torch.eye(config.hidden_size))
+    clip = comfy.sd.CLIP(
+        supported_models_base.ClipTarget(sd1_clip.SD1Tokenizer, sd1_clip.SD1ClipModel),
+        embedding_directory=folder_paths.get_folder_paths("embeddings"),
+        parameters=comfy.utils.calculate_parameters(state),
+        model_options={"clip_l_model_config": config.model_dump()},
+        **({"disable_dynamic": True} if disable_dynamic else {}),
+    )
+    try:
+        missing, unexpected = clip.load_sd(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{checkpoint.origin}: text encoder does not fit: {error}") from error
+    if problems := (set(missing) | set(unexpected)) - POOLED_ONLY:
+        names = ", ".join(sorted(problems)[:5])
+        raise CheckpointError(f"{checkpoint.origin}: text encoder does not fit ({names})")
+    return clip
+
+
+def _vae(part: SubModel, checkpoint: Checkpoint) -> comfy.sd.VAE:
+    state = dict(part.state)
+    try:
+        if "encoder.layers.0.weight" in state:
+            state = _taesd_names(state)
+        elif "decoder.up_blocks.0.resnets.0.norm1.weight" in state:
+            state = comfy.diffusers_convert.convert_vae_state_dict(state)
+        vae = comfy.sd.VAE(sd=dict(state))
+        vae.throw_exception_if_invalid()
+        missing = vae.first_stage_model.state_dict().keys() - state.keys()
+    except (RuntimeError, KeyError, ValueError, IndexError) as error:
+        raise CheckpointError(f"{checkpoint.origin}: VAE does not fit: {error}") from error
+    if missing:
+        names = ", ".join(sorted(missing)[:5])
+        raise CheckpointError(f"{checkpoint.origin}: VAE lacks {len(missing)} tensors ({names})")
+    return vae
+
+
+def _taesd_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """diffusers' names of a TAESD as ComfyUI's, whose decoder starts with a clamp of its own."""
+    renamed = {"vae_scale": torch.tensor(1.0), "vae_shift": torch.tensor(0.0)}
+    for key, value in state.items():
+        side, layers, index, rest = key.split(".", 3)
+        if layers != "layers" or side not in ("encoder", "decoder"):
+            raise CheckpointError(f"{key} is not a weight of an AutoencoderTiny")
+        shift = 1 if side == "decoder" else 0
+        renamed[f"taesd_{side}.{int(index) + shift}.{rest}"] = value
+    return renamed

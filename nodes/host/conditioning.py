@@ -1,0 +1,47 @@
+"""ComfyUI's conditionings of the guidance: text and video, video alone, neither."""
+
+from typing import Any
+
+import node_helpers
+import torch
+from torch import Tensor
+
+from ...lgvi_core.errors import LGVIError
+from .model import FEATURES_KEY
+
+Conditioning = list[Any]
+"""ComfyUI's CONDITIONING: pairs of text features [1, n, d] and a dictionary of options."""
+
+SOURCE_SIZE_KEY = "lgvi_source_size"
+"""Key of a LATENT that remembers the source frames' (height, width) in pixels."""
+
+
+def branches(
+    positive: Conditioning, negative: Conditioning, c_x: Tensor
+) -> tuple[Conditioning, Conditioning, Conditioning]:
+    """The three conditionings of the guidance: text and video, video, neither.
+
+    `c_x` [f, 4, h, w] are the source's latents as the VAE gives them.
+    """
+    with_video = {"concat_latent_image": c_x}
+    return (
+        node_helpers.conditioning_set_values(positive, with_video),
+        node_helpers.conditioning_set_values(negative, with_video),
+        [[text, {k: v for k, v in o.items() if k not in with_video}] for text, o in negative],
+    )
+
+
+def unconditional(positive: Conditioning, negative: Conditioning | None) -> Conditioning:
+    """What stands for no text: `negative`, or zeros where `positive` comes from an MM head.
+
+    Raises LGVIError where `negative` is missing, or is there although it must be zeros.
+    """
+    if not any(FEATURES_KEY in options for _, options in positive):
+        if negative is None:
+            raise LGVIError("negative is open: connect the CLIPTextEncode of an empty sentence")
+        return negative
+    if negative is not None and any(text.any() for text, _ in negative):
+        raise LGVIError(
+            "LGVI-I was trained with zeros in place of an empty sentence: leave negative open"
+        )
+    return [[torch.zeros_like(text), dict(options)] for text, options in positive]

@@ -1,0 +1,202 @@
+"""The one place where a lgvi_core U-Net becomes a native ComfyUI MODEL."""
+
+import comfy.conds
+import comfy.ldm.modules.attention
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
+import torch
+from comfy import latent_formats, supported_models_base
+from comfy.patcher_extension import WrappersMP
+from einops import rearrange
+from torch import Tensor
+
+from ...lgvi_core.checkpoint.checkpoint import Checkpoint
+from ...lgvi_core.config import UNetConfig
+from ...lgvi_core.errors import LGVIError
+from ...lgvi_core.latents import LATENT_PIXELS
+from ...lgvi_core.unet.unet import InflatedUNet
+from .run_cache import RUN_KEY, prepare_run
+
+MASK_KEY = "lgvi_mask"
+FEATURES_KEY = "lgvi_text_features"
+"""Key of a CONDITIONING that says what made its features, where that is not CLIP."""
+OVERRIDE_KEY = "optimized_attention_override"
+"""ComfyUI's name for an attention function that a node sets for one model."""
+
+# diffusers' name of a beta schedule -> ComfyUI's.
+BETA_SCHEDULES = {
+    "scaled_linear": "linear",
+    "linear": "sqrt_linear",
+    "squaredcos_cap_v2": "squaredcos_cap_v2",
+}
+PREDICTION_TYPES = {
+    "epsilon": comfy.model_base.ModelType.EPS,
+    "v_prediction": comfy.model_base.ModelType.V_PREDICTION,
+}
+
+
+class HostAttention:
+    """ComfyUI's attention, or what a node put in its place for this model."""
+
+    override = None
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+        attention = comfy.ldm.modules.attention.optimized_attention
+        if self.override is None:
+            return attention(query, key, value, heads)
+        options = {OVERRIDE_KEY: self.override}
+        return attention(query, key, value, heads, transformer_options=options)
+
+
+class ComfyUNet(InflatedUNet):
+    """The U-Net behind ComfyUI's call: 4-D latents [(conds frames), c, h, w], c_x after z_t."""
+
+    def __init__(self, config: UNetConfig, dtype=None, device=None, operations=None, **_) -> None:
+        attention = HostAttention()
+        super().__init__(config, operations, attention, dtype, device)
+        self.host_attention = attention
+        self.dtype = dtype
+
+    def forward(  # type: ignore[override]
+        self,
+        x,
+        timesteps,
+        context=None,
+        control=None,
+        transformer_options=None,
+        num_video_frames=None,
+        **_,
+    ) -> Tensor:
+        if control is not None:
+            raise LGVIError("LGVI takes no ControlNet: remove it from the conditioning")
+        options = transformer_options or {}
+        self.host_attention.override = options.get(OVERRIDE_KEY)
+        frames = num_video_frames or x.shape[0]
+        clips = rearrange(x, "(b f) c h w -> b c f h w", f=frames)
+        z_t, c_x = clips.split(x.shape[1] // 2, dim=1)
+        # ComfyUI repeats time and text for every frame; the model wants them once per clip.
+        t, text = timesteps[::frames], context[::frames]
+        run = options.get(RUN_KEY)
+        conditions = self.prepare(text, c_x) if run is None else run.get(self, text, c_x)
+        noise_pred, features = self.denoise(z_t, t, conditions)
+        recorder = options.get(MASK_KEY)
+        if recorder is not None and self.mask_decoder is not None:
+            recorder.record(self.mask_decoder, features, frames, options)
+        return rearrange(noise_pred, "b c f h w -> (b f) c h w")
+
+
+class LGVIModel(comfy.model_base.BaseModel):
+    """Frames are the batch; ``concat_latent_image`` of each cond is the condition c_x."""
+
+    def __init__(self, model_config, model_type, device=None) -> None:
+        super().__init__(model_config, model_type, device=device, unet_model=ComfyUNet)
+
+    def extra_conds(self, **kwargs):
+        noise = kwargs["noise"]
+        condition = kwargs.get("concat_latent_image")
+        if condition is None:
+            condition = torch.zeros_like(noise)
+        elif condition.shape != noise.shape:
+            raise LGVIError(
+                f"the condition has {_clip_size(condition)}, the latent {_clip_size(noise)}: use "
+                "the latent that came out of the same LGVI Video Conditioning"
+            )
+        else:
+            condition = self.process_latent_in(condition).to(kwargs["device"])
+        text = kwargs.get("cross_attn")
+        self._check_features(kwargs.get(FEATURES_KEY, "clip"))
+        expected = self.diffusion_model.config.cross_attention_dim
+        if text is None or text.shape[-1] != expected:
+            width = "none" if text is None else text.shape[-1]
+            raise LGVIError(
+                f"this model takes text features of width {expected}, got {width}: encode the "
+                "sentence with the CLIP of the same Load LGVI node, or use a chat model that was "
+                "trained with this model"
+            )
+        return {
+            "c_concat": comfy.conds.CONDNoiseShape(condition),
+            "c_crossattn": comfy.conds.CONDCrossAttn(text),
+            "num_video_frames": comfy.conds.CONDConstant(noise.shape[0]),
+        }
+
+    def _check_features(self, kind: str) -> None:
+        """An end-to-end model in a two-stage graph, or the reverse, would paint nonsense."""
+        if kind in self.diffusion_model.config.text_features:
+            return
+        if kind == "clip":
+            raise LGVIError(
+                "this is an end-to-end model (LGVI-I): it reads the features of a chat model, not "
+                "CLIP's text. Connect LGVI Chat's conditioning in place of CLIPTextEncode, or load "
+                "an LGVI model for a two-stage graph"
+            )
+        raise LGVIError(
+            "this is an LGVI model, which reads CLIP's text, but the conditioning comes from the "
+            "MM head of a chat model. Connect LGVI Chat's prompt to CLIPTextEncode (two-stage), or "
+            "load an LGVI-I model (end to end)"
+        )
+
+
+class LGVIModelConfig(supported_models_base.BASE):
+    """What ComfyUI asks of a model's configuration."""
+
+    latent_format = latent_formats.SD15
+    unet_extra_config: dict = {}  # noqa: RUF012
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        # Only our own config: Stable Diffusion's keys would misguide ComfyUI's LoRA key map.
+        super().__init__({"config": checkpoint.unet_config})
+        noise = checkpoint.noise
+        self.sampling_settings = {
+            "beta_schedule": BETA_SCHEDULES[noise.beta_schedule],
+            "linear_start": noise.beta_start,
+            "linear_end": noise.beta_end,
+            "timesteps": noise.num_train_timesteps,
+            "zsnr": noise.rescale_betas_zero_snr,
+        }
+        self.memory_usage_factor = 1.5 * checkpoint.unet_config.block_out_channels[0] / 320
+
+
+def create_model(
+    checkpoint: Checkpoint,
+    latent_format: latent_formats.LatentFormat,
+    dtype: torch.dtype | None,
+    disable_dynamic: bool = False,
+) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL of ``checkpoint``; ``dtype`` None lets ComfyUI choose, as for its own models.
+
+    ``disable_dynamic`` asks for the plain patcher where ComfyUI has a dynamic one as well.
+    """
+    management = comfy.model_management
+    config = LGVIModelConfig(checkpoint)
+    config.latent_format = latent_format
+    load_device, offload_device = management.get_torch_device(), management.unet_offload_device()
+    if dtype is None:
+        dtype = management.unet_dtype(
+            model_params=comfy.utils.calculate_parameters(checkpoint.unet),
+            supported_dtypes=list(config.supported_inference_dtypes),
+            weight_dtype=comfy.utils.weight_dtype(checkpoint.unet),
+        )
+    config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, load_device))
+    prediction = PREDICTION_TYPES[checkpoint.noise.prediction_type]
+    model = LGVIModel(config, prediction, device=offload_device)
+    plain = comfy.model_patcher.ModelPatcher
+    core = getattr(comfy.model_patcher, "CoreModelPatcher", plain)
+    patcher_class = plain if disable_dynamic else core
+    patcher = patcher_class(model, load_device=load_device, offload_device=offload_device)
+    # Names and shapes were checked on reading; strict, so that nothing stays uninitialised.
+    dynamic = hasattr(patcher, "is_dynamic") and patcher.is_dynamic()
+    model.diffusion_model.load_state_dict(checkpoint.unet, assign=dynamic)
+    patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "lgvi", prepare_run)
+    return patcher
+
+
+def is_lgvi(model: comfy.model_patcher.ModelPatcher) -> bool:
+    """Whether a MODEL was made here."""
+    return isinstance(model.model, LGVIModel)
+
+
+def _clip_size(latents: Tensor) -> str:
+    height, width = (side * LATENT_PIXELS for side in latents.shape[-2:])
+    return f"{latents.shape[0]} frames of {width} x {height} pixels"

@@ -1,0 +1,138 @@
+"""ComfyUI's own sampling with its dual guidance, and the mask recorded on the way."""
+
+import math
+from typing import Any
+
+import comfy.samplers
+from comfy.model_patcher import ModelPatcher
+from comfy_extras.nodes_custom_sampler import (
+    Guider_DualCFG,
+    Noise_RandomNoise,
+    SamplerCustomAdvanced,
+)
+from torch import Tensor
+
+from ...lgvi_core.canvas import LATENT_PIXELS, is_finite, locate
+from ...lgvi_core.errors import LGVIError
+from ...lgvi_core.masks import latent_mask_to_frames
+from ...lgvi_core.sampling import first_mask_step
+from ...lgvi_core.settings import SamplingSettings
+from .conditioning import Conditioning
+from .mask_recorder import MaskRecorder
+from .model import MASK_KEY, is_lgvi
+
+Latent = dict[str, Any]
+"""ComfyUI's LATENT: `samples` [frames, 4, h, w], and what other nodes attach."""
+Conditionings = tuple[Conditioning, Conditioning, Conditioning]
+"""Text and video, video alone, neither, as `conditioning.branches` makes them."""
+
+
+def sample_with_mask(
+    model: ModelPatcher,
+    conditionings: Conditionings,
+    latent: Latent,
+    settings: SamplingSettings,
+    source_size: tuple[int, int] | None,
+) -> tuple[Latent, Tensor | None]:
+    """The latent that the stock graph samples, and the mask [frames, H, W] from 0 to 1.
+
+    `conditionings` are (text and video, video, neither). The mask is in `source_size` (height,
+    width), or in the latent's pixels where that is not known; None where `why_no_mask` says why.
+    Raises LGVIError for a model, latent or conditioning that does not fit the others.
+    """
+    samples = latent["samples"]
+    scales = (settings.text_scale, settings.video_scale)
+    _check(model, conditionings, samples, scales)
+    model = model.clone()
+    guider = Guider_DualCFG(model)
+    guider.set_conds(*conditionings)
+    guider.set_cfg(*scales)
+    sigmas = comfy.samplers.calculate_sigmas(
+        model.get_model_object("model_sampling"), settings.scheduler, settings.steps
+    )
+    if not is_finite(sigmas):
+        raise LGVIError(
+            f"scheduler {settings.scheduler!r} cannot make {settings.steps} steps: choose another"
+        )
+    recorder = MaskRecorder(
+        len(samples),
+        float(sigmas[first_mask_step(len(sigmas) - 1)]),
+        {cond["uuid"] for cond in guider.original_conds["positive"]},
+    )
+    model.model_options.setdefault("transformer_options", {})[MASK_KEY] = recorder
+    method = comfy.samplers.sampler_object(settings.sampler)
+    noise = Noise_RandomNoise(settings.seed)
+    sampled = SamplerCustomAdvanced.execute(noise, guider, method, sigmas, latent).args[0]
+    mask = recorder.mean()
+    if mask is not None:
+        canvas = pixel_size(samples)
+        mask = latent_mask_to_frames(mask, locate(source_size or canvas, canvas))
+    return sampled, mask
+
+
+def check_is_lgvi(model: ModelPatcher) -> None:
+    """Raises LGVIError where a MODEL is another network."""
+    if not is_lgvi(model):
+        raise LGVIError(
+            f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
+        )
+
+
+def why_no_mask(model: ModelPatcher, settings: SamplingSettings) -> str:
+    """What to tell the person who gets no predicted mask."""
+    if model.model.diffusion_model.mask_decoder is None:
+        return "This model has no mask decoder."
+    return (
+        f"Sampler {settings.sampler!r} did not evaluate the late steps of {settings.steps}: take "
+        "more steps."
+    )
+
+
+def pixel_size(latents: Tensor) -> tuple[int, int]:
+    """(height, width) in pixels of what `latents` decode to."""
+    return latents.shape[-2] * LATENT_PIXELS, latents.shape[-1] * LATENT_PIXELS
+
+
+def _check(
+    model: ModelPatcher,
+    conditionings: Conditionings,
+    latents: Tensor,
+    scales: tuple[float, float],
+) -> None:
+    check_is_lgvi(model)
+    if latents.ndim != 4 or latents.shape[1] != 4:
+        raise LGVIError(
+            f"latent must be [frames, 4, h, w], got {list(latents.shape)}: connect the latent of "
+            "LGVI Video Conditioning"
+        )
+    if not all(map(math.isfinite, scales)):
+        raise LGVIError(f"text_scale and video_scale must be numbers, got {scales}")
+    if not is_finite(latents):
+        raise LGVIError("latent holds NaN or infinite values; check the node it comes from")
+    for name, conditioning in zip(
+        ("text_video", "video", "unconditional"), conditionings, strict=True
+    ):
+        if not conditioning:
+            raise LGVIError(f"{name} is an empty conditioning: connect LGVI Video Conditioning")
+        for text, options in conditioning:
+            if "area" in options:
+                raise LGVIError(f"{name} is limited to an area; LGVI works on whole frames")
+            _check_values(name, "text features", text)
+            clip = options.get("concat_latent_image")
+            if clip is not None:
+                _check_values(name, "source clip", clip)
+                if len(clip) != len(latents):
+                    raise LGVIError(
+                        f"{name} has {len(clip)} frames, the latent {len(latents)}: use outputs "
+                        "of one LGVI Video Conditioning"
+                    )
+            elif name != "unconditional":
+                raise LGVIError(
+                    f"{name} carries no source clip: connect the output of that name of LGVI "
+                    "Video Conditioning"
+                )
+
+
+def _check_values(name: str, what: str, values: Tensor) -> None:
+    if not is_finite(values):
+        raise LGVIError(f"the {what} of {name} hold NaN or infinite values")

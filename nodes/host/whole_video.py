@@ -1,0 +1,193 @@
+"""An object removed from a whole video file, in the memory of a few windows.
+
+Segments of the file are sampled one after the other. The first frames of a segment are the last of
+the one before: their latents stay as they were made there, so that what follows goes on from them.
+The file is read twice at the same time: small for the model, and as it is for the result.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ...lgvi_core.canvas import Fit, fit_canvas, from_canvas, to_canvas
+from ...lgvi_core.errors import LGVIError
+from ...lgvi_core.masks import soft_mask
+from ...lgvi_core.settings import MaskSettings, SamplingSettings, take
+from ...lgvi_core.video.files import VideoReader, VideoSource, VideoWriter
+from ...lgvi_core.video.planes import grey_frame, lay_over, to_rgb
+from ...lgvi_core.windows import context_windows
+from .conditioning import Conditioning, branches
+from .sampling import check_is_lgvi, sample_with_mask, why_no_mask
+from .windows import with_windows
+
+VAE_FRAMES = 16
+"""Frames that the VAE is given at a time."""
+_NO_MASK = (
+    "the model gave no mask, without which nothing could stay as it is. {} This node needs a model "
+    "with a mask decoder, and euler as sampler"
+)
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What removes an object, and how, by the names of the inputs of LGVI Remove From Video."""
+
+    model: ModelPatcher
+    vae: Any
+    positive: Conditioning
+    negative: Conditioning
+    working_size: int
+    working_fps: float
+    window: int
+    overlap: int
+    segment: int
+    crf: int
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    mask: MaskSettings = field(default_factory=MaskSettings)
+
+    def __post_init__(self) -> None:
+        context_windows(1, self.window, self.overlap)  # raises where they do not go together
+        if self.overlap >= self.segment:
+            raise LGVIError(
+                f"segments of {self.segment} frames cannot share {self.overlap}: make segment "
+                "larger"
+            )
+
+    @classmethod
+    def from_inputs(
+        cls,
+        model: ModelPatcher,
+        vae: Any,
+        positive: Conditioning,
+        negative: Conditioning,
+        **inputs: Any,
+    ) -> "Removal":
+        """The removal of a node's `inputs`, in which all settings stand side by side."""
+        sampling, inputs = take(SamplingSettings, inputs)
+        mask, inputs = take(MaskSettings, inputs)
+        return cls(model, vae, positive, negative, sampling=sampling, mask=mask, **inputs)
+
+    def stride(self, fps: float) -> int:
+        """How many frames of a video of `fps` lie between two that the model sees together."""
+        return max(1, round(fps / self.working_fps)) if self.working_fps > 0 else 1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Latents [f, 4, h, w] of the source; the first `kept` frames are of the segment before."""
+
+    c_x: Tensor
+    kept: int
+    last: bool
+
+
+def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, report: Report) -> str:
+    """Writes the video without the object and the masks that were used; says what was done.
+
+    Raises LGVIError where the file cannot be read or the settings do not go together; what was
+    written by then is deleted.
+    """
+    check_is_lgvi(removal.model)
+    if removal.model.model.diffusion_model.mask_decoder is None:
+        raise LGVIError(_NO_MASK.format(why_no_mask(removal.model, removal.sampling)))
+    with ExitStack() as stack:
+        small, full = (stack.enter_context(VideoReader(source)) for _ in range(2))
+        fit = fit_canvas(full.facts.size, removal.working_size)
+        stride = removal.stride(full.facts.fps)
+        model = with_windows(removal.model, removal.window, removal.overlap, stride)
+        result_file = stack.enter_context(VideoWriter(result, full, removal.crf))
+        mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, sound=False))
+        frames, done, changed = iter(full), 0, 0
+        before: Tensor | None = None
+        latents_of_source = _latents(small, fit, removal.vae)
+        for segment in segments(latents_of_source, removal.segment, removal.overlap):
+            new = len(segment.c_x) - segment.kept
+            report(f"frames {done + 1} to {done + new}{_of_all(full.facts.frames, segment)}")
+            latents, mask = _sample(model, removal, segment, before)
+            before = latents
+            for chunk in range(segment.kept, len(latents), VAE_FRAMES):
+                index = slice(chunk, chunk + VAE_FRAMES)
+                decoded = removal.vae.decode(latents[index])
+                for image, where in zip(decoded, mask[index], strict=True):
+                    comfy.model_management.throw_exception_if_processing_interrupted()
+                    frame = next(frames)
+                    opacity = _opacity(where, fit, removal)
+                    mask_file.write(grey_frame(opacity, frame))
+                    if opacity.any():
+                        changed += 1
+                        frame = lay_over(frame, from_canvas(image[None], fit)[0], opacity)
+                    result_file.write(frame)
+            done += new
+        every = "" if stride == 1 else f", every {stride}th frame seen together"
+        return f"{fit.describe()}{every}; {changed} of {done} frames changed"
+
+
+def segments(latents: Iterator[Tensor], length: int, overlap: int) -> Iterator[Segment]:
+    """Segments of up to `length` frames that share `overlap`, from `latents` [n, 4, h, w]."""
+    parts: list[Tensor] = []
+    kept = 0
+    for more in latents:
+        parts.append(more)
+        # One frame more than a segment says that this one is not the last.
+        while sum(map(len, parts)) > length:
+            whole = torch.cat(parts)
+            yield Segment(whole[:length], kept, last=False)
+            parts, kept = [whole[length - overlap :]], overlap
+    if parts:
+        yield Segment(torch.cat(parts), kept, last=True)
+
+
+def _latents(video: VideoReader, fit: Fit, vae: Any) -> Iterator[Tensor]:
+    images: list[Tensor] = []
+    for frame in video:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        images.append(to_canvas(to_rgb(frame)[None], fit))
+        if len(images) == VAE_FRAMES:
+            yield vae.encode(torch.cat(images))
+            images = []
+    if images:
+        yield vae.encode(torch.cat(images))
+
+
+def _sample(
+    model: Any, removal: Removal, segment: Segment, before: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Latents [f, 4, h, w] without the object, and its mask [f, H, W] on the canvas."""
+    samples = torch.zeros_like(segment.c_x)
+    latent: dict[str, Any] = {"samples": samples}
+    if before is not None and segment.kept:
+        samples[: segment.kept] = before[-segment.kept :]
+        free = torch.ones(len(samples), 1, *samples.shape[-2:])
+        free[: segment.kept] = 0
+        latent["noise_mask"] = free
+    sampled, mask = sample_with_mask(
+        model,
+        branches(removal.positive, removal.negative, segment.c_x),
+        latent,
+        removal.sampling,
+        source_size=None,
+    )
+    if mask is None:
+        raise LGVIError(_NO_MASK.format(why_no_mask(model, removal.sampling)))
+    return sampled["samples"], mask
+
+
+def _opacity(mask: Tensor, fit: Fit, removal: Removal) -> Tensor:
+    """How much of the result is used [h, w], in the source's size."""
+    sized = from_canvas(mask[None, ..., None], fit)[..., 0]
+    return soft_mask(sized, removal.mask)[0]
+
+
+def _of_all(known: int, segment: Segment) -> str:
+    """How much there is, as far as the file says."""
+    if segment.last:
+        return ", the last"
+    return f" of about {known}" if known else ""

@@ -1,0 +1,127 @@
+"""Inputs that several nodes share, with their texts and, from the settings, their defaults."""
+
+from comfy_api.v0_0_2 import io
+
+from ..lgvi_core.settings import MaskSettings, SamplingSettings
+
+_SAMPLING, _MASK = SamplingSettings(), MaskSettings()
+
+TEXT_INPUTS: tuple[io.Input, ...] = (
+    io.Conditioning.Input(
+        "positive",
+        tooltip=(
+            "What to remove: 'remove the red ball' by CLIPTextEncode, or the "
+            "conditioning of LGVI Chat."
+        ),
+    ),
+    io.Conditioning.Input(
+        "negative",
+        optional=True,
+        tooltip=(
+            "The encoding of an empty sentence. Leave it open with the conditioning "
+            "of LGVI Chat, whose counterpart is zeros."
+        ),
+    ),
+)
+WORKING_SIZE = io.Int.Input(
+    "working_size",
+    default=512,
+    min=0,
+    max=4096,
+    step=8,
+    tooltip=(
+        "Longer side in pixels that the model works at: 512 for the official "
+        "weights, 160 for lgvi-mini. 0 keeps the frames' own size."
+    ),
+)
+MASK_INPUTS: tuple[io.Input, ...] = (
+    io.Float.Input(
+        "threshold",
+        default=_MASK.threshold,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="Mask values from here on count as the object.",
+    ),
+    io.Int.Input(
+        "grow",
+        default=_MASK.grow,
+        min=-256,
+        max=256,
+        tooltip=(
+            "Pixels that the mask is grown by; negative shrinks it. The predicted mask is coarse: "
+            "grow it until no rim of the object is left."
+        ),
+    ),
+    io.Int.Input(
+        "feather",
+        default=_MASK.feather,
+        min=0,
+        max=256,
+        tooltip="Pixels over which the grown mask fades out.",
+    ),
+)
+
+
+def sampling_inputs() -> list[io.Input]:
+    """The inputs of SamplingSettings, for every node that samples."""
+    return [
+        io.Int.Input(
+            "seed",
+            default=_SAMPLING.seed,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=True,
+            tooltip="Seed of the noise: the same seed gives the same result.",
+        ),
+        io.Int.Input(
+            "steps",
+            default=_SAMPLING.steps,
+            min=1,
+            max=1000,
+            tooltip="Denoising steps: 50 for the official weights, 10 for lgvi-mini.",
+        ),
+        io.Float.Input(
+            "text_scale",
+            default=_SAMPLING.text_scale,
+            min=0.0,
+            max=30.0,
+            step=0.1,
+            tooltip=(
+                "How strongly the sentence counts. Raise it if the object stays, lower it "
+                "if other things change."
+            ),
+        ),
+        io.Float.Input(
+            "video_scale",
+            default=_SAMPLING.video_scale,
+            min=0.0,
+            max=30.0,
+            step=0.1,
+            tooltip="How strongly the source clip counts. 1.0 saves a third of the time.",
+        ),
+        io.Combo.Input(
+            "sampler",
+            options=_sampler_names(),
+            default=_SAMPLING.sampler,
+            tooltip="ComfyUI's sampling method; euler is DDIM.",
+        ),
+        io.Combo.Input(
+            "scheduler",
+            options=_scheduler_names(),
+            default=_SAMPLING.scheduler,
+            tooltip="How the steps are spread over the noise levels.",
+        ),
+    ]
+
+
+def _sampler_names() -> list[str]:
+    import comfy.samplers
+
+    return comfy.samplers.KSampler.SAMPLERS
+
+
+def _scheduler_names() -> list[str]:
+    import comfy.samplers
+
+    return comfy.samplers.KSampler.SCHEDULERS

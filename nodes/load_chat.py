@@ -1,0 +1,93 @@
+"""Load LGVI Chat: the chat model that finds out what to remove."""
+
+from comfy_api.v0_0_2 import io
+
+from .host import end_to_end_weights as weights_files
+from .host.catalogue import CHAT_MODELS, file_stats
+
+PRECISIONS = ["auto", "16-bit", "8-bit", "4-bit"]
+ChatType = io.Custom("LGVI_CHAT")
+
+
+class LoadChat(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_LoadChat",
+            display_name="Load LGVI Chat",
+            category="LGVI",
+            description=(
+                "Loads a LLaVA chat model, which looks at the clip and finds out what a request "
+                "means. ComfyUI moves it off the card when the video model needs the room."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=CHAT_MODELS.names(),
+                    default=CHAT_MODELS.names()[0],
+                    tooltip=(
+                        "lgvi-mini-chat knows drawn clips only. LLaVA folders come from "
+                        "models/lgvi_chat; the download entry fetches LLaVA 1.5 7B (14 GB) there "
+                        "when the graph runs."
+                    ),
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=PRECISIONS,
+                    default="auto",
+                    tooltip=(
+                        "auto takes 16 bits on a graphics card. 8-bit and 4-bit need the packages "
+                        "bitsandbytes and accelerate; a 7B model takes about 14, 8 or 5 GB."
+                    ),
+                ),
+                io.Combo.Input(
+                    "device",
+                    options=["auto", "cpu"],
+                    default="auto",
+                    tooltip="cpu leaves the card to the video model.",
+                ),
+                io.Combo.Input(
+                    "end_to_end_weights",
+                    options=weights_files.names(),
+                    default=weights_files.OWN_WEIGHTS,
+                    tooltip=(
+                        "For LGVI-I: the llava/llava_weights.pth of its folder in models/lgvi "
+                        "replaces token embeddings and projector, and brings the MM head."
+                    ),
+                ),
+            ],
+            outputs=[ChatType.Output(display_name="chat", tooltip="For LGVI Chat.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None, end_to_end_weights: str | None) -> bool | str:
+        # Own check instead of ComfyUI's list: a model added since the page was loaded is fine.
+        # None stands for a name that another node will give; it is checked when it is there.
+        if model is not None and not CHAT_MODELS.exists(model):
+            return CHAT_MODELS.missing_message(model)
+        if end_to_end_weights is not None and not weights_files.exists(end_to_end_weights):
+            return weights_files.missing_message(end_to_end_weights)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(
+        cls, model: str, precision: str, device: str, end_to_end_weights: str
+    ) -> str:
+        weights = file_stats(weights_files.path_of(end_to_end_weights))
+        files = f"{CHAT_MODELS.fingerprint(model)} {end_to_end_weights} {weights}"
+        return f"{precision} {device} {files}"
+
+    @classmethod
+    def execute(
+        cls, model: str, precision: str, device: str, end_to_end_weights: str
+    ) -> io.NodeOutput:
+        from ..lgvi_core.errors import LGVIError
+        from .host import chat_model as comfy_chat
+        from .host.memory import advice_when_full
+
+        if not weights_files.exists(end_to_end_weights):
+            raise LGVIError(weights_files.missing_message(end_to_end_weights))
+        path = CHAT_MODELS.resolve(model)
+        parts = weights_files.path_of(end_to_end_weights)
+        with advice_when_full("choose 4-bit, or cpu as device, or close other programs"):
+            return io.NodeOutput(comfy_chat.create(path, precision, device, parts))

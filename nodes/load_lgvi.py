@@ -1,0 +1,72 @@
+"""Load LGVI: MODEL, CLIP and VAE of the bundled model, a folder, a file, or a download."""
+
+from comfy_api.v0_0_2 import io
+
+from .host.catalogue import BUNDLED_VIDEO_MODEL, VIDEO_MODELS
+
+DTYPES = ["auto", "fp32", "fp16", "bf16", "fp8_e4m3fn"]
+
+
+class LoadLGVI(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_LoadModel",
+            display_name="Load LGVI",
+            category="LGVI",
+            description=(
+                "Loads a language-driven video inpainting model. The outputs work with the stock "
+                "nodes: CLIPTextEncode, KSampler, VAEDecode, LoraLoader."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=VIDEO_MODELS.names(),
+                    default=BUNDLED_VIDEO_MODEL,
+                    tooltip=(
+                        "The small bundled model runs on a CPU and knows simple drawn clips. "
+                        "Folders and .safetensors files come from models/lgvi and "
+                        "models/diffusers. The download entry fetches the official weights into "
+                        "models/lgvi when the graph runs."
+                    ),
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=DTYPES,
+                    default="auto",
+                    tooltip=(
+                        "Precision of the U-Net's weights. auto lets ComfyUI choose for this "
+                        "machine; fp8_e4m3fn halves the memory of fp16 and computes in a wider "
+                        "type."
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="The inflated U-Net."),
+                io.Clip.Output(display_name="clip", tooltip="The text encoder for CLIPTextEncode."),
+                io.Vae.Output(
+                    display_name="vae", tooltip="The autoencoder for frames and latents."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None) -> bool | str:
+        # Own check instead of ComfyUI's list: a model added since the page was loaded is fine.
+        # None stands for a name that another node will give; `resolve` checks it then.
+        known = model is None or VIDEO_MODELS.exists(model)
+        return known or VIDEO_MODELS.missing_message(str(model))
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str, dtype: str) -> str:
+        return f"{dtype} {VIDEO_MODELS.fingerprint(model)}"
+
+    @classmethod
+    def execute(cls, model: str, dtype: str) -> io.NodeOutput:
+        from ..lgvi_core.checkpoint.checkpoint import load_checkpoint
+        from .host import checkpoint as comfy_checkpoint
+        from .host.memory import advice_when_full
+
+        path = VIDEO_MODELS.resolve(model)
+        with advice_when_full("choose fp8_e4m3fn or fp16 as dtype, or close other programs"):
+            return io.NodeOutput(*comfy_checkpoint.create(load_checkpoint(path), dtype))

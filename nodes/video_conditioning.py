@@ -1,0 +1,64 @@
+"""LGVI Video Conditioning: the source clip as condition, in the three branches of guidance."""
+
+from comfy_api.v0_0_2 import io
+
+from .inputs import TEXT_INPUTS, WORKING_SIZE
+
+
+class VideoConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LGVI_VideoConditioning",
+            display_name="LGVI Video Conditioning",
+            category="LGVI",
+            description=(
+                "Encodes the source clip and attaches it to the sentence. Frames of any size are "
+                "resized and padded without stretching; LGVI Composite brings the result back to "
+                "the source's size."
+            ),
+            inputs=[
+                *TEXT_INPUTS,
+                io.Vae.Input("vae", tooltip="The VAE of Load LGVI."),
+                io.Image.Input("frames", tooltip="The source clip, one image per frame."),
+                WORKING_SIZE,
+            ],
+            outputs=[
+                io.Conditioning.Output(
+                    display_name="text_video", tooltip="Sentence and clip: cond1 of DualCFGGuider."
+                ),
+                io.Conditioning.Output(
+                    display_name="video", tooltip="Clip without sentence: cond2 of DualCFGGuider."
+                ),
+                io.Conditioning.Output(
+                    display_name="unconditional", tooltip="Neither: negative of DualCFGGuider."
+                ),
+                io.Latent.Output(
+                    display_name="latent", tooltip="Empty latent of the clip's length and size."
+                ),
+                io.String.Output(display_name="fit", tooltip="What was done to the frames."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, positive, vae, frames, working_size, negative=None) -> io.NodeOutput:
+        import torch
+
+        from ..lgvi_core.canvas import check_frames, fit_canvas, to_canvas
+        from ..lgvi_core.errors import LGVIError
+        from .host.conditioning import SOURCE_SIZE_KEY, branches, unconditional
+        from .host.memory import advice_when_full
+        from .host.progress import show_text
+
+        check_frames(frames)
+        if vae is None:
+            raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
+        negative = unconditional(positive, negative)
+        size = (frames.shape[1], frames.shape[2])
+        fit = fit_canvas(size, working_size)
+        show_text(cls.hidden.unique_id, fit.describe())
+        with advice_when_full(f"lower working_size, or take fewer than {len(frames)} frames"):
+            c_x = vae.encode(to_canvas(frames, fit))
+        latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}
+        return io.NodeOutput(*branches(positive, negative, c_x), latent, fit.describe())

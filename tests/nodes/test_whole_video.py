@@ -1,0 +1,264 @@
+"""Whole video files: segments that go on from one another, and nothing changed but the object."""
+
+import importlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import torch
+
+from core.test_video_files import make_video, planes_of, sound_of, times_of, with_rotation
+from lgvi_core.video.files import VideoReader
+from lgvi_core.video.planes import to_rgb
+
+TEXT = 24  # width of the tiny checkpoint's text features
+
+
+@pytest.fixture(scope="module")
+def comfy(pack):
+    class Modules:
+        checkpoint = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
+        comfy_checkpoint = importlib.import_module("lgvi_pack.nodes.host.checkpoint")
+        removal = importlib.import_module("lgvi_pack.nodes.host.whole_video")
+        files = importlib.import_module("lgvi_pack.nodes.host.video_files")
+        errors = importlib.import_module("lgvi_pack.lgvi_core.errors")
+        management = importlib.import_module("comfy.model_management")
+        video = importlib.import_module("comfy_api.latest").InputImpl
+        types = importlib.import_module("comfy_api.latest").Types
+
+    return Modules
+
+
+@pytest.fixture(scope="module")
+def loaded(comfy, tiny_folder):
+    return comfy.comfy_checkpoint.create(comfy.checkpoint.load_checkpoint(tiny_folder), "fp32")
+
+
+@pytest.fixture
+def removal(comfy, loaded):
+    """A Removal of the random model; changes replace its settings."""
+
+    def make(**changes):
+        model, _, vae = loaded
+        cond = [[torch.zeros(1, 77, TEXT), {}]]
+        values = {
+            "model": model,
+            "vae": vae,
+            "positive": cond,
+            "negative": cond,
+            "working_size": 64,
+            "working_fps": 6.0,
+            "seed": 1,
+            "steps": 2,
+            "text_scale": 2.0,
+            "video_scale": 1.0,
+            "sampler": "euler",
+            "scheduler": "normal",
+            "window": 4,
+            "overlap": 2,
+            "segment": 6,
+            "threshold": 0.5,
+            "grow": 0,
+            "feather": 0,
+            "crf": 0,
+        }
+        return comfy.removal.Removal.from_inputs(**{**values, **changes})
+
+    return make
+
+
+def square(frames: int, height: int, width: int) -> torch.Tensor:
+    """A mask [f, h, w] of a square in the upper left."""
+    mask = torch.zeros(frames, height, width)
+    mask[:, 8:24, 8:24] = 1
+    return mask
+
+
+@pytest.fixture
+def dictated(comfy, monkeypatch):
+    """Replaces the sampler: it paints grey, its masks are a square, and its inputs are noted."""
+    calls = []
+
+    def sample(model, conditionings, latent, *rest, source_size):
+        samples = latent["samples"]
+        kept = int((latent["noise_mask"][:, 0, 0, 0] == 0).sum()) if "noise_mask" in latent else 0
+        calls.append((samples[:kept].clone(), conditionings, model))
+        result = torch.full_like(samples, float(len(calls)))
+        result[:kept] = samples[:kept]
+        height, width = (8 * side for side in samples.shape[-2:])
+        return {"samples": result}, square(len(samples), height, width)
+
+    monkeypatch.setattr(comfy.removal, "sample_with_mask", sample)
+    return calls
+
+
+def run(comfy, how, source: Path, folder: Path) -> tuple[Path, Path, str, list[str]]:
+    result, masks, said = folder / "result.mp4", folder / "masks.mp4", []
+    with torch.inference_mode():
+        report = comfy.removal.remove(str(source), how, result, masks, said.append)
+    return result, masks, report, said
+
+
+@pytest.mark.parametrize("frames", [1, 5, 6, 7, 14, 24])
+@pytest.mark.parametrize(("length", "overlap"), [(6, 2), (2, 1), (100, 8)])
+@pytest.mark.parametrize("chunk", [1, 4, 16])
+def test_segments_cover_all_frames_and_share_some(comfy, frames, length, overlap, chunk):
+    latents = torch.arange(frames).float().view(-1, 1, 1, 1).expand(-1, 4, 2, 2)
+    found = list(comfy.removal.segments(iter(latents.split(chunk)), length, overlap))
+    assert [segment.last for segment in found] == [False] * (len(found) - 1) + [True]
+    new = torch.cat([segment.c_x[segment.kept :, 0, 0, 0] for segment in found])
+    assert new.tolist() == list(range(frames))
+    assert [segment.kept for segment in found] == [0] + [overlap] * (len(found) - 1)
+    assert all(len(segment.c_x) <= length for segment in found)
+
+
+def test_a_segment_goes_on_from_the_frames_before(comfy, removal, dictated, tmp_path):
+    source = make_video(tmp_path / "source.mp4", frames=14)
+    _, _, report, said = run(comfy, removal(), source, tmp_path)
+    kept = [samples for samples, _, _ in dictated]
+    assert [len(samples) for samples in kept] == [0, 2, 2]
+    assert (kept[1] == 1).all()
+    assert (kept[2] == 2).all()
+    lengths = [len(conds[0][0][1]["concat_latent_image"]) for _, conds, _ in dictated]
+    assert lengths == [6, 6, 6]
+    assert said == [
+        "frames 1 to 6 of about 14",
+        "frames 7 to 10 of about 14",
+        "frames 11 to 14, the last",
+    ]
+    assert report.endswith("14 of 14 frames changed")
+    assert dictated[0][2].model_options["context_handler"].stride == 5, "30 fps, seen at 6"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"frames": 1},
+        {"size": (96, 64)},
+        {"size": (63, 95), "pixels": "yuv444p"},
+        {"codec": "libx265", "pixels": "yuv420p10le", "frames": 8},
+        {"times": [0, 30, 65, 130, 131, 200, 233, 300, 301, 400, 500, 640]},
+    ],
+    ids=str,
+)
+def test_only_the_object_changes(comfy, removal, dictated, tmp_path, kind):
+    source = make_video(tmp_path / "source.mp4", **kind)
+    result, masks, _, _ = run(comfy, removal(working_size=0), source, tmp_path)
+    for ours, theirs in zip(planes_of(result), planes_of(source), strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            assert (a[24:] == b[24:]).all()
+            assert (a[:, 24:] == b[:, 24:]).all()
+        assert (ours[0][8:24, 8:24] != theirs[0][8:24, 8:24]).any()
+    assert times_of(result) == pytest.approx(times_of(source), abs=1e-3)
+    assert (sound_of(result) == sound_of(source)).all()
+    assert sound_of(masks) is None
+    with VideoReader(masks) as reader:
+        shown = torch.stack([to_rgb(frame)[..., 0] for frame in reader])
+    assert (shown[:, 10:22, 10:22] > 0.98).all()
+    assert (shown[:, 26:, 26:] < 0.02).all()
+
+
+def test_a_phone_clip_comes_back_upright(comfy, removal, dictated, tmp_path):
+    plain = make_video(tmp_path / "plain.mp4", sound=None)
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(with_rotation(plain.read_bytes(), 1))
+    result, _, _, _ = run(comfy, removal(working_size=0), turned, tmp_path)
+    for ours, theirs in zip(planes_of(result), planes_of(turned), strict=True):
+        assert ours[0].shape == (96, 64)
+        assert (ours[0][24:] == theirs[0][24:]).all()
+
+
+def test_where_nothing_is_found_the_video_stays(comfy, removal, tmp_path, monkeypatch):
+    def nothing(model, conditionings, latent, *rest, source_size):
+        samples = latent["samples"]
+        return {"samples": samples}, torch.zeros(len(samples), *(8 * s for s in samples.shape[-2:]))
+
+    monkeypatch.setattr(comfy.removal, "sample_with_mask", nothing)
+    source = make_video(tmp_path / "source.mp4")
+    result, _, report, _ = run(comfy, removal(), source, tmp_path)
+    for ours, theirs in zip(planes_of(result), planes_of(source), strict=True):
+        assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+    assert report.endswith("0 of 12 frames changed")
+
+
+def test_the_real_sampler_keeps_what_was_made(comfy, removal, tmp_path, monkeypatch):
+    made = []
+    original = comfy.removal.sample_with_mask
+
+    def noted(*arguments, **options):
+        sampled, mask = original(*arguments, **options)
+        made.append(sampled["samples"])
+        return sampled, mask
+
+    monkeypatch.setattr(comfy.removal, "sample_with_mask", noted)
+    source = make_video(tmp_path / "source.mp4", frames=9)
+    result, _, _, _ = run(comfy, removal(threshold=0.0), source, tmp_path)
+    first, second = made
+    assert first.shape[0] == 6
+    assert torch.allclose(second[:2], first[-2:], atol=1e-4)
+    assert len(times_of(result)) == 9
+
+
+def test_cancelling_leaves_no_file(comfy, removal, tmp_path, monkeypatch):
+    def cancel(*_, **__):
+        raise comfy.management.InterruptProcessingException
+
+    monkeypatch.setattr(comfy.removal, "sample_with_mask", cancel)
+    source = make_video(tmp_path / "source.mp4")
+    with pytest.raises(comfy.management.InterruptProcessingException):
+        run(comfy, removal(), source, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mp4"]
+
+
+def test_impossible_settings_are_refused(comfy, removal, tmp_path):
+    source = make_video(tmp_path / "source.mp4")
+    with pytest.raises(comfy.errors.LGVIError, match="make segment larger"):
+        run(comfy, removal(segment=2), source, tmp_path)
+    with pytest.raises(comfy.errors.LGVIError, match="cannot be opened as a video"):
+        run(comfy, removal(), tmp_path / "absent.mp4", tmp_path)
+
+
+def test_every_kind_of_video_has_a_source(comfy, tmp_path):
+    source = make_video(tmp_path / "source.mp4")
+    assert comfy.files.source_of(comfy.video.VideoFromFile(str(source))) == str(source)
+    components = comfy.video.VideoFromFile(str(source)).get_components()
+    made = comfy.files.source_of(comfy.video.VideoFromComponents(components))
+    with VideoReader(made) as reader:
+        assert sum(1 for _ in reader) == 12
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 63)])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_frames_of_other_nodes_become_a_file_without_loss(comfy, size, channels):
+    """Also of odd sizes, which ComfyUI's own way of saving them refuses."""
+    height, width = size
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    image = torch.stack([rows / height, columns / width, torch.full_like(rows / 1, 0.5)], -1)
+    images = torch.stack([image, image.flip(1), 1 - image])
+    sound = {"waveform": torch.rand(1, channels, 8000) / 2, "sample_rate": 16000}
+    parts = comfy.types.VideoComponents(images=images, audio=sound, frame_rate=Fraction(12))
+    made = comfy.files.source_of(comfy.video.VideoFromComponents(parts))
+    with VideoReader(made) as reader:
+        assert reader.facts.size == size and reader.facts.fps == pytest.approx(12)
+        frames = torch.stack([to_rgb(frame) for frame in reader])
+    assert (frames - images).abs().max() < 0.03
+    with av.open(str(made)) as file:
+        assert file.streams.audio[0].layout.nb_channels == channels
+        assert file.streams.audio[0].rate == 16000
+
+
+def test_a_model_without_masks_is_refused_before_anything_is_sampled(
+    comfy, removal, dictated, tmp_path
+):
+    source = make_video(tmp_path / "source.mp4")
+    how = removal()
+    network = how.model.model.diffusion_model
+    decoder, network.mask_decoder = network.mask_decoder, None
+    try:
+        with pytest.raises(comfy.errors.LGVIError, match="has no mask decoder"):
+            run(comfy, how, source, tmp_path)
+    finally:
+        network.mask_decoder = decoder
+    assert not dictated
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mp4"]

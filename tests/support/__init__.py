@@ -1,0 +1,1 @@
+"""What several tests share: fixtures' parts, small models and small data sets."""

@@ -1,0 +1,50 @@
+"""Prints the peak memory in MB of removing from a clip of so many frames of 512 x 320.
+
+Run by nodes/test_memory.py in a process of its own. The checkpoint is random: what memory is needed
+for is the same.
+"""
+
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT), str(ROOT / "tests")]
+
+from support.tiny_checkpoint import write_checkpoint  # noqa: E402
+from tools.whole_video import SETTINGS, modules, write_video  # noqa: E402
+
+MEMORY = {"working_size": 128, "steps": 2, "window": 24, "overlap": 8, "segment": 60}
+
+
+@torch.inference_mode()
+def remove_from_generated(frames: int) -> None:
+    """Removes from a grey slope that moves by a pixel a frame."""
+    own = modules()
+    height, width = 320, 512
+    slope = np.linspace(0, 255, width + frames, dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        tiny = write_checkpoint(Path(folder) / "tiny")
+        checkpoint = own.checkpoint.load_checkpoint(tiny)
+        model, _, vae = own.comfy_checkpoint.create(checkpoint, "fp32")
+        text = [[torch.zeros(1, 77, checkpoint.unet_config.cross_attention_dim), {}]]
+        how = own.removal.Removal.from_inputs(model, vae, text, text, **SETTINGS, **MEMORY)
+        source, result, mask = (Path(folder) / f"{n}.mp4" for n in ("source", "result", "mask"))
+        shape = (height, width, 3)
+        write_video(
+            source,
+            (
+                np.broadcast_to(slope[None, t : t + width, None], shape).copy()
+                for t in range(frames)
+            ),
+        )
+        own.removal.remove(source, how, result, mask, lambda _: None)
+
+
+if __name__ == "__main__":
+    remove_from_generated(int(sys.argv[1]))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

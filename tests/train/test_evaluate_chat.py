@@ -1,0 +1,170 @@
+"""Evaluation of chat models: what counts as named, both paths, and clips that are asked about."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from lgvi_core.errors import LGVIError
+from support.tiny_chat import dictated, make_chat_folder
+from support.tiny_checkpoint import write_checkpoint
+from train.data.drawn.asked import make_asked_sample
+from train.data.drawn.synthetic import make_sample
+from train.data.language.conversations import make_conversation
+from train.data.language.prompts import MARKS
+from train.evaluate import main
+from train.evaluation.clips import digest
+from train.evaluation.config import EndToEndConfig, TwoStageConfig
+from train.evaluation.methods import open_method
+from train.evaluation.object_measures import reply_measures
+
+FEATURES = 24  # of the tiny U-Net
+
+
+def asked(wanted, frames=2):
+    """The first held-out conversation whose last turn is about as many objects as `wanted`."""
+    for number in range(200):
+        sample = make_asked_sample("held-out", number, frames, 64, 64)
+        if bool(sample.removed) == wanted:
+            return number, sample
+    raise AssertionError("no such conversation")
+
+
+def test_an_asked_clip_is_the_clip_with_another_target():
+    number, sample = asked(wanted=True)
+    plain = make_sample("held-out", number, 2, 64, 64)
+    talk = make_conversation("held-out", number, 2, 64, 64)
+    assert np.array_equal(sample.source, plain.source)
+    assert sample.removed == talk.turns[-1].removed
+    assert sample.turns[-1] == (talk.turns[-1].request, talk.turns[-1].reply)
+    assert sample.sentence in sample.turns[-1][1]
+    gone = sample.mask >= 128
+    assert np.array_equal(gone.any(), True)
+    changed = (np.abs(sample.source.astype(int) - sample.target) > 2).any(-1)
+    assert not changed[sample.mask == 0].any()
+    assert digest(sample) != digest(plain)
+
+
+def test_an_asked_clip_without_removal_stays_as_it_is():
+    _, sample = asked(wanted=False)
+    assert sample.sentence == ""
+    assert np.array_equal(sample.source, sample.target)
+    assert not sample.mask.any()
+
+
+def test_what_counts_as_named_and_well_formed():
+    _, sample = asked(wanted=True)
+    begin, end = MARKS
+    right = f"Sure. {begin} {sample.sentence} {end}"
+    assert reply_measures(sample, right) == {"named": [1.0], "well_formed": [1.0]}
+    unclosed = f"{begin} {sample.sentence}"
+    assert reply_measures(sample, unclosed) == {"named": [1.0], "well_formed": [0.0]}
+    nonsense = f"{begin} remove the white elephant {end}"
+    assert reply_measures(sample, nonsense) == {"named": [0.0], "well_formed": [0.0]}
+    assert reply_measures(sample, "Which one?") == {"named": [0.0], "well_formed": [0.0]}
+    _, nothing = asked(wanted=False)
+    assert reply_measures(nothing, "Which one?") == {"silent": [1.0]}
+    assert reply_measures(nothing, right) == {"silent": [0.0]}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """(two-stage model, end-to-end model, chat model), all random."""
+    root = tmp_path_factory.mktemp("models")
+    two_stage, end_to_end = write_checkpoint(root / "lgvi"), write_checkpoint(root / "lgvi-i")
+    config = end_to_end / "unet" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"text_features": ["mm_head"]}))
+    return two_stage, end_to_end, make_chat_folder(root / "chat", mm_features=FEATURES)
+
+
+def method(models, kind, **changes):
+    two_stage, end_to_end, chat = models
+    config, model = (
+        (EndToEndConfig, end_to_end) if kind == "lgvi_i" else (TwoStageConfig, two_stage)
+    )
+    values = {"kind": kind, "name": kind, "model": model, "chat": chat, "steps": 1}
+    return open_method(config.model_validate(values | changes), "cpu")
+
+
+@pytest.mark.parametrize("kind", ["lgvi_mllm", "lgvi_i"])
+def test_the_reply_decides_what_is_removed(models, kind):
+    _, sample = asked(wanted=True)
+    opened = method(models, kind)
+    said = [
+        f"{MARKS[0]} remove the ball {MARKS[1]}",
+        f"{MARKS[0]} remove the fish {MARKS[1]}",
+        "Which one?",
+    ]
+    results = []
+    for text in said:
+        with dictated(opened.chat, text):
+            results.append(opened(sample_with_one_turn(sample)))
+    assert [r.reply for r in results] == said
+    assert not np.array_equal(results[0].frames, results[1].frames)
+    assert np.array_equal(results[2].frames, sample.source), "nothing was named"
+    assert not results[2].mask.any()
+
+
+def sample_with_one_turn(sample):
+    from dataclasses import replace
+
+    return replace(sample, turns=sample.turns[-1:])
+
+
+def test_end_to_end_needs_an_mm_head(models, tmp_path):
+    plain = make_chat_folder(tmp_path / "plain", mm_features=None)
+    with pytest.raises(LGVIError, match="no MM head"):
+        method((*models[:2], plain), "lgvi_i")
+
+
+def test_blank_frames_hide_the_picture(models, monkeypatch):
+    from train.evaluation import methods
+
+    seen = []
+    original = methods.reply
+
+    def watched(chat, frames, *args, **kwargs):
+        seen.append(frames)
+        return original(chat, frames, *args, **kwargs)
+
+    monkeypatch.setattr(methods, "reply", watched)
+    _, sample = asked(wanted=True)
+    method(models, "lgvi_mllm", blank=True, max_tokens=2)(sample)
+    assert all((frames == 0.5).all() for frames in seen)
+    assert len(seen) == len(sample.turns)
+
+
+def test_the_command_reports_replies(models, tmp_path, capsys):
+    two_stage, end_to_end, chat = models
+    shared = {"chat": str(chat), "steps": 1, "max_tokens": 4}
+    values = {
+        "output": str(tmp_path / "out"),
+        "methods": [
+            {"kind": "lgvi_mllm", "name": "two-stage", "model": str(two_stage), **shared},
+            {"kind": "lgvi_i", "name": "end to end", "model": str(end_to_end), **shared},
+        ],
+        "data": {
+            "kind": "held-out",
+            "conversations": True,
+            "clips": 12,
+            "frames": 2,
+            "sizes": [[64, 64]],
+        },
+        "bars": {"named": {"minimum": 0.9}, "silent": {"minimum": 0.5}},
+        "device": "cpu",
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(values))
+    main(["--config", str(path)])
+    text = capsys.readouterr().out
+    assert "## Replies" in text
+    assert "not met" in text
+    found = json.loads((tmp_path / "out" / "results.json").read_text())["methods"]
+    for name in ("two-stage", "end to end"):
+        measured = found[name]["measures"]
+        assert measured["named"]["mean"] == 0, "random models say nothing of use"
+        assert measured["silent"]["mean"] == 1
+        assert measured["named"]["clips"] + measured["silent"]["clips"] == 12
+    assert Image.open(tmp_path / "out" / "contact_sheet.png").size[0] > 0

@@ -1,0 +1,1 @@
+"""Commands that make and measure the product; artists do not install them."""

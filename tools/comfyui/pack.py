@@ -1,0 +1,25 @@
+"""This pack imported into a plain Python process beside ComfyUI's modules."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from ..paths import ROOT
+
+
+def load_pack(comfyui: Path) -> ModuleType:
+    """Import as ``lgvi_pack``, as ComfyUI does by path; ComfyUI is set to the CPU."""
+    sys.path.insert(0, str(comfyui))
+    from comfy.cli_args import args
+
+    args.cpu = True
+    spec = importlib.util.spec_from_file_location(
+        "lgvi_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["lgvi_pack"] = module
+    spec.loader.exec_module(module)
+    return module

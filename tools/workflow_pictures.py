@@ -1,0 +1,74 @@
+"""Runs workflow files in a real ComfyUI and writes the pictures that the template browser shows.
+
+    COMFYUI_PATH=... python -m tools.workflow_pictures [NAME ...]
+
+Above the clip, below it the mask where the workflow shows one, then the result.
+"""
+
+import argparse
+import io
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .comfyui.server import ComfyServer, running_server
+from .comfyui.workflow import load_workflow, to_prompt
+from .demo import COLUMNS, read_frames
+from .paths import ROOT
+from .workflows.inputs import SAMPLE, prepare
+
+FOLDER = ROOT / "workflows"
+ROWS = ("Mask", "Result")
+"""Titles of the nodes whose pictures or video are shown."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    known = sorted(path.stem for path in FOLDER.glob("*.json"))
+    parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(known)}")
+    names = parser.parse_args().names or known
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        prepare(base)
+        with running_server(base) as server:
+            for name in names:
+                start = time.monotonic()
+                workflow = load_workflow(FOLDER / f"{name}.json")
+                outputs = server.run(to_prompt(workflow, server.get("/object_info")))
+                picture = contact_sheet(server, workflow, outputs, base)
+                picture.save(FOLDER / f"{name}.jpg", quality=85)
+                print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
+
+
+def contact_sheet(
+    server: ComfyServer, workflow: dict[str, Any], outputs: dict[str, Any], folder: Path
+) -> Image.Image:
+    """Rows source, mask, result; columns spread over the clip."""
+    rows = [read_frames(SAMPLE)]
+    for title in ROWS:
+        for node in workflow["nodes"]:
+            if node.get("title") == title and str(node["id"]) in outputs:
+                rows.append(_frames(server, outputs[str(node["id"])]["images"], folder))
+    cells = []
+    for frames in rows:
+        index = np.linspace(0, len(frames) - 1, COLUMNS).round().astype(int)
+        cells.append(np.concatenate(list(frames[index]), axis=1))
+    return Image.fromarray(np.concatenate(cells, axis=0))
+
+
+def _frames(server: ComfyServer, items: list[dict[str, str]], folder: Path) -> np.ndarray:
+    """Of a video, or of a batch of pictures."""
+    contents = [server.file(item) for item in items]
+    if len(items) > 1:
+        return np.stack([np.array(Image.open(io.BytesIO(c)).convert("RGB")) for c in contents])
+    video = folder / "shown.mp4"
+    video.write_bytes(contents[0])
+    return read_frames(video)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The descriptions from which the workflow and blueprint files are made."""

@@ -1,0 +1,174 @@
+"""Workflow files in the page's format, from what a server says of its nodes."""
+
+from typing import Any, NamedTuple
+
+from ..comfyui.workflow import WIDGET_TYPES, default
+
+GAP = 40
+COLOURS = {"what": ("#232", "#353"), "nothing": ("#322", "#533")}
+_TITLE, _SLOT, _WIDGET, _TEXT, _MARGIN = 30, 20, 24, 90, 16
+
+
+class Output(NamedTuple):
+    """One output of a node of the graph: what another node's input takes."""
+
+    node: int
+    slot: int
+    type: str
+
+
+class Node:
+    """A node that was added; ``node["mask"]`` or ``node[1]`` is one of its outputs."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self.entry = entry
+
+    def __getitem__(self, key: str | int) -> Output:
+        outputs = self.entry["outputs"]
+        slot = key if isinstance(key, int) else [o["name"] for o in outputs].index(key)
+        return Output(self.entry["id"], slot, outputs[slot]["type"])
+
+
+class Graph:
+    """A workflow that is being built, in columns of nodes from left to right."""
+
+    def __init__(self, info: dict[str, Any], number: str) -> None:
+        """``info``: a server's /object_info; ``number``: the workflow's id."""
+        self.info, self.number = info, number
+        self.nodes: list[dict[str, Any]] = []
+        self.links: list[list[Any]] = []
+        self.x, self.y, self.width = 20, 0, 0
+
+    def column(self, width: int) -> None:
+        """Places the nodes that follow in a new column, ``width`` pixels wide."""
+        self.x, self.y = (self.x + self.width + GAP if self.width else self.x), 0
+        self.width = width
+
+    def add(
+        self,
+        kind: str,
+        title: str = "",
+        colour: str = "",
+        at_least: int = 0,
+        **inputs: Any,
+    ) -> Node:
+        """Adds a node, ``at_least`` so many pixels high.
+
+        Inputs are Outputs of others or widget values, the rest are defaults.
+
+        Raises KeyError for an input that the node does not have.
+        """
+        number = len(self.nodes) + 1
+        slots, values = self._slots(kind, number, inputs)
+        if inputs:
+            raise KeyError(f"{kind} has no input {', '.join(inputs)}")
+        info = self.info[kind]
+        outputs = [
+            {"localized_name": name, "name": name, "type": type_, "links": []}
+            for name, type_ in zip(
+                info.get("output_name") or info["output"], info["output"], strict=True
+            )
+        ]
+        own = kind.startswith("LGVI")
+        pack = {"cnr_id": "comfyui-lgvi"} if own else {"cnr_id": "comfy-core", "ver": "0.3.75"}
+        properties = {"Node name for S&R": kind, **pack}
+        widgets = [slot for slot in slots if "widget" in slot]
+        texts = sum(self._options(kind, slot["name"]).get("multiline", False) for slot in widgets)
+        plain = max(len(slots) - len(widgets), len(outputs))
+        needed = _TITLE + _MARGIN + plain * _SLOT + len(widgets) * _WIDGET + texts * _TEXT
+        entry = self._place(kind, max(at_least, needed))
+        entry |= {"inputs": slots, "outputs": outputs, "properties": properties}
+        entry["widgets_values"] = values
+        if title:
+            entry["title"] = title
+        if colour:
+            entry["color"], entry["bgcolor"] = COLOURS[colour]
+        return Node(entry)
+
+    def note(self, text: str, height: int) -> None:
+        """Adds a note in Markdown, which only the page knows."""
+        entry = self._place("MarkdownNote", height)
+        entry |= {"inputs": [], "outputs": [], "properties": {}, "widgets_values": [text]}
+        entry["color"], entry["bgcolor"] = "#432", "#653"
+
+    def workflow(self) -> dict[str, Any]:
+        return {
+            "id": self.number,
+            "revision": 0,
+            "last_node_id": len(self.nodes),
+            "last_link_id": len(self.links),
+            "nodes": self.nodes,
+            "links": self.links,
+            "groups": [],
+            "config": {},
+            "extra": {"ds": {"scale": 0.7, "offset": [60, 80]}},
+            "version": 0.4,
+        }
+
+    def _place(self, kind: str, height: int) -> dict[str, Any]:
+        number = len(self.nodes) + 1
+        entry: dict[str, Any] = {
+            "id": number,
+            "type": kind,
+            "pos": [self.x, self.y],
+            "size": [self.width, height],
+            "flags": {},
+            "order": number - 1,
+            "mode": 0,
+        }
+        self.y += height + GAP + _TITLE
+        self.nodes.append(entry)
+        return entry
+
+    def _slots(
+        self, kind: str, number: int, inputs: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], list[Any]]:
+        """The node's inputs and widget values; takes what it uses out of ``inputs``."""
+        sockets: list[tuple[str, list[Any], str]] = []
+        widgets: list[tuple[str, list[Any], str]] = []
+        for part in ("required", "optional"):
+            for name, spec in self.info[kind]["input"].get(part, {}).items():
+                forced = self._options(kind, name).get("forceInput")
+                is_widget = _type(spec) in WIDGET_TYPES and not forced
+                (widgets if is_widget else sockets).append((name, spec, part))
+        slots: list[dict[str, Any]] = []
+        values: list[Any] = []
+        # The page has the widgets' inputs last, and a subgraph's links go by that order.
+        for name, spec, part in (*sockets, *widgets):
+            slot: dict[str, Any] = {"localized_name": name, "name": name}
+            if part == "optional":
+                slot["shape"] = 7
+            slot["type"] = _type(spec)
+            given = inputs.pop(name, None)
+            is_linked = isinstance(given, Output)
+            if len(slots) >= len(sockets):
+                slot["widget"] = {"name": name}
+                values.append(default(spec) if given is None or is_linked else given)
+                options = self._options(kind, name)
+                if options.get("control_after_generate"):
+                    values.append("fixed")
+                if options.get("video_upload") or options.get("image_upload"):
+                    values.append("image")
+            slot["link"] = (
+                self._link(given, number, len(slots), slot["type"]) if is_linked else None
+            )
+            slots.append(slot)
+        return slots, values
+
+    def _link(self, source: Output, target: int, slot: int, type_: str) -> int:
+        number = len(self.links) + 1
+        self.links.append([number, source.node, source.slot, target, slot, type_])
+        self._sent(source, number)
+        return number
+
+    def _sent(self, source: Output, number: int) -> None:
+        self.nodes[source.node - 1]["outputs"][source.slot]["links"].append(number)
+
+    def _options(self, kind: str, name: str) -> dict[str, Any]:
+        parts = self.info[kind]["input"]
+        spec = {**parts.get("required", {}), **parts.get("optional", {})}[name]
+        return spec[1] if len(spec) > 1 else {}
+
+
+def _type(spec: list[Any]) -> str:
+    return "COMBO" if isinstance(spec[0], list) else spec[0]

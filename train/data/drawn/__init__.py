@@ -1,0 +1,1 @@
+"""Procedurally drawn scenes and clips, from which the bundled models learn."""

@@ -1,0 +1,26 @@
+"""Generated clips that a conversation asks about, for the evaluation of chat models."""
+
+from dataclasses import replace
+
+from ..language.conversations import make_conversation
+from ..language.prompts import canonical
+from ..sample import Sample
+from .synthetic import compose_sample, scene_of
+
+
+def make_asked_sample(split: str, number: int, frames: int, height: int, width: int) -> Sample:
+    """Clip `number` of a split; the last turn of its conversation says what is to go.
+
+    The sentence is the prompt in the reply to it, "" where there is nothing to remove; `kind` is
+    the turn's.
+    """
+    talk = make_conversation(split, number, frames, height, width)
+    last = talk.turns[-1]
+    sentence = canonical(talk.objects, last.removed) or ""
+    scene = scene_of(split, number, frames, width / height)
+    return replace(
+        compose_sample(scene, last.removed, height, width, sentence),
+        name=f"{split} {number} asked",
+        kind=last.kind,
+        turns=tuple((turn.request, turn.reply) for turn in talk.turns),
+    )

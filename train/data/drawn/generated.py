@@ -1,0 +1,59 @@
+"""Generated clips as a data set: drawn when they are asked for."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..sample import Sample
+from .emoji import check_font
+from .photographs import check_photographs
+from .synthetic import make_sample
+
+
+class GeneratedReader:
+    """Clips `first` to `first + count - 1` of a split ("train" or "held-out") at `size` (h, w).
+
+    `frames` fixes the number of frames whatever is asked (1 makes a set of images). `turned`,
+    `photographs` and `emoji_font` are described at `scene_of`; LGVIError says what they lack, if
+    anything.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        size: tuple[int, int],
+        count: int,
+        first: int = 0,
+        frames: int | None = None,
+        turned: bool = False,
+        photographs: bool = False,
+        emoji_font: Path | None = None,
+    ) -> None:
+        self.split, self.size, self.count, self.first = split, size, count, first
+        self.frames, self.turned = frames, turned
+        self.photographs, self.emoji_font = photographs, emoji_font
+        if photographs:
+            check_photographs()
+        if emoji_font is not None:
+            check_font(emoji_font)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """See `Reader.order`."""
+        return rng.permutation(len(self))
+
+    def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
+        """See `Reader.read`; the clip's own number seeds it, `rng` is not used."""
+        if not 0 <= index < self.count:
+            raise IndexError(f"clip {index} of {self.count}")
+        return make_sample(
+            self.split,
+            self.first + index,
+            self.frames or frames,
+            *self.size,
+            turned=self.turned,
+            photographs=self.photographs,
+            emoji_font=self.emoji_font,
+        )

@@ -1,0 +1,1 @@
+"""Sentences and conversations about drawn scenes."""

@@ -1,0 +1,254 @@
+"""WebDataset shards: tar files of samples, for data that does not fit one machine.
+
+    index.json        {"wids_version": 1, "shardlist": [{"url": "clips-000000.tar",
+                       "nsamples": 100, "filesize": 123456}, ...]}
+    clips-000000.tar  <key>.json              {"sentence", "kind", "name": texts, "frames": 8}
+                      <key>.mask.000.png      255 on what goes; one per frame
+                      <key>.source.000.jpg    one per frame; .jpg, .png or .webp
+                      <key>.target.000.jpg
+
+A picture is a clip of one frame. The index is the one that indexed WebDataset readers share: urls
+are relative to it, or whole (http, https, or what `webdataset.gopen` takes). Remote shards are
+downloaded once, into `cache_dir`. Shards must not be compressed, since samples are read one by
+one: so any order is possible and a run resumes exactly. `train.data.write` makes them.
+"""
+
+import hashlib
+import json
+import tarfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import numpy as np
+
+from lgvi_core.errors import LGVIError
+
+from ..pictures import choose_frames, read_grey, read_rgb, stack_frames
+from ..sample import BrokenSample, Sample
+
+INDEX = "index.json"
+_OPEN_SHARDS = 64  # tables of contents kept in memory
+_SHARDS_TOGETHER = 4  # shards whose samples are mixed in an epoch's order
+
+_Contents = list[dict[str, tuple[int, int]]]  # per sample: suffix to (offset, size)
+
+
+class ShardReader:
+    """Samples of all shards of an index, in the index's order.
+
+    `index` is a path or URL of the index, or a folder that holds `index.json`. Raises LGVIError
+    where it cannot be read; a shard that is missing or torn makes its samples broken. Of remote
+    shards at most `cache_gigabytes` stay on the disk, the newest ones.
+    """
+
+    def __init__(
+        self,
+        index: str | Path,
+        cache_dir: Path | None = None,
+        stride: int = 1,
+        cache_gigabytes: float | None = None,
+    ) -> None:
+        self.index = str(index)
+        if not _is_remote(self.index) and Path(self.index).is_dir():
+            self.index = str(Path(self.index) / INDEX)
+        self.cache_dir, self.stride = cache_dir, stride
+        self.cache_bytes = -1 if cache_gigabytes is None else round(cache_gigabytes * 1e9)
+        self.shards = _read_index(self.index)
+        remote = [shard["url"] for shard in self.shards if _is_remote(shard["url"])]
+        if remote and cache_dir is None:
+            raise LGVIError(f"{remote[0]} is downloaded: set cache_dir to a folder for the shards")
+        self.ends = np.cumsum([shard["nsamples"] for shard in self.shards])
+        self.contents: OrderedDict[int, tuple[Path, _Contents]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """See `Reader.order`: a few shards at a time, so that each is fetched once."""
+        starts = np.concatenate([[0], self.ends[:-1]])
+        shards = rng.permutation(len(self.shards))
+        parts = []
+        for first in range(0, len(shards), _SHARDS_TOGETHER):
+            group = shards[first : first + _SHARDS_TOGETHER]
+            indices = np.concatenate([np.arange(starts[i], self.ends[i]) for i in group])
+            parts.append(rng.permutation(indices))
+        return np.concatenate(parts)
+
+    def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
+        """See `Reader.read`; a sample that is a single picture has one frame whatever is asked."""
+        path, files, facts, name = self._locate(index)
+        stored = _count(facts, name)
+        asked = 1 if stored == 1 else frames
+        chosen = choose_frames(rng, stored, asked, self.stride, name)
+        return _load(path, files, facts, name, chosen)
+
+    def frames_of(self, index: int) -> int:
+        """How many frames sample `index` has."""
+        *_, facts, name = self._locate(index)
+        return _count(facts, name)
+
+    def examine(self, index: int) -> Sample:
+        """All frames of a sample."""
+        path, files, facts, name = self._locate(index)
+        return _load(path, files, facts, name, list(range(_count(facts, name))))
+
+    def _locate(self, index: int) -> tuple[Path, dict[str, tuple[int, int]], dict[str, Any], str]:
+        """The shard's file, the sample's members, its facts and its name."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        shard = int(np.searchsorted(self.ends, index, side="right"))
+        position = index - int(self.ends[shard] - self.shards[shard]["nsamples"])
+        url = self.shards[shard]["url"]
+        path, contents = self._open(shard)
+        name = f"{url}, sample {position}"
+        files = contents[position]
+        if "json" not in files:
+            raise BrokenSample(f"{name}: has no .json; found {', '.join(sorted(files))}")
+        try:
+            facts = json.loads(_bytes(path, files["json"]))
+        except ValueError as error:
+            raise BrokenSample(f"{name}: its .json cannot be read: {error}") from error
+        if not isinstance(facts, dict):
+            raise BrokenSample(f"{name}: its .json is no table")
+        return path, files, facts, name
+
+    def _open(self, shard: int) -> tuple[Path, _Contents]:
+        # Another process may have made room in the cache.
+        if shard in self.contents and self.contents[shard][0].is_file():
+            self.contents.move_to_end(shard)
+            return self.contents[shard]
+        facts = self.shards[shard]
+        path = self._fetch(facts["url"])
+        try:
+            size = path.stat().st_size
+            if size != facts.get("filesize", size):
+                raise BrokenSample(f"{path}: has {size} bytes, the index says {facts['filesize']}")
+            contents = _read_contents(path)
+        except (OSError, tarfile.TarError) as error:
+            raise BrokenSample(f"{path}: cannot be read as an uncompressed tar: {error}") from error
+        if len(contents) != facts["nsamples"]:
+            raise BrokenSample(
+                f"{path}: holds {len(contents)} samples, the index says {facts['nsamples']}"
+            )
+        self.contents[shard] = path, contents
+        if len(self.contents) > _OPEN_SHARDS:
+            self.contents.popitem(last=False)
+        return path, contents
+
+    def _fetch(self, url: str) -> Path:
+        if not _is_remote(url):
+            return Path(url)
+        from webdataset.cache import FileCache
+
+        cache = FileCache(
+            cache_dir=str(self.cache_dir), url_to_name=_cache_name, cache_size=self.cache_bytes
+        )
+        try:
+            return Path(cache.get_file(url))
+        except Exception as error:  # whatever the download's tool raises
+            raise BrokenSample(f"{url}: cannot be downloaded: {error}") from error
+
+
+def _load(
+    path: Path,
+    files: dict[str, tuple[int, int]],
+    facts: dict[str, Any],
+    name: str,
+    chosen: list[int],
+) -> Sample:
+    parts = {}
+    for part, read in (("source", read_rgb), ("target", read_rgb), ("mask", read_grey)):
+        pictures = []
+        for number in chosen:
+            suffix = _member(files, f"{part}.{number:03d}.", name)
+            pictures.append(read(_bytes(path, files[suffix]), f"{name}, {suffix}"))
+        parts[part] = stack_frames(pictures, f"{name}, {part}")
+    shapes = {part: stack.shape[:3] for part, stack in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise BrokenSample(f"{name}: source, target and mask differ in size: {shapes}")
+    if not isinstance(sentence := facts.get("sentence"), str):
+        raise BrokenSample(f"{name}: no 'sentence' in its .json; found {', '.join(facts)}")
+    own_name = str(facts.get("name") or name)
+    kind = str(facts.get("kind") or "")
+    return Sample(parts["source"], parts["target"], parts["mask"], sentence, own_name, kind)
+
+
+def _count(facts: dict[str, Any], name: str) -> int:
+    frames = facts.get("frames")
+    if not isinstance(frames, int) or frames < 1:
+        raise BrokenSample(f"{name}: its .json says frames {frames!r}")
+    return frames
+
+
+def _member(files: dict[str, tuple[int, int]], start: str, name: str) -> str:
+    for suffix in files:
+        if suffix.startswith(start):
+            return suffix
+    raise BrokenSample(f"{name}: has no {start}*")
+
+
+def _bytes(path: Path, place: tuple[int, int]) -> bytes:
+    offset, size = place
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    except OSError as error:
+        raise BrokenSample(f"{path}: cannot be read: {error}") from error
+
+
+def _read_contents(path: Path) -> _Contents:
+    """Where each sample's files lie in a tar; files of a sample stand together."""
+    from webdataset.tariterators import base_plus_ext
+
+    samples: _Contents = []
+    last = None
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            key, suffix = base_plus_ext(member.name) if member.isfile() else (None, None)
+            if key is None or suffix is None:
+                continue
+            if key != last:
+                samples.append({})
+                last = key
+            samples[-1][suffix.lower()] = (member.offset_data, member.size)
+    return samples
+
+
+def _read_index(index: str) -> list[dict[str, Any]]:
+    """The shards with urls that are whole."""
+    try:
+        if _is_remote(index):
+            from webdataset import gopen
+
+            with gopen(index) as stream:
+                table = json.loads(stream.read())
+        else:
+            table = json.loads(Path(index).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LGVIError(f"{index} cannot be read as an index of shards: {error}") from error
+    shards = table.get("shardlist") if isinstance(table, dict) else None
+    if not isinstance(shards, list) or not shards:
+        found = ", ".join(table) if isinstance(table, dict) else type(table).__name__
+        raise LGVIError(f"{index}: no 'shardlist'; found {found}")
+    for shard in shards:
+        if not {"url", "nsamples"} <= shard.keys() or int(shard["nsamples"]) < 1:
+            raise LGVIError(f"{index}: a shard needs url and nsamples; found {shard}")
+    return [{**shard, "url": _resolve(index, shard["url"])} for shard in shards]
+
+
+def _resolve(index: str, url: str) -> str:
+    if _is_remote(url):
+        return url
+    return urljoin(index, url) if _is_remote(index) else str(Path(index).parent / url)
+
+
+def _is_remote(url: str) -> bool:
+    return len(urlsplit(url).scheme) > 1  # one letter is a drive of Windows
+
+
+def _cache_name(url: str) -> str:
+    """A file name that no other shard has, even one of the same name elsewhere."""
+    return f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{Path(urlsplit(url).path).name}"

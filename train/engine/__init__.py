@@ -1,0 +1,1 @@
+"""What every training here shares: the loop, checkpoints, progress, and files that stay whole."""

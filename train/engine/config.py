@@ -1,0 +1,96 @@
+"""Configurations of runs: YAML files that are checked on reading, and noted in the run's folder."""
+
+import json
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lgvi_core.errors import LGVIError
+
+from .files import write_text
+
+CONFIG_FILE = "config.json"
+"""The configuration that a run was last started with, in its output folder."""
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are errors, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OptimizerSettings(Protocol):
+    """What the training loop asks of a configuration's section on the optimizer."""
+
+    @property
+    def warmup_steps(self) -> int: ...
+    @property
+    def decay_from(self) -> float: ...
+    @property
+    def max_grad_norm(self) -> float: ...
+    @property
+    def ema_decay(self) -> float | None: ...
+
+
+class RunConfig(Protocol):
+    """What the training loop asks of any run's configuration."""
+
+    @property
+    def output(self) -> Path: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def max_steps(self) -> int: ...
+    @property
+    def mixed_precision(self) -> Literal["no", "fp16", "bf16"]: ...
+    @property
+    def gradient_accumulation(self) -> int: ...
+    @property
+    def threads(self) -> int | None: ...
+    @property
+    def cpu(self) -> bool: ...
+    @property
+    def log_every(self) -> int: ...
+    @property
+    def checkpoint_every(self) -> int: ...
+    @property
+    def keep_checkpoints(self) -> int: ...
+    @property
+    def optimizer(self) -> OptimizerSettings: ...
+    def model_dump_json(self, *, indent: int | None = None) -> str: ...
+
+
+def read_yaml_config(path: Path, kind: type[Config]) -> Config:
+    """A configuration of that kind, read from a YAML file and checked.
+
+    Raises LGVIError with one line for each wrong, missing or unknown key.
+    """
+    try:
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()
+        ]
+        raise LGVIError(f"{path} is not a training configuration:\n" + "\n".join(lines)) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LGVIError(f"{path} cannot be read: {error}") from None
+
+
+def write_run_config(config: RunConfig) -> None:
+    """Note a configuration in the run's folder, for the export and for a later start."""
+    write_text(config.output / CONFIG_FILE, config.model_dump_json(indent=2))
+
+
+def read_run_config(run: Path, kind: type[Config]) -> Config:
+    """The configuration that a run was last started with. Raises LGVIError where there is none."""
+    path = run / CONFIG_FILE
+    try:
+        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise LGVIError(
+            f"{run} is not the output folder of a training: {CONFIG_FILE}: {error}"
+        ) from None

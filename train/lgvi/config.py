@@ -1,0 +1,266 @@
+"""The training configuration: a YAML file checked on reading. The keys are documented here.
+
+`configs/lgvi_paper.yaml` is the paper's run, `configs/lgvi_mini.yaml` the bundled model's.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lgvi_core.errors import LGVIError
+from lgvi_core.latents import LATENT_PIXELS
+
+from ..data.readers import DataSource
+from ..engine.config import Section, read_run_config
+
+logger = logging.getLogger(__name__)
+
+
+WITHOUT_EFFECT = (
+    "output",
+    "threads",
+    "cpu",
+    "log_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "gradient_checkpointing",
+    "samples",
+    "data.workers",
+)
+"""Keys that may change when a run goes on."""
+OTHER_MODEL = (
+    "unet",
+    "text_encoder",
+    "lora",
+    "ablation",
+    "start_from",
+    "optimizer.kind",
+    "chat.model",
+    "chat.end_to_end_weights",
+    "chat.lora",
+    "chat.feature_length",
+)
+"""Keys that may not: the weights or the optimizer's state would not fit."""
+
+
+class DataConfig(Section):
+    """What is trained on: a cache of latents, or data sets that are read and encoded on the way.
+
+    Batches are counted over all processes and accumulated steps: the same configuration trains
+    the same on one process as on many.
+    """
+
+    cache: Path | None = Field(None, description="latent shards written by train.latent_cache")
+    videos: tuple[DataSource, ...] = Field((), description="data sets of clips")
+    images: tuple[DataSource, ...] = Field((), description="data sets of single pictures")
+    size: tuple[int, int] = Field((320, 512), description="(height, width) frames are cut to")
+    emphasis: dict[str, float] = Field(
+        {}, description="with a cache: kinds of expression, how many times as often they come"
+    )
+    late_emphasis: dict[str, float] = Field(
+        {}, description="changes to `emphasis` in the later part of the run"
+    )
+    late_from: float = Field(1, ge=0, le=1, description="share of the run before `late_emphasis`")
+    workers: int = Field(
+        0, ge=0, description="loading processes per training process; a cache needs none"
+    )
+    batch_images: int = Field(768, gt=0, description="single frames in a step")
+    batch_videos: int = Field(32, gt=0, description="clips in a step")
+    video_frames: tuple[int, ...] = Field(
+        (24,), min_length=1, description="clip lengths, one per step; fewer frames are more clips"
+    )
+    video_share: float = Field(0.75, ge=0, le=1, description="share of steps with clips")
+    video_from: float = Field(0, ge=0, le=1, description="share of the run with images only")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if (self.cache is None) == (not self.videos and not self.images):
+            raise ValueError("give either `cache`, or `videos` and `images`")
+        if self.cache is None and self.video_share > 0 and not self.videos:
+            raise ValueError("video_share is above 0, but there are no `videos`")
+        if self.cache is None and not self.images and (self.video_share < 1 or self.video_from > 0):
+            raise ValueError("no `images`: set video_share to 1 and video_from to 0")
+        if any(side % LATENT_PIXELS or side < 2 * LATENT_PIXELS for side in self.size):
+            raise ValueError("size must be multiples of 8, at least 16")
+        return self
+
+
+class Rate(Section):
+    """A learning rate over the run, after `warmup_steps`."""
+
+    peak: float = Field(gt=0, description="highest learning rate")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="how it falls to 0, from `decay_from` on"
+    )
+
+
+class OptimizerConfig(Section):
+    """How the weights move."""
+
+    kind: Literal["adamw", "adamw8bit"] = Field("adamw", description="8-bit needs bitsandbytes")
+    unet: Rate = Field(Rate(peak=3e-5), description="of the U-Net")
+    mask_decoder: Rate = Field(
+        Rate(peak=1e-4, schedule="cosine"), description="of the mask decoder"
+    )
+    text_encoder: Rate | None = Field(None, description="null keeps the text encoder as it is")
+    warmup_steps: int = Field(500, ge=0, description="linear rise of the learning rates")
+    decay_from: float = Field(0, ge=0, lt=1, description="share of the run before they fall")
+    weight_decay: float = Field(0.01, ge=0, description="of matrices; vectors have none")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's moment decays")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    ema_decay: float | None = Field(
+        0.9999, ge=0, lt=1, description="of the average that is exported; null exports the last"
+    )
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """The learning rates by the parts that are trained, which name the optimizer's groups."""
+        rates = {"unet": self.unet, "mask_decoder": self.mask_decoder}
+        return rates | ({} if self.text_encoder is None else {"text_encoder": self.text_encoder})
+
+
+class LossConfig(Section):
+    """Weights of Eq. 3's losses, the noise levels they see, and what is withheld."""
+
+    mask_weight: float = Field(0.001, ge=0, description="lambda_2, of the mask loss")
+    mask_time_weight: bool = Field(True, description="mask loss times 4 t (T - t) / T^2")
+    language_weight: float = Field(0.1, ge=0, description="of train_lgvi_i's replies, Eq. 5")
+    attribute_weight: float = Field(
+        0, ge=0, description="of train.attributes' loss on the U-Net's features; needs a cache"
+    )
+    object_weight: float = Field(1.0, ge=1, description="of objects; the background has 1")
+    high_noise_share: float = Field(0, ge=0, le=1, description="of timesteps >= high_noise_from")
+    high_noise_from: int = Field(750, ge=0, lt=1000, description="where high noise begins")
+    drop_text: float = Field(0.05, ge=0, le=1, description='share of samples with the text ""')
+    drop_video: float = Field(0.05, ge=0, le=1, description="share with zeros for the source")
+    drop_both: float = Field(0.05, ge=0, le=1, description="share with neither")
+
+
+class AblationConfig(Section):
+    """The switches of the paper's Table 4; all on is the full method."""
+
+    full_fine_tuning: bool = Field(True, description="off: train only what inflation has added")
+    mask_supervision: bool = Field(True, description="off: no mask decoder")
+    video_inflation: bool = Field(True, description="off: frames one by one, nothing along time")
+    image_joint_training: bool = Field(True, description="off: clips only")
+
+
+class LoraConfig(Section):
+    """Train low-rank additions (peft) to a frozen model instead of its weights."""
+
+    rank: int = Field(16, gt=0, description="of every addition")
+    alpha: int = Field(16, gt=0, description="the addition is scaled by alpha / rank")
+    targets: tuple[str, ...] = Field(
+        ("to_q", "to_k", "to_v", "to_out.0"), description="ends of the layers' names"
+    )
+
+
+class SampleConfig(Section):
+    """Pictures of the progress: source, result, target and mask of a few clips."""
+
+    every: int = Field(1000, gt=0, description="steps between pictures")
+    source: DataSource = Field(description="data set that the clips come from")
+    count: int = Field(4, gt=0, description="clips in the picture, the data set's first ones")
+    frames: int = Field(8, gt=0, description="frames of each")
+    steps: int = Field(20, gt=0, description="DDIM steps")
+    text_scale: float = Field(3.0, description="guidance by the text")
+    video_scale: float = Field(1.5, description="guidance by the source")
+
+
+class TrainConfig(Section):
+    """One run: the weights it starts from, the data, and where its checkpoints go."""
+
+    output: Path = Field(description="folder for checkpoints, TensorBoard logs and pictures")
+    start_from: Path | None = Field(
+        None, description="LGVI, InstructPix2Pix or MagicBrush diffusers folder; null is random"
+    )
+    vae: Path | None = Field(None, description="AutoencoderTiny or -KL folder; null: start_from's")
+    tokenizer: Path | None = Field(None, description="CLIP tokenizer folder; null: start_from's")
+    seed: int = Field(0, ge=0, description="of weights, batches and noise")
+    max_steps: int = Field(gt=0, description="optimizer steps of the whole run")
+    mixed_precision: Literal["no", "fp16", "bf16"] = Field("no", description="accelerate's")
+    gradient_accumulation: int = Field(1, gt=0, description="parts a step's batch is cut into")
+    gradient_checkpointing: bool = Field(False, description="less memory, a third more time")
+    attention: Literal["sdpa", "matmul", "xformers"] = Field(
+        "sdpa", description="matmul is faster on a CPU; xformers must be installed"
+    )
+    compile: bool = Field(False, description="torch.compile for single frames: minutes to start")
+    threads: int | None = Field(None, gt=0, description="CPU threads per process; null: PyTorch's")
+    cpu: bool = Field(False, description="stay on the CPU where there is a GPU")
+    log_every: int = Field(50, gt=0, description="steps between log entries")
+    checkpoint_every: int = Field(500, gt=0, description="steps between checkpoints")
+    keep_checkpoints: int = Field(2, gt=0, description="newest checkpoints that are kept")
+    unet: dict[str, Any] = Field({}, description="InflatedUNet's config, or changes to it")
+    text_encoder: dict[str, Any] = Field({}, description="CLIPTextModel's config, from random")
+    scheduler: dict[str, Any] = Field({}, description="DDIMScheduler's config, or changes to it")
+    data: DataConfig
+    optimizer: OptimizerConfig = OptimizerConfig()
+    loss: LossConfig = LossConfig()
+    ablation: AblationConfig = AblationConfig()
+    lora: LoraConfig | None = None
+    samples: SampleConfig | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.start_from is None:
+            needed = ("vae", "tokenizer", "unet", "text_encoder", "scheduler")
+            missing = [name for name in needed if not getattr(self, name)]
+            if missing:
+                raise ValueError(f"training from random weights needs {', '.join(missing)}")
+            if self.lora is not None:
+                raise ValueError("lora needs the weights that it adds to: set start_from")
+            if self.optimizer.text_encoder is None:
+                raise ValueError("a random text encoder must be trained: set its learning rate")
+        elif self.text_encoder:
+            raise ValueError("text_encoder is start_from's own; leave it out")
+        if self.lora is not None and self.optimizer.text_encoder is not None:
+            raise ValueError("lora trains the U-Net alone: set optimizer.text_encoder to null")
+        if self.loss.attribute_weight > 0 and self.data.cache is None:
+            raise ValueError("attribute_weight needs generated scenes: set data.cache")
+        for name in ("batch_images", "batch_videos"):
+            if getattr(self.data, name) % self.gradient_accumulation:
+                raise ValueError(f"{name} must be a multiple of gradient_accumulation")
+        if not self.ablation.image_joint_training and self.data.video_from > 0:
+            raise ValueError("without image_joint_training, video_from must be 0")
+        return self
+
+
+def check_changes(config: TrainConfig) -> None:
+    """Compares a run that goes on with what it was started with.
+
+    Names in the log what has changed; raises LGVIError where the checkpoint does not fit it.
+    """
+    before = _flat(read_run_config(config.output, type(config)).model_dump(mode="json"))
+    now = _flat(config.model_dump(mode="json"))
+    changed = [
+        key
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and not _is_in(key, WITHOUT_EFFECT)
+    ]
+    lines = [f"  {key}: {before.get(key)} -> {now.get(key)}" for key in changed]
+    heads = {values["loss.attribute_weight"] > 0 for values in (before, now)}
+    averages = {values.get("optimizer.ema_decay") is None for values in (before, now)}
+    text_encoders = {values.get("optimizer.text_encoder.peak") is None for values in (before, now)}
+    strange = [key for key in changed if _is_in(key, OTHER_MODEL)]
+    if strange or len(heads) > 1 or len(averages) > 1 or len(text_encoders) > 1:
+        raise LGVIError(
+            f"{config.output} holds a run of another model: choose another `output`, or take back\n"
+            + "\n".join(lines)
+        )
+    if lines:
+        logger.warning("the run goes on with a changed configuration:\n%s", "\n".join(lines))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with keys such as "optimizer.unet.peak"."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flat
+
+
+def _is_in(key: str, sections: tuple[str, ...]) -> bool:
+    return any(key == section or key.startswith(f"{section}.") for section in sections)

@@ -1,0 +1,81 @@
+"""Pictures of a run's progress: a few clips, before and after, and the predicted mask."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lgvi_core.checkpoint.files import whole_file
+from lgvi_core.pipeline import LGVIPipeline
+
+from ..data.pictures import cover_and_crop
+from ..data.readers import open_reader
+from ..data.sample import BrokenSample, Sample
+from ..engine.contact_sheet import Row, contact_sheet
+from ..engine.trainer import Trainer
+from .config import SampleConfig
+
+logger = logging.getLogger(__name__)
+
+
+class ProgressSheets:
+    """The clips of the pictures: opened and read before the first step, so that mistakes show."""
+
+    def __init__(self, config: SampleConfig, size: tuple[int, int] | None, seed: int) -> None:
+        """`size` (h, w) is what frames are cut to, None for their own. Raises LGVIError."""
+        self.config, self.seed = config, seed
+        reader = open_reader(config.source)
+        self.samples: list[Sample] = []
+        for index in range(min(config.count, len(reader))):
+            try:
+                sample = reader.read(index, config.frames, np.random.default_rng(index))
+            except BrokenSample as error:
+                logger.warning("left out of the progress pictures: %s", error)
+                continue
+            self.samples.append(sample)
+        self.size = size
+
+    def draw(
+        self, pipeline: LGVIPipeline, condition: Callable[[Sample], str | Tensor]
+    ) -> Image.Image | None:
+        """Source, result, target and mask of every clip; None where no clip could be read.
+
+        `condition` says what the pipeline gets for a sample's sentence.
+        """
+        config, rows = self.config, []
+        for sample in self.samples:
+            source, target = sample.source, sample.target
+            if self.size is not None:
+                source, target = (cover_and_crop(x, self.size) for x in (source, target))
+            output = pipeline(
+                torch.from_numpy(source).float() / 255,
+                condition(sample),
+                steps=config.steps,
+                text_scale=config.text_scale,
+                video_scale=config.video_scale,
+                seed=self.seed,
+            )
+            result = np.round(output.frames.numpy() * 255).astype(np.uint8)
+            mask = None if output.mask is None else output.mask.numpy()
+            rows.append(Row(sample.sentence, source, result, target, mask))
+        return contact_sheet(rows) if rows else None
+
+    def show(self, sheet: Image.Image, trainer: Trainer[Any]) -> None:
+        """Write a sheet into the run's folder `samples`, and to TensorBoard.
+
+        A full disk is no reason to stop: it is named in the log.
+        """
+        step = trainer.progress.step
+        path = trainer.config.output / "samples" / f"step-{step:08d}.png"
+        try:
+            with whole_file(path) as partial:
+                sheet.save(partial, "PNG")
+        except OSError as error:
+            logger.error("%s could not be written: %s", path, error)
+            return
+        writer = trainer.accelerator.get_tracker("tensorboard", unwrap=True)
+        writer.add_image("samples", np.asarray(sheet), step, dataformats="HWC")

@@ -1,0 +1,111 @@
+"""Batches of frames from data sets, which are encoded on the way."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from lgvi_core.errors import LGVIError
+from lgvi_core.latents import LATENT_CHANNELS, LATENT_PIXELS
+
+from ..data.pictures import cover_and_crop
+from ..data.sample import BrokenSample, Reader, Sample
+from .batch import CLIPS, PICTURES, Batch
+from .batches import Batches, MicroBatch, Place
+from .config import TrainConfig
+from .text import TextSource
+
+ATTEMPTS = 20
+"""Samples that are tried for one place in a batch before training gives up."""
+
+
+class ReaderBatches(Batches):
+    """Batches of data sets' frames, cut to the configured size; each epoch in a new order."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        text: TextSource,
+        videos: Sequence[Reader],
+        images: Sequence[Reader],
+        place: Place,
+    ) -> None:
+        super().__init__(config, text, place)
+        self.readers = {True: list(videos), False: list(images)}
+        self.orders: dict[bool, tuple[int, np.ndarray]] = {}
+
+    def load(self, part: MicroBatch) -> Batch:
+        videos = self.videos_before(part.step)
+        before = videos if part.is_video else part.step - videos
+        # Steps of longer clips leave out places, so that all steps walk through the same epoch.
+        stride = self.clips_in_step(min(self.data.video_frames)) if part.is_video else part.size
+        count = self.count(part.is_video)
+        samples, broken = [], []
+        for place in part.samples:
+            number = before * stride + place
+            rng = self.sample_rng(part.step, place)
+            for _ in range(ATTEMPTS):
+                try:
+                    sample = self._read(part.is_video, number, part.frames, rng)
+                    samples.append(self._prepare(sample, rng))
+                    break
+                except BrokenSample as error:
+                    broken.append(str(error))
+                    number += int(rng.integers(count)) - number % count
+            else:
+                raise LGVIError(f"{ATTEMPTS} broken samples in a row, the last: {broken[-1]}")
+        kind = CLIPS if part.is_video else PICTURES
+        return self.collate(samples, broken=tuple(broken), kind=kind)
+
+    def count(self, is_video: bool) -> int:
+        """The number of clips, or of pictures."""
+        return sum(len(reader) for reader in self.readers[is_video])
+
+    def _read(self, is_video: bool, number: int, frames: int, rng: np.random.Generator) -> Sample:
+        epoch, at = divmod(number, self.count(is_video))
+        if is_video not in self.orders or self.orders[is_video][0] != epoch:
+            order_rng = np.random.default_rng([self.config.seed, int(is_video), epoch])
+            order = merged_order(self.readers[is_video], order_rng)
+            self.orders[is_video] = (epoch, order)
+        reader, index = self.orders[is_video][1][at]
+        return self.readers[is_video][reader].read(int(index), frames, rng)
+
+    def _prepare(self, sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
+        height, width = self.data.size
+        small = (height // LATENT_PIXELS, width // LATENT_PIXELS)
+        source = cover_and_crop(sample.source, (height, width))
+        known = sample.mask if sample.object_masks is None else sample.object_masks.max(0)
+        mask, objects = (
+            np.stack(
+                [
+                    cv2.resize(frame, small[::-1], interpolation=cv2.INTER_AREA)
+                    for frame in cover_and_crop(masks, (height, width))
+                ]
+            )
+            for masks in (sample.mask, known)
+        )
+        draw = self.draw(rng, (LATENT_CHANNELS, len(source), *small))
+        return {
+            "source": torch.from_numpy(source),
+            "target": torch.from_numpy(cover_and_crop(sample.target, (height, width))),
+            "mask": torch.from_numpy(mask)[None].float() / 255,
+            "objects": torch.from_numpy(objects)[None].float() / 255,
+            "text": self.text.of_sample(sample, draw["has_text"], (height, width)),
+            **draw,
+        }
+
+
+def merged_order(readers: Sequence[Reader], rng: np.random.Generator) -> np.ndarray:
+    """The order of an epoch [n, 2]: (reader, index) of every sample once.
+
+    The samples of each reader come in the order that the reader likes.
+    """
+    lengths = [len(reader) for reader in readers]
+    labels = rng.permutation(np.repeat(np.arange(len(readers)), lengths))
+    order = np.empty((len(labels), 2), np.int64)
+    order[:, 0] = labels
+    for i, reader in enumerate(readers):
+        order[labels == i, 1] = reader.order(rng)
+    return order

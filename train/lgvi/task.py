@@ -1,0 +1,75 @@
+"""What a training of the video model brings to the loop."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from lgvi_core.errors import LGVIError
+from lgvi_core.pipeline import LGVIPipeline
+
+from ..data.sample import Sample
+from ..engine.optimization import rate_factor
+from ..engine.trainer import SHARDED, State, Task, Trainer
+from .batch import Batch
+from .config import Rate, TrainConfig, check_changes
+from .data import VideoData
+from .model import LGVI
+from .objective import VideoObjective
+
+Condition = Callable[[Sample], str | Tensor]
+"""What the pipeline gets as its prompt for a sample's sentence or conversation."""
+
+
+def check_sharding(config: TrainConfig, accelerator: Accelerator) -> None:
+    """Raises LGVIError where weights cut among processes would have to be whole in one."""
+    is_sharded = accelerator.distributed_type in SHARDED
+    if is_sharded and (config.optimizer.ema_decay is not None or config.samples):
+        raise LGVIError(
+            "FSDP and DeepSpeed cut the weights among processes: set optimizer.ema_decay to "
+            "null and leave `samples` out"
+        )
+
+
+def video_task(
+    config: TrainConfig,
+    data: VideoData,
+    model: LGVI,
+    optimizer: torch.optim.Optimizer,
+    objective: VideoObjective,
+    rates: Mapping[str, Rate],
+    exported: Callable[[State], State],
+    pipeline: Callable[[], LGVIPipeline],
+    condition: Condition,
+) -> Task[Batch]:
+    """The task of training `model`.
+
+    `rates` are the learning rates by the optimizer's groups. `pipeline` and `condition` serve the
+    pictures of the progress.
+    """
+
+    def rate(group: str, step: int) -> float:
+        factor = rate_factor(rates[group].schedule, config.optimizer, step, config.max_steps)
+        return rates[group].peak * factor
+
+    def draw(trainer: Trainer[Batch]) -> None:
+        if data.sheets is not None:
+            with trainer.evaluating():
+                sheet = data.sheets.draw(pipeline(), condition)
+            if sheet is not None:
+                data.sheets.show(sheet, trainer)
+
+    return Task(
+        model,
+        optimizer,
+        data.batches,
+        losses=objective,
+        rate=rate,
+        exported=exported,
+        check_changes=lambda: check_changes(config),
+        workers=config.data.workers if config.data.cache is None else 0,
+        broken=data.broken,
+        look=None if config.samples is None else draw,
+        look_every=1 if config.samples is None else config.samples.every,
+    )
