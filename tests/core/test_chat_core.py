@@ -15,7 +15,7 @@ from lgvi_core.errors import CheckpointError
 from support.parity import recipe
 from tools.paths import ROOT
 
-CASES = ROOT / "tests" / "parity"
+CASES = ROOT / "tests" / "support" / "parity"
 OLD_TOWER = "model.vision_tower."
 
 
