@@ -1,11 +1,11 @@
-"""LGVI for ComfyUI: remove objects from video by saying so."""
+"""LGVI for ComfyUI: language-driven removal of objects from video."""
 
 from pathlib import Path
 
 import folder_paths
 from comfy_api.v0_0_2 import ComfyExtension
 
-# ComfyUI serves it; the page finds each node's help in its docs/ by the node's id.
+# ComfyUI serves this folder; its page finds a node's help in docs/ by the node's id.
 WEB_DIRECTORY = "./web"
 
 for kind in ("lgvi", "lgvi_chat"):
@@ -13,7 +13,7 @@ for kind in ("lgvi", "lgvi_chat"):
 
 
 async def comfy_entrypoint() -> ComfyExtension:
-    """Called by ComfyUI to learn the pack's nodes."""
+    """Return the pack's nodes; ComfyUI calls this when it starts."""
     from .nodes import LGVIExtension
 
     return LGVIExtension()

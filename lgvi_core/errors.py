@@ -1,9 +1,9 @@
-"""The errors that a person using the pack can cause and mend."""
+"""Errors that the person using the pack can cause and correct."""
 
 
 class LGVIError(ValueError):
-    """Wrong input: the message says what was wrong, the value, and what to do."""
+    """Invalid input or settings; the message says what is wrong, which value, and what to do."""
 
 
 class CheckpointError(LGVIError):
-    """A weights or configuration file that cannot be used; the message names the file."""
+    """Weights or a configuration that cannot be used; the message names the file."""

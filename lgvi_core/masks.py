@@ -1,6 +1,6 @@
-"""What is done with masks: sizing, growing, feathering, compositing, drawing.
+"""Mask operations: resizing, growing, feathering, compositing and drawing.
 
-Masks are [f, h, w] with values 0 (keep) to 1 (removed).
+Masks are [f, h, w] with values from 0 (keep) to 1 (remove).
 """
 
 import torch
@@ -12,16 +12,20 @@ from .errors import LGVIError
 from .settings import MaskSettings
 
 Colour = tuple[float, float, float]
+"""(red, green, blue), each 0 to 1."""
 
 
 def latent_mask_to_frames(mask: Tensor, fit: Fit) -> Tensor:
-    """A mask at latent size [f, h, w] at the size of the source frames [f, H, W]."""
+    """Resize a mask [f, h, w] from latent size to the size of the source frames [f, H, W]."""
     canvas = F.interpolate(mask[:, None], size=fit.canvas, mode="bilinear", align_corners=False)
     return from_canvas(canvas.movedim(1, -1), fit)[..., 0]
 
 
 def check_mask(mask: Tensor, frames: int, sizes: set[tuple[int, int]]) -> None:
-    """Refuse a mask that does not belong to a clip of ``frames`` frames in one of ``sizes``."""
+    """Raise LGVIError for a mask that does not fit `frames` frames of one of `sizes`.
+
+    `sizes` are (height, width) in pixels; one mask may serve for all frames.
+    """
     if mask.ndim != 3:
         raise LGVIError(f"mask must be [frames, height, width], got {list(mask.shape)}")
     if mask.shape[0] not in (1, frames):
@@ -38,11 +42,11 @@ def check_mask(mask: Tensor, frames: int, sizes: set[tuple[int, int]]) -> None:
 
 
 def soft_mask(mask: Tensor, settings: MaskSettings) -> Tensor:
-    """Opacity [f, h, w] of the result, 0 to 1, from a mask [f, h, w].
+    """Turn a mask [f, h, w] into the opacity [f, h, w] of the result, 0 to 1.
 
-    It is 1 where `mask` is at least the threshold, grown by `grow` pixels, and beyond that falls to
-    exactly 0 within `feather` more. A threshold of 0 or less counts as the smallest value above 0,
-    so that an empty mask stays empty.
+    The opacity is 1 where `mask` is at least the threshold, grown by `grow` pixels, and falls to
+    exactly 0 over `feather` pixels beyond. A threshold of 0 or less counts as the smallest value
+    above 0, so that an empty mask stays empty.
     """
     threshold, grow, feather = settings.threshold, settings.grow, settings.feather
     out = torch.empty_like(mask)
@@ -54,10 +58,10 @@ def soft_mask(mask: Tensor, settings: MaskSettings) -> Tensor:
 
 
 def composite(source: Tensor, result: Tensor, opacity: Tensor, fit: Fit) -> Tensor:
-    """``result`` [f, H, W, 3] on ``fit``'s canvas over ``source`` [f, h, w, 3] by ``opacity``.
+    """Lay `result` [f, H, W, 3] on the canvas of `fit` over `source` [f, h, w, 3] by `opacity`.
 
-    ``opacity`` is [f or 1, h, w]. Where it is 0 the output is the source, bit for bit. Frames are
-    restored to the source's size one by one, and only where there is anything to lay over.
+    `opacity` is [f or 1, h, w], 0 to 1. Where it is 0, the output is the source, bit for bit.
+    Frames are restored to the source's size one by one, and only where `opacity` is above 0.
     """
     out = source.clone()
     for i in range(len(source)):
@@ -70,7 +74,11 @@ def composite(source: Tensor, result: Tensor, opacity: Tensor, fit: Fit) -> Tens
 
 
 def overlay(frames: Tensor, mask: Tensor, colour: Colour, tint: float, outline: int) -> Tensor:
-    """``frames`` [f, h, w, 3] with ``mask`` tinted by ``tint`` and outlined ``outline`` pixels."""
+    """Draw `mask` [f or 1, h, w] over `frames` [f, h, w, 3] in `colour`.
+
+    `tint` is the strength of the tint inside the mask, 0 to 1; `outline` is the width of the line
+    around it in pixels, 0 for none.
+    """
     paint = frames.new_tensor(colour)
     out = frames.clone()
     for i in range(len(frames)):
@@ -84,12 +92,12 @@ def overlay(frames: Tensor, mask: Tensor, colour: Colour, tint: float, outline: 
 
 
 def _dilate(x: Tensor, radius: int) -> Tensor:
-    """1 where ``x`` [h, w] of zeros and ones has a 1 within a square of ``radius`` each way."""
+    """Return 1 where `x` [h, w] of zeros and ones has a 1 within `radius` pixels on each axis."""
     return x if radius == 0 else (_box(x, radius)[0] > 0).to(x.dtype)
 
 
 def _feather(x: Tensor, radius: int) -> Tensor:
-    """A fall from 1 on ``x`` [h, w] to exactly 0 beyond ``radius`` pixels around it."""
+    """Return a ramp from 1 inside `x` [h, w] to exactly 0 beyond `radius` pixels around it."""
     blur = radius // 2
     x = _dilate(x, radius - blur)
     if blur == 0:
@@ -99,9 +107,10 @@ def _feather(x: Tensor, radius: int) -> Tensor:
 
 
 def _box(x: Tensor, radius: int) -> tuple[Tensor, Tensor]:
-    """Sum and number of the pixels within ``radius`` each way, at the same cost for any radius.
+    """Return the sum and the number of the pixels within `radius` on each axis.
 
-    ``x`` holds zeros and ones, so that the running sums are whole numbers and exact.
+    Running sums make the cost independent of `radius`; they are exact because `x` [h, w] holds
+    only zeros and ones.
     """
     count = torch.ones_like(x)
     for dim in (0, 1):

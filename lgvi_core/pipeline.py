@@ -1,4 +1,4 @@
-"""The whole method without ComfyUI: frames and a sentence in, frames and mask out."""
+"""The whole method without ComfyUI: frames and a sentence in, frames and a mask out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,19 +30,18 @@ from .unet.unet import InflatedUNet
 
 @dataclass(frozen=True)
 class PipelineOutput:
-    """``frames`` [f, h, w, 3] and ``mask`` [f, h, w], both 0 to 1 in the source's size.
-
-    ``mask`` is None where the model has no mask decoder. ``latents`` [1, 4, f, h', w'] are scaled
-    as the U-Net makes them.
-    """
+    """Result of a removal."""
 
     frames: Tensor
+    """Frames without the object [f, h, w, 3], 0 to 1, in the source's size."""
     mask: Tensor | None
+    """Predicted mask [f, h, w], 0 to 1, in the source's size; None without a mask decoder."""
     latents: Tensor
+    """Latents of the canvas [1, 4, f, h', w'], scaled as the U-Net makes them."""
 
 
 class LGVIPipeline:
-    """U-Net, VAE, text encoder and scheduler of one checkpoint, ready to run."""
+    """A checkpoint's U-Net, VAE, text encoder and scheduler, ready to run."""
 
     def __init__(
         self,
@@ -52,9 +51,10 @@ class LGVIPipeline:
         tokenizer: Any,
         scheduler: Any,
     ) -> None:
-        """``scheduler`` is any diffusers scheduler; replace the attribute to use another.
+        """Assemble a pipeline from loaded parts.
 
-        ``text_encoder`` and ``tokenizer`` are None in an end-to-end model that brings none.
+        `scheduler` is any diffusers scheduler; assign the attribute to use another one.
+        `text_encoder` and `tokenizer` are None for an end-to-end model that has none.
         """
         self.unet = unet
         self.vae = vae
@@ -70,7 +70,11 @@ class LGVIPipeline:
         dtype: torch.dtype = torch.float32,
         attention: AttentionFunction = scaled_dot_product_attention,
     ) -> "LGVIPipeline":
-        """Load a diffusers folder or a single file; CheckpointError says what it lacks."""
+        """Load a diffusers folder or a single file.
+
+        Raises CheckpointError where the VAE or a needed text encoder is missing, and LGVIError as
+        `load_checkpoint` does.
+        """
         checkpoint = load_checkpoint(path)
         text_part = checkpoint.text_encoder
         if checkpoint.vae is None or (text_part is None and checkpoint.reads_sentences):
@@ -101,8 +105,8 @@ class LGVIPipeline:
         """Remove what `prompt` names from `frames` [f, h, w, 3], float 0 to 1.
 
         `prompt` is a sentence, or the features [1, n, d] of a chat model's MM head, whose
-        unconditional counterpart is zeros. `working_size` is the long side in pixels that the model
-        works at, 0 for the frames' own. `settings` are those of SamplingSettings by name: seed,
+        unconditional counterpart is zeros. `working_size` is the longer side in pixels at which the
+        model works; 0 keeps the frames' own size. `settings` are fields of SamplingSettings: seed,
         steps, text_scale, video_scale. Raises LGVIError for frames, features or settings that
         cannot be used.
         """
@@ -150,7 +154,7 @@ class LGVIPipeline:
         return features, torch.zeros_like(features)
 
     def encode_text(self, prompt: str) -> Tensor:
-        """CLIP's last hidden states [1, 77, d], without attention mask, as Stable Diffusion."""
+        """Encode `prompt` as CLIP's last hidden states [1, 77, d], without an attention mask."""
         tokens = self.tokenizer(
             prompt,
             padding="max_length",
@@ -162,20 +166,20 @@ class LGVIPipeline:
         return self.text_encoder(tokens.input_ids.to(device)).last_hidden_state
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Scaled latents [1, 4, f, h / 8, w / 8] of ``frames`` [f, h, w, 3], 0 to 1 (Eq. 2)."""
+        """Encode `frames` [f, h, w, 3], 0 to 1, as scaled latents [1, 4, f, h / 8, w / 8]."""
         images = rearrange(frames, "f h w c -> f c h w") * 2 - 1
         return rearrange(encode_images(self.vae, images), "f c h w -> 1 c f h w")
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Frames [f, h, w, 3], 0 to 1, of scaled ``latents`` [1, 4, f, h / 8, w / 8]."""
+        """Decode scaled `latents` [1, 4, f, h / 8, w / 8] to frames [f, h, w, 3], 0 to 1."""
         images = decode_latents(self.vae, rearrange(latents, "1 c f h w -> f c h w"))
         return rearrange(images / 2 + 0.5, "f c h w -> f h w c").clamp(0, 1)
 
 
 def _sampling_settings(values: dict[str, Any]) -> SamplingSettings:
-    """The settings of these names; LGVIError for a name that the pipeline does not know.
+    """Return the settings with these `values`; raises LGVIError for a name that is not accepted.
 
-    ComfyUI's sampler and scheduler are not among them: the pipeline has a scheduler of its own.
+    ComfyUI's sampler and scheduler are not accepted: the pipeline has a scheduler of its own.
     """
     known = ("seed", "steps", "text_scale", "video_scale")
     if unknown := sorted(values.keys() - set(known)):

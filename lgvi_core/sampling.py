@@ -11,17 +11,17 @@ from .settings import SamplingSettings
 from .unet.unet import InflatedUNet
 
 ProgressCallback = Callable[[int, int, Tensor], None]
-"""(step done, steps in all, latents [b, 4, f, h, w])."""
+"""Called after every step with (steps done, steps in total, latents [b, 4, f, h, w])."""
 
 MASK_STEPS = 0.5
-"""Share of the last steps whose masks are averaged: early ones see almost nothing but noise."""
+"""Share of the steps, from the last one back, whose masks are averaged: early masks are noise."""
 
 
 class MaskAverage:
-    """Mean of the mask probabilities of the late steps, per frame."""
+    """Weighted mean of the mask probabilities of several steps, for each frame."""
 
     def __init__(self, first: Tensor, frames: int) -> None:
-        """``first`` is like the logits [b, 1, any, h, w] that will be added."""
+        """Start a mean of `frames` frames with the other sizes of `first` [b, 1, any, h, w]."""
         shape = (*first.shape[:2], frames, *first.shape[3:])
         self._total = first.new_zeros(shape, dtype=torch.float32)
         self._weights = first.new_zeros(frames, 1, 1, dtype=torch.float32)
@@ -32,19 +32,19 @@ class MaskAverage:
         frames: slice | list[int] = slice(None),
         weights: Tensor | None = None,
     ) -> None:
-        """Add one step's ``logits`` [b, 1, f, h, w] of ``frames``, weighted by ``weights`` [f]."""
+        """Add one step's `logits` [b, 1, f, h, w] of these `frames`, weighted by `weights` [f]."""
         weight = torch.ones(logits.shape[2]) if weights is None else weights
         weight = weight.to(self._weights)[:, None, None]
         self._total[:, :, frames] += logits.float().sigmoid() * weight
         self._weights[frames] += weight
 
     def mean(self) -> Tensor:
-        """[b, 1, f, h, w], 0 to 1; 0 for frames that were never added."""
+        """Return the mean mask [b, 1, f, h, w], 0 to 1; 0 for frames that were never added."""
         return self._total / self._weights.where(self._weights > 0, 1.0)
 
 
 def first_mask_step(steps: int, share: float = MASK_STEPS) -> int:
-    """Index of the first step whose mask counts; at least the last one does."""
+    """Return the index of the first step whose mask counts; at least the last step's does."""
     return min(steps - 1, round(steps * (1 - share)))
 
 
@@ -60,12 +60,13 @@ def sample(
     generator: torch.Generator | None = None,
     callback: ProgressCallback | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Latents [b, 4, f, h, w] of the clip without its object, and the mask [b, 1, f, h, w].
+    """Denoise `noise` to the latents of the video without its object, and predict the mask.
 
-    ``noise`` is standard normal; ``c_x`` are the source's scaled latents, both [b, 4, f, h, w];
-    ``text`` and ``negative_text`` are [b, n, d]. Of the settings, steps and scales count. A branch
-    of weight zero is not run, but for the text's, which gives the mask; that is None where the
-    U-Net has no mask decoder.
+    `noise` is standard normal and `c_x` are the source's scaled latents, both [b, 4, f, h, w];
+    `text` and `negative_text` are text features [b, n, d]. Of `settings`, only the steps and the
+    two scales are used. A branch with weight zero is not evaluated, except the text branch, which
+    predicts the mask. Returns scaled latents [b, 4, f, h, w] and the mask [b, 1, f, h, w], 0 to 1,
+    which is None where the U-Net has no mask decoder.
     """
     scheduler.set_timesteps(settings.steps, device=noise.device)
     takes = inspect.signature(scheduler.step).parameters

@@ -1,4 +1,4 @@
-"""What a person sets for a removal, with every default in one place. Imports nothing heavy."""
+"""Settings of a removal, with every default in one place. This module imports nothing heavy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,9 +11,9 @@ Settings = TypeVar("Settings", bound="SamplingSettings | MaskSettings")
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How a clip is sampled. The defaults are those of the released inference code.
+    """Settings of the sampling. The defaults are those of the released inference code.
 
-    Guidance is none + `video_scale` * (video - none) + `text_scale` * (text - video).
+    The guided prediction is none + `video_scale` * (video - none) + `text_scale` * (text - video).
     """
 
     seed: int = 0
@@ -21,9 +21,9 @@ class SamplingSettings:
     text_scale: float = 3.0
     video_scale: float = 1.5
     sampler: str = "euler"
-    """ComfyUI's name of the sampling method; euler is DDIM."""
+    """Sampling method by ComfyUI's name; euler is equivalent to DDIM."""
     scheduler: str = "normal"
-    """ComfyUI's name of how the steps are spread over the noise levels."""
+    """Spacing of the steps over the noise levels, by ComfyUI's name."""
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -32,18 +32,18 @@ class SamplingSettings:
 
 @dataclass(frozen=True)
 class MaskSettings:
-    """How a predicted mask becomes the opacity of the result, as in `masks.soft_mask`."""
+    """Settings that turn a predicted mask into the result's opacity; see `masks.soft_mask`."""
 
     threshold: float = 0.5
-    """Mask values from here on count as the object."""
+    """Smallest mask value that counts as the object, 0 to 1."""
     grow: int = 8
-    """Pixels that the mask is grown by; a negative number shrinks it."""
+    """Pixels by which the mask is grown; a negative number shrinks it."""
     feather: int = 8
     """Pixels over which the grown mask fades out."""
 
 
 def take(kind: type[Settings], values: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a `kind` among a node's input `values`, and the values that are left."""
+    """Split a node's input `values` into settings of class `kind` and the remaining values."""
     names = {field.name for field in fields(kind)}
     own = {name: value for name, value in values.items() if name in names}
     return kind(**own), {name: value for name, value in values.items() if name not in names}

@@ -1,4 +1,4 @@
-"""Overlapping windows for clips longer than the model was trained on."""
+"""Overlapping windows in time for videos longer than the model was trained on."""
 
 import torch
 from torch import Tensor
@@ -6,20 +6,22 @@ from torch import Tensor
 from .errors import LGVIError
 
 GOLDEN_RATIO = 0.618034
-"""Its multiples, less their whole parts, are spread evenly however many are taken."""
+"""Fraction of the golden ratio: the fractions of its multiples spread evenly over 0 to 1."""
 
 
 def context_windows(
     frames: int, length: int, overlap: int, stride: int = 1, phase: float = 0.0
 ) -> list[range]:
-    """Windows of ``length`` frames that cover ``frames`` with at least ``overlap`` shared ones.
+    """Return windows of `length` frames that cover a video of `frames` frames.
 
-    The frames of a window are ``stride`` apart: 5 shows the model a 30 fps clip as it was trained
-    to see it, at 6 fps. The frames are then covered ``stride`` times over, by windows that begin
-    one frame later each time. Every window is whole where there are frames enough for that.
+    Neighbouring windows share at least `overlap` frames. The frames of a window are `stride` apart:
+    a stride of 5 shows the model a 30 fps video at 6 fps, as in training. There are then `stride`
+    interleaved series of windows, each beginning one frame after the one before. A window is
+    shorter than `length` only where its series has fewer frames.
 
-    ``phase``, from 0 to 1, moves all windows but the first and the last towards the end, by up to
-    the distance between two: frames parted by a border of one phase are together in another.
+    `phase`, from 0 to 1, moves all windows but the first and the last of a series towards the end,
+    by up to the distance between two windows: frames that a window border separates at one phase
+    lie in one window at another. Raises LGVIError for an overlap, length or stride out of range.
     """
     if length < 1 or not 0 <= overlap < length:
         raise LGVIError(
@@ -39,12 +41,12 @@ def context_windows(
 
 
 def window_phase(steps_left: int) -> float:
-    """The phase of a step that so many follow: 0 in the last one, and spread evenly over all."""
+    """Return the phase of the step that `steps_left` more follow; the last step has phase 0."""
     return steps_left * GOLDEN_RATIO % 1
 
 
 def window_weights(window: range, frames: int, overlap: int) -> Tensor:
-    """Blending weights [len(window)]: ramps over the overlaps, flat where a clip begins or ends."""
+    """Return blending weights [len(window)]: ramps in overlaps, flat at the ends of the video."""
     ramp = torch.arange(1, len(window) + 1).clamp(max=overlap + 1) / (overlap + 1)
     weights = torch.ones(len(window))
     if window[0] - window.step >= 0:
@@ -55,6 +57,6 @@ def window_weights(window: range, frames: int, overlap: int) -> Tensor:
 
 
 def triangular_weights(length: int) -> Tensor:
-    """Weights [length] that rise to the middle of a window and fall again."""
+    """Return weights [length] that rise to the middle of a window and fall again."""
     rise = torch.arange(1, length + 1) / length
     return torch.minimum(rise, rise.flip(0))

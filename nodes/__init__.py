@@ -1,7 +1,7 @@
-"""ComfyUI nodes (V3). Thin: they check inputs, call lgvi_core, and return.
+"""ComfyUI nodes (V3). They are thin: they check inputs, call lgvi_core, and return the result.
 
-The node modules keep heavy imports inside their functions: a ComfyUI that never runs an LGVI graph
-pays next to nothing for having the pack.
+The node modules keep heavy imports inside their functions, so that the pack hardly slows down a
+ComfyUI that never runs an LGVI graph.
 """
 
 from comfy_api.v0_0_2 import ComfyExtension, io

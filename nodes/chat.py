@@ -1,10 +1,18 @@
-"""LGVI Chat: a request in everyday words becomes a removal prompt."""
+"""LGVI Chat: turns a request in everyday words into a removal prompt."""
+
+from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from comfy_api.v0_0_2 import io, ui
 
 from .load_chat import ChatType
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .host.chat_model import ComfyChat
 
 
 class Chat(io.ComfyNode):
@@ -94,8 +102,10 @@ class Chat(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, request=None, remember=False, **_) -> str:
-        # What a node remembers is an input that ComfyUI cannot see.
+    def fingerprint_inputs(
+        cls, request: str | None = None, remember: bool = False, **_: object
+    ) -> str:
+        # The turns that a node remembers affect its result, but ComfyUI does not see them.
         from .host import chat_memory
 
         return chat_memory.fingerprint(str(request), bool(remember))
@@ -103,14 +113,14 @@ class Chat(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        chat,
-        frames,
-        request,
-        seed,
-        temperature,
-        max_length,
-        remember,
-        history=None,
+        chat: ComfyChat,
+        frames: Tensor,
+        request: str,
+        seed: int,
+        temperature: float,
+        max_length: int,
+        remember: bool,
+        history: str | None = None,
     ) -> io.NodeOutput:
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.chat.history import read_history, write_history

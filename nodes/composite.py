@@ -1,8 +1,15 @@
 """LGVI Composite: the result where the mask is, the source everywhere else."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from comfy_api.v0_0_2 import io
 
 from .inputs import MASK_INPUTS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Composite(io.ComfyNode):
@@ -36,7 +43,15 @@ class Composite(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, source, result, mask, threshold, grow, feather) -> io.NodeOutput:
+    def execute(
+        cls,
+        source: Tensor,
+        result: Tensor,
+        mask: Tensor,
+        threshold: float,
+        grow: int,
+        feather: int,
+    ) -> io.NodeOutput:
         from ..lgvi_core.canvas import check_frames, from_canvas, locate
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.masks import check_mask, composite, soft_mask

@@ -1,6 +1,13 @@
-"""LGVI Context Windows: clips longer than the model was trained on, in the memory of one window."""
+"""LGVI Context Windows: samples long videos window by window, in the memory of one window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from comfy_api.v0_0_2 import io
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
 
 
 class ContextWindows(io.ComfyNode):
@@ -46,7 +53,9 @@ class ContextWindows(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, length, overlap, stride=1) -> io.NodeOutput:
+    def execute(
+        cls, model: ModelPatcher, length: int, overlap: int, stride: int = 1
+    ) -> io.NodeOutput:
         from ..lgvi_core.windows import context_windows
         from .host.sampling import check_is_lgvi
         from .host.windows import with_windows

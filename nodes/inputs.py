@@ -1,4 +1,4 @@
-"""Inputs that several nodes share, with their texts and, from the settings, their defaults."""
+"""Inputs that several nodes share; their defaults are those of the settings."""
 
 from comfy_api.v0_0_2 import io
 
@@ -64,7 +64,7 @@ MASK_INPUTS: tuple[io.Input, ...] = (
 
 
 def sampling_inputs() -> list[io.Input]:
-    """The inputs of SamplingSettings, for every node that samples."""
+    """Return the inputs for SamplingSettings, for every node that samples."""
     return [
         io.Int.Input(
             "seed",

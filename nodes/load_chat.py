@@ -1,4 +1,4 @@
-"""Load LGVI Chat: the chat model that finds out what to remove."""
+"""Load LGVI Chat: loads the chat model that finds out what to remove."""
 
 from comfy_api.v0_0_2 import io
 
@@ -61,8 +61,8 @@ class LoadChat(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, model: str | None, end_to_end_weights: str | None) -> bool | str:
-        # Own check instead of ComfyUI's list: a model added since the page was loaded is fine.
-        # None stands for a name that another node will give; it is checked when it is there.
+        # This check replaces ComfyUI's own, which rejects models added since the page was loaded.
+        # None stands for a name that another node will give; `execute` checks it.
         if model is not None and not CHAT_MODELS.exists(model):
             return CHAT_MODELS.missing_message(model)
         if end_to_end_weights is not None and not weights_files.exists(end_to_end_weights):

@@ -1,4 +1,4 @@
-"""Load LGVI: MODEL, CLIP and VAE of the bundled model, a folder, a file, or a download."""
+"""Load LGVI: loads MODEL, CLIP and VAE of a bundled model, a folder, a file or a download."""
 
 from comfy_api.v0_0_2 import io
 
@@ -52,8 +52,8 @@ class LoadLGVI(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, model: str | None) -> bool | str:
-        # Own check instead of ComfyUI's list: a model added since the page was loaded is fine.
-        # None stands for a name that another node will give; `resolve` checks it then.
+        # This check replaces ComfyUI's own, which rejects models added since the page was loaded.
+        # None stands for a name that another node will give; `execute` checks it.
         known = model is None or VIDEO_MODELS.exists(model)
         return known or VIDEO_MODELS.missing_message(str(model))
 

@@ -1,8 +1,15 @@
-"""LGVI Mask Preview: the mask drawn over the frames."""
+"""LGVI Mask Preview: draws the mask over the frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from comfy_api.v0_0_2 import io
 
 from .inputs import MASK_INPUTS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class MaskPreview(io.ComfyNode):
@@ -40,7 +47,16 @@ class MaskPreview(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, frames, mask, threshold, grow, feather, tint, outline) -> io.NodeOutput:
+    def execute(
+        cls,
+        frames: Tensor,
+        mask: Tensor,
+        threshold: float,
+        grow: int,
+        feather: int,
+        tint: float,
+        outline: int,
+    ) -> io.NodeOutput:
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.masks import check_mask, overlay, soft_mask
         from ..lgvi_core.settings import MaskSettings

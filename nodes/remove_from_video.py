@@ -1,8 +1,19 @@
-"""LGVI Remove From Video: a whole video file in and out, however long."""
+"""LGVI Remove From Video: removes an object from a whole video file of any length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.v0_0_2 import InputImpl, io
 
 from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, sampling_inputs
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
+    from comfy.sd import VAE
+    from comfy_api.v0_0_2 import Input
+
+    from .host.conditioning import Conditioning
 
 
 class RemoveFromVideo(io.ComfyNode):
@@ -84,7 +95,15 @@ class RemoveFromVideo(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, vae, positive, video, negative=None, **settings) -> io.NodeOutput:
+    def execute(
+        cls,
+        model: ModelPatcher,
+        vae: VAE | None,
+        positive: Conditioning,
+        video: Input.Video,
+        negative: Conditioning | None = None,
+        **settings: Any,
+    ) -> io.NodeOutput:
         from functools import partial
 
         from ..lgvi_core.errors import LGVIError

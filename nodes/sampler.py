@@ -1,8 +1,18 @@
-"""LGVI Sampler: guided sampling with the predicted mask."""
+"""LGVI Sampler: guided sampling of the video and its mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.v0_0_2 import io
 
 from .inputs import sampling_inputs
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
+
+    from .host.conditioning import Conditioning
+    from .host.sampling import Latent
 
 
 class Sampler(io.ComfyNode):
@@ -45,12 +55,12 @@ class Sampler(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        text_video,
-        video,
-        unconditional,
-        latent,
-        **settings,
+        model: ModelPatcher,
+        text_video: Conditioning,
+        video: Conditioning,
+        unconditional: Conditioning,
+        latent: Latent,
+        **settings: Any,
     ) -> io.NodeOutput:
         import torch
 

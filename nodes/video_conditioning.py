@@ -1,8 +1,18 @@
-"""LGVI Video Conditioning: the source clip as condition, in the three branches of guidance."""
+"""LGVI Video Conditioning: makes the guidance's three conditions from sentence and source video."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from comfy_api.v0_0_2 import io
 
 from .inputs import TEXT_INPUTS, WORKING_SIZE
+
+if TYPE_CHECKING:
+    from comfy.sd import VAE
+    from torch import Tensor
+
+    from .host.conditioning import Conditioning
 
 
 class VideoConditioning(io.ComfyNode):
@@ -42,7 +52,14 @@ class VideoConditioning(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, positive, vae, frames, working_size, negative=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        positive: Conditioning,
+        vae: VAE | None,
+        frames: Tensor,
+        working_size: int,
+        negative: Conditioning | None = None,
+    ) -> io.NodeOutput:
         import torch
 
         from ..lgvi_core.canvas import check_frames, fit_canvas, to_canvas

@@ -1,4 +1,4 @@
-"""LGVI Video From Folder: the videos of a folder, one in each run."""
+"""LGVI Video From Folder: gives the videos of a folder, one in each run."""
 
 from pathlib import Path
 
@@ -53,8 +53,8 @@ class VideoFromFolder(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, folder: str | None) -> bool | str:
-        # In place of ComfyUI's check against the menu as it was when the page was loaded. None
-        # stands for a text that comes from another node.
+        # This check replaces ComfyUI's own, which rejects folders added since the page was loaded.
+        # None stands for a name that another node will give; `choose` checks it.
         return folder is None or folder in list_folders() or _no_folder(folder)
 
     @classmethod
@@ -71,7 +71,10 @@ class VideoFromFolder(io.ComfyNode):
 
 
 def choose(folder: str, index: int) -> tuple[Path, int]:
-    """The video, and how many there are; LGVIError where there is none of that index."""
+    """Return the video with this index in `folder`, and the number of videos there.
+
+    Raises LGVIError where there is no such folder or video.
+    """
     from ..lgvi_core.errors import LGVIError
 
     if folder not in list_folders():
@@ -86,7 +89,7 @@ def choose(folder: str, index: int) -> tuple[Path, int]:
 
 
 def list_folders() -> list[str]:
-    """Names of the folders in ComfyUI's input folder that hold videos."""
+    """Return the names of the folders in ComfyUI's input folder that hold videos."""
     root = Path(folder_paths.get_input_directory())
     found = [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     return sorted(name for name in found if _holds_videos(name))
@@ -95,12 +98,12 @@ def list_folders() -> list[str]:
 def _holds_videos(folder: str) -> bool:
     try:
         return bool(videos_in(folder))
-    except OSError:  # one that nobody may read must not keep the whole pack from loading
+    except OSError:  # an unreadable folder must not keep the whole pack from loading
         return False
 
 
 def videos_in(folder: str) -> list[Path]:
-    """The video files of a folder in ComfyUI's input folder, by name."""
+    """Return the video files of a folder in ComfyUI's input folder, sorted by name."""
     place = Path(folder_paths.get_input_directory()) / folder
     names = [path.name for path in place.iterdir() if path.is_file()]
     return [

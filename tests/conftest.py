@@ -1,5 +1,8 @@
-"""Shared fixtures. The repository's root goes last on `sys.path`: its `nodes/` must never shadow
-ComfyUI's `nodes.py`."""
+"""Shared fixtures.
+
+The repository's root comes last on `sys.path`, because its `nodes/` must never shadow ComfyUI's
+`nodes.py`.
+"""
 
 import os
 import sys
@@ -10,20 +13,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROOT / "tests")]
-# After the root, so that `train` is the package there and not the folder of its tests.
+# The tests come after the root, so that `train` is the package and not the folder of its tests.
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
 @pytest.fixture(scope="session")
 def comfyui_path() -> Path:
-    """The ComfyUI tree under test; `run.py test` sets COMFYUI_PATH."""
+    """The ComfyUI tree that is tested with; `run.py test` sets COMFYUI_PATH."""
     assert "COMFYUI_PATH" in os.environ, "run the tests by: python run.py test"
     return Path(os.environ["COMFYUI_PATH"])
 
 
 @pytest.fixture(scope="session")
 def pack(comfyui_path) -> ModuleType:
-    """This pack imported into this process beside ComfyUI's modules, on the CPU."""
+    """The pack, imported into this process beside ComfyUI's modules, on the CPU."""
     from tools.comfyui.pack import load_pack
 
     return load_pack(comfyui_path)
@@ -31,7 +34,7 @@ def pack(comfyui_path) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory) -> Path:
-    """A random checkpoint of the released layout."""
+    """A random checkpoint in the released layout."""
     from support.tiny_checkpoint import write_checkpoint
 
     return write_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
@@ -39,9 +42,9 @@ def tiny_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """A running ComfyUI with the pack, what the workflows need, and random models.
+    """A running ComfyUI with the pack, the files that the workflows need, and random models.
 
-    The checkpoint `tiny` and the chat models `tiny-chat` and `endless-chat`.
+    These are the checkpoint `tiny` and the chat models `tiny-chat` and `endless-chat`.
     """
     from support.tiny_chat import make_chat_folder
     from support.tiny_checkpoint import write_checkpoint

@@ -1,1 +1,1 @@
-"""Commands that make and measure the product; artists do not install them."""
+"""Commands that build and measure the product; they are not part of what artists install."""

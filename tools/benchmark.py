@@ -1,9 +1,9 @@
-"""Figures for the documentation.
+"""Measure the figures of speed and memory that the documentation quotes.
 
     COMFYUI_PATH=... python -m tools.benchmark
 
-Times are ratios of two ways measured alternately in one run; memory is the peak of a process of
-its own for each length of clip.
+Times are ratios of two variants, measured alternately in one run. Memory is the peak of a separate
+process for each number of frames.
 """
 
 import argparse
@@ -29,7 +29,7 @@ WINDOW = 24
 
 @torch.inference_mode()
 def prepared_ratio(rounds: int = 5) -> float:
-    """Time of a step with everything computed anew, over one with what is prepared per clip."""
+    """Time of a denoising step that prepares text and condition anew, over one that reuses them."""
     unet = LGVIPipeline.from_checkpoint(BUNDLED_MODEL).unet
     z_t, c_x = torch.randn(2, 1, 4, 8, 12, 20)
     text, t = torch.randn(1, 77, unet.config.cross_attention_dim), torch.tensor(500)
@@ -45,13 +45,14 @@ def prepared_ratio(rounds: int = 5) -> float:
 
 
 def peak_memory(frames: int) -> float:
-    """Peak resident MB of a process that samples ``frames`` frames in windows in ComfyUI."""
+    """Peak resident memory in MB of a process that samples `frames` frames in ComfyUI."""
     command = [sys.executable, "-m", "tools.benchmark", "--frames", str(frames)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return float(done.stdout.splitlines()[-1])
 
 
 def sample_in_windows(frames: int) -> None:
+    """Sample so many frames by the bundled model in context windows of ComfyUI."""
     load_pack(Path(os.environ["COMFYUI_PATH"]))
     checkpoint = load_checkpoint(BUNDLED_MODEL)
     model = import_module("lgvi_pack.nodes.host.checkpoint").create(checkpoint, "auto")[0]

@@ -1,6 +1,6 @@
-"""Remove an object from the sample clip in a real ComfyUI: what ``python run.py demo`` does.
+"""Remove an object from the sample video in a real ComfyUI, as `python run.py demo` does.
 
-Writes the finished video, the mask video and a side-by-side picture, and prints where they are.
+It writes the finished video, the mask video and a side-by-side picture, and prints their paths.
 """
 
 import argparse
@@ -29,6 +29,7 @@ CLIENT = "demo"
 
 
 def main() -> int:
+    """Run the demo; return 1 where ComfyUI fails or the result differs from the source in form."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write")
     output = parser.parse_args().output.resolve()
@@ -65,7 +66,7 @@ def main() -> int:
 
 
 async def run_with_progress(server: ComfyServer, workflow: dict[str, Any]) -> dict[str, Any]:
-    """Queue ``workflow`` and print its progress as ComfyUI reports it; the outputs by node."""
+    """Run a workflow, print its progress, and return its outputs by node id."""
     prompt = to_prompt(workflow, server.get("/object_info"))
     async with (
         aiohttp.ClientSession() as session,
@@ -91,13 +92,13 @@ async def run_with_progress(server: ComfyServer, workflow: dict[str, Any]) -> di
 
 
 def read_frames(path: Path) -> np.ndarray:
-    """Every frame of a video, uint8 [f, h, w, 3]."""
+    """Read every frame of a video: uint8 RGB [f, h, w, 3]."""
     with av.open(str(path)) as container:
         return np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What must not change: size, frames, rate, and whether and how long there is sound."""
+    """Properties that a result shares with its source: size, frames, rate, seconds of audio."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         audio = container.streams.audio[0] if container.streams.audio else None
@@ -115,11 +116,12 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def differences(source: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    """Properties by `describe` in which the result differs from the source, in words."""
     return [f"{k} {result[k]} instead of {source[k]}" for k in source if source[k] != result[k]]
 
 
 def side_by_side(source: Path, mask: Path, result: Path) -> Image.Image:
-    """Rows source, mask, result; columns spread over the clip."""
+    """A picture with a row each for source, mask and result, and frames spread over the video."""
     rows = []
     for path in (source, mask, result):
         frames = read_frames(path)
@@ -133,7 +135,10 @@ if __name__ == "__main__":
 
 
 def check_that_the_star_went(source: np.ndarray, output: Any) -> None:
-    """Of a pipeline's `output` for the sample clip, whose objects are known by their colours."""
+    """Assert that of the sample video's objects, only the star is gone in a pipeline's `output`.
+
+    `source` are the video's frames, uint8 [f, h, w, 3], in which colours tell the objects apart.
+    """
     red, green, blue = np.moveaxis(source.astype(int), -1, 0)
     star = (red > 150) & (green < 80)
     fish = (red > 150) & (green > 130) & (blue < 90)

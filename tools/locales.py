@@ -1,4 +1,4 @@
-"""The English texts of the nodes in `locales`, written from what the nodes say.
+"""Write the English texts in `locales` from the texts of the nodes themselves.
 
 COMFYUI_PATH=... python -m tools.locales
 """
@@ -14,11 +14,11 @@ from .paths import ROOT
 LOCALES = ROOT / "locales"
 AFTER_SEED = "control after generate"
 Texts = dict[str, Any]
-"""ComfyUI's format: nested, with a text or null at each leaf."""
+"""Texts in ComfyUI's format: nested, with a text or null at each leaf."""
 
 
 def english(object_info: dict[str, Any]) -> Texts:
-    """What ``nodeDefs.json`` says about this pack's nodes, by what ``/object_info`` answers."""
+    """Content of `nodeDefs.json` for this pack's nodes, from a server's answer to /object_info."""
     return {
         name: {
             "display_name": info["display_name"],
@@ -37,7 +37,7 @@ def english(object_info: dict[str, Any]) -> Texts:
 
 
 def english_main(object_info: dict[str, Any]) -> Texts:
-    """What ``main.json`` says: the menu's category, and types of this pack's own."""
+    """Content of `main.json`: the category in the node menu, and the pack's own data types."""
     ours = [info for name, info in object_info.items() if name.startswith("LGVI_")]
     types = {kind for info in ours for kind in info["output"] if kind.startswith("LGVI")}
     return {
@@ -47,7 +47,7 @@ def english_main(object_info: dict[str, Any]) -> Texts:
 
 
 def renew() -> None:
-    """Write the English texts."""
+    """Write both English files."""
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
         info = server.get("/object_info")
     _write(LOCALES / "en" / "nodeDefs.json", english(info))

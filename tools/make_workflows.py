@@ -1,8 +1,8 @@
-"""Writes the workflow and blueprint files from their descriptions in workflow_designs.py.
+"""Write the workflow and blueprint files from their descriptions in tools/workflows/designs.py.
 
     COMFYUI_PATH=... python -m tools.make_workflows [NAME ...]
 
-`remove_object` was wired by hand and is left alone.
+`remove_object` was made by hand in the page and has no description.
 """
 
 import argparse
@@ -22,7 +22,7 @@ WORKFLOWS, SUBGRAPHS = ROOT / "workflows", ROOT / "subgraphs"
 
 
 def write(info: dict[str, Any], name: str) -> None:
-    """One file, from what a server says of its nodes."""
+    """Write the file of one workflow or blueprint; `info` is a server's answer to /object_info."""
     if name in BLUEPRINTS:
         blueprint = Blueprint(info, name)
         BLUEPRINTS[name](blueprint)

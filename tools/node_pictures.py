@@ -1,7 +1,8 @@
-"""Pictures for the nodes' help pages, taken in the real frontend.
+"""Take the pictures of the nodes' help pages in the real frontend.
 
-With COMFYUI_PATH set, ``python -m tools.node_pictures`` renews all of them, and
-``python -m tools.node_pictures LGVI_Chat`` one. Needs Chromium or Chrome.
+    COMFYUI_PATH=... python -m tools.node_pictures [NODE ...]
+
+All pictures are renewed where no node id is given. This needs Chromium or Chrome.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 from .comfyui.server import ComfyServer, running_server
 from .paths import ROOT
@@ -27,7 +28,7 @@ SETTINGS = {
     "Comfy.NodeBadge.NodeSourceBadgeMode": "None",
     "Comfy.TutorialCompleted": True,
 }
-# A cold server on a busy machine takes its time.
+# A server that was just started on a busy machine answers slowly.
 MILLISECONDS = 180_000
 
 SHOW_NODE = """async ([id, margin, scale]) => {
@@ -58,7 +59,10 @@ def main() -> None:
 
 
 def take_pictures(server: ComfyServer, nodes: list[str], folder: Path) -> None:
-    """Write ``folder``/<node>.png for each of ``nodes``, as the page draws it."""
+    """Write `folder`/<node>.png for each node as the page draws it.
+
+    Raises ValueError where a picture has more than MAX_BYTES.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=OPTIONS)
@@ -79,10 +83,10 @@ def take_pictures(server: ComfyServer, nodes: list[str], folder: Path) -> None:
 
 
 def picture(page: Page, node: str) -> bytes:
-    """A PNG of ``node`` alone, with a margin."""
+    """Content of a PNG file of one node, with a margin."""
     width, height = page.evaluate(SHOW_NODE, [node, MARGIN, SCALE])
     page.wait_for_timeout(2000)
-    clip = {"x": 200, "y": 250, "width": width, "height": height}
+    clip: FloatRect = {"x": 200, "y": 250, "width": width, "height": height}
     shot = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
     buffer = io.BytesIO()
     shot.quantize(256).save(buffer, "PNG", optimize=True)
@@ -90,7 +94,7 @@ def picture(page: Page, node: str) -> bytes:
 
 
 def find_browser() -> str:
-    """The path of an installed Chromium or Chrome."""
+    """Path of an installed Chromium or Chrome; raises FileNotFoundError where there is none."""
     for name in BROWSERS:
         if path := shutil.which(name):
             return path

@@ -1,9 +1,9 @@
-"""The snapshot of the nodes' inputs and outputs, by which saved workflows keep working.
+"""Renew the snapshot of the nodes' inputs and outputs, which keeps saved workflows working.
 
     COMFYUI_PATH=... python -m tools.object_info
 
-After adding a node, an output at the end or an optional input at the end, this renews the snapshot
-`tools/object_info.json`; it refuses what would break workflows.
+Run it after adding a node, or an output or optional input at the end of a node. It writes
+tools/object_info.json, and refuses changes that would break saved workflows.
 """
 
 import json
@@ -16,7 +16,7 @@ from .comfyui.server import running_server
 
 SNAPSHOT = Path(__file__).with_suffix(".json")
 Nodes = dict[str, dict[str, Any]]
-"""Node id -> inputs and outputs in their order, as lists of dicts."""
+"""Descriptions by node id: inputs and outputs in their order, as lists of dicts."""
 
 OTHERS_MENUS = {
     "LGVI_LoadModel": {"model"},
@@ -25,13 +25,13 @@ OTHERS_MENUS = {
     "LGVI_RemoveFromVideo": {"sampler", "scheduler"},
     "LGVI_VideoFromFolder": {"folder"},
 }
-"""Menus whose entries are files, or ComfyUI's own."""
+"""Menus whose entries are files or ComfyUI's own; the snapshot leaves their entries out."""
 SHAPE = ("default", "min", "max", "step", "multiline", "forceInput", "control_after_generate")
-"""What a saved value, or its place among the saved values, depends on."""
+"""Options that a saved value, or its position among the saved values, depends on."""
 
 
 def describe(object_info: dict[str, Any]) -> Nodes:
-    """This pack's nodes in what ``/object_info`` answers, without texts."""
+    """Describe this pack's nodes, without their texts, from a server's answer to /object_info."""
     return {
         name: {
             "inputs": [
@@ -51,7 +51,7 @@ def describe(object_info: dict[str, Any]) -> Nodes:
 
 
 def breaks(old: Nodes, new: Nodes) -> list[str]:
-    """What in ``new`` a workflow or prompt saved with ``old`` does not survive, in words."""
+    """Changes from `old` to `new` that break saved workflows or prompts, in words."""
     found = [f"{name} is gone" for name in old if name not in new]
     for name in set(old) & set(new):
         if old[name]["output_node"] and not new[name]["output_node"]:
@@ -72,7 +72,7 @@ def breaks(old: Nodes, new: Nodes) -> list[str]:
 
 
 def renew() -> int:
-    """Write the snapshot, unless that would break saved workflows."""
+    """Write the snapshot unless that would break saved workflows; return the exit code."""
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
         nodes = describe(server.get("/object_info"))
     old = json.loads(SNAPSHOT.read_text(encoding="utf-8")) if SNAPSHOT.exists() else {}
@@ -95,7 +95,7 @@ def _input(node: str, name: str, spec: list[Any], required: bool) -> dict[str, A
 
 
 def _lost(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Why a value or link saved for ``was`` no longer fits."""
+    """Reasons why a value or link saved for the input or output `was` does not fit `now`."""
     kept = ("type", "forceInput", "control_after_generate")
     found = [f"{key} changed" for key in kept if was.get(key) != now.get(key)]
     if now.get("required") and not was.get("required"):

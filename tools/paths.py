@@ -1,6 +1,6 @@
-"""Places in this repository."""
+"""Paths in this repository."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-"""The repository's root, which is also the pack's."""
+"""Root of the repository, which is also the root of the pack."""

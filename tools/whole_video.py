@@ -1,13 +1,14 @@
-"""What becomes of flicker where windows and segments of LGVI Remove From Video meet.
+"""Measure flicker where windows and segments of LGVI Remove From Video meet.
 
     COMFYUI_PATH=... python -m tools.whole_video seams --clips 8
 
-With lgvi-mini on held-out generated clips, in a process beside ComfyUI's modules.
+It runs lgvi-mini on held-out generated clips, in a plain process beside ComfyUI's modules.
 """
 
 import argparse
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
@@ -45,7 +46,7 @@ SIDE, FRAMES = 128, 72
 
 @dataclass(frozen=True)
 class Modules:
-    """The pack's own, imported as ComfyUI does."""
+    """Modules of the pack, imported as ComfyUI imports them."""
 
     checkpoint: Any
     comfy_checkpoint: Any
@@ -53,6 +54,7 @@ class Modules:
 
 
 def modules() -> Modules:
+    """Import the pack beside the ComfyUI of COMFYUI_PATH."""
     load_pack(Path(os.environ["COMFYUI_PATH"]))
     return Modules(
         import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint"),
@@ -61,8 +63,8 @@ def modules() -> Modules:
     )
 
 
-def write_video(path: Path, frames: Any) -> None:
-    """Uint8 `frames` [h, w, 3], one after the other, without loss."""
+def write_video(path: Path, frames: Iterable[np.ndarray]) -> None:
+    """Write uint8 RGB frames [h, w, 3] as a lossless video of 30 frames a second."""
     with av.open(str(path), "w") as container:
         stream = None
         for frame in frames:
@@ -76,13 +78,17 @@ def write_video(path: Path, frames: Any) -> None:
 
 
 def borders(frames: int, segment: int, window: int, overlap: int) -> tuple[set[int], set[int]]:
-    """Where windows and where segments meet: t is the pair of frames t and t + 1."""
+    """Borders between windows and between segments of a video of `frames` frames.
+
+    A border between the frames t and t + 1 is given as t.
+    """
     windows: set[int] = set()
     segments: set[int] = set()
     start = 0
     while True:
         length = min(segment, frames - start)
-        first = start + (overlap if start else 0)  # what comes before was written with the last one
+        # Earlier frames were written with the previous segment.
+        first = start + (overlap if start else 0)
         segments.add(first - 1)
         for span in context_windows(length, window, overlap):
             ends = (start + span.start - 1, start + span.stop - 1)
@@ -96,7 +102,10 @@ def borders(frames: int, segment: int, window: int, overlap: int) -> tuple[set[i
 
 @torch.inference_mode()
 def seams(clips: int) -> dict[str, float]:
-    """E_warp of the removed objects' places: across borders over elsewhere, and elsewhere."""
+    """E_warp where objects were removed: at borders, relative to elsewhere, and elsewhere.
+
+    The ratios are `windows` and `segments`; `inside` is E_warp of all other pairs of frames.
+    """
     own = modules()
     checkpoint = own.checkpoint.load_checkpoint(BUNDLED_MODEL)
     model, clip, vae = own.comfy_checkpoint.create(checkpoint, "auto")
@@ -113,7 +122,7 @@ def seams(clips: int) -> dict[str, float]:
             write_video(paths[0], sample.source)
             own.removal.remove(paths[0], how, *paths[1:], lambda _: None)
             result = read_frames(paths[1])
-        found = warping_errors(result, motion(sample.target, flow), sample.mask > 0)
+        found = warping_errors(result, motion(sample.target, flow), sample.mask > 0)  # type: ignore[arg-type]
         for t, error in enumerate(found):
             place = "windows" if t in at_windows else "segments" if t in at_segments else "inside"
             if error is not None:

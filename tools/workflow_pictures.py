@@ -1,8 +1,8 @@
-"""Runs workflow files in a real ComfyUI and writes the pictures that the template browser shows.
+"""Run workflow files in a real ComfyUI and write the pictures that the template browser shows.
 
     COMFYUI_PATH=... python -m tools.workflow_pictures [NAME ...]
 
-Above the clip, below it the mask where the workflow shows one, then the result.
+A picture shows the source video, below it the mask where the workflow shows one, then the result.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from .workflows.inputs import SAMPLE, prepare
 
 FOLDER = ROOT / "workflows"
 ROWS = ("Mask", "Result")
-"""Titles of the nodes whose pictures or video are shown."""
+"""Titles of the nodes whose pictures or videos are shown."""
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
 def contact_sheet(
     server: ComfyServer, workflow: dict[str, Any], outputs: dict[str, Any], folder: Path
 ) -> Image.Image:
-    """Rows source, mask, result; columns spread over the clip."""
+    """A picture with a row each for source, mask and result, and frames spread over the video."""
     rows = [read_frames(SAMPLE)]
     for title in ROWS:
         for node in workflow["nodes"]:
@@ -61,7 +61,7 @@ def contact_sheet(
 
 
 def _frames(server: ComfyServer, items: list[dict[str, str]], folder: Path) -> np.ndarray:
-    """Of a video, or of a batch of pictures."""
+    """Frames of an output, uint8 RGB [f, h, w, 3]: those of a video, or a batch of pictures."""
     contents = [server.file(item) for item in items]
     if len(items) > 1:
         return np.stack([np.array(Image.open(io.BytesIO(c)).convert("RGB")) for c in contents])

@@ -1,1 +1,1 @@
-"""Training of LGVI: data, autoencoder, U-Net and text model. Imports lgvi_core, never ComfyUI."""
+"""Training, evaluation and export of LGVI's models. Imports `lgvi_core`, never ComfyUI."""

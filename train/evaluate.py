@@ -1,10 +1,10 @@
-"""Measure methods on the same clips: did the right object go, and did everything else stay?
+"""Evaluate methods on the same clips: did the right object go, and did everything else stay?
 
     python -m train.evaluate --config train/configs/lgvi_mini_eval.yaml --workers 2
 
-Every key of the configuration is documented in train/evaluation/config.py; the options below
+Every key of the configuration is documented in train/evaluation/config.py; command-line options
 override it. The output folder receives results.json, results.md, contact_sheet.png and a cache
-of finished clips, from which an interrupted evaluation goes on.
+of finished clips, from which an interrupted evaluation resumes.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from .evaluation.run import evaluate
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; ends with a message where a file, key or result cannot be used."""
+    """Run the command line; exits with a message where a file, key or result cannot be used."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--config", type=Path, required=True, help="YAML file")
     parser.add_argument("--model", type=Path, help="folder or file in place of the first lgvi one")

@@ -4,10 +4,11 @@
     python -m train.export --run .runs/lgvi-mini --output lgvi-mini.safetensors --check
     python -m train.export --run .runs/lgvi-i --output lgvi-i --chat-output chat --released
 
-An output that ends in .safetensors becomes one file, any other a diffusers folder; a LoRA run
-always becomes one file. A run of train_lgvi_i also gives a chat model: whole, as Load LGVI Chat
-opens it, and `--released` the parts of it that were trained, as the authors' LGVI-I has them in
-llava/llava_weights.pth. The metadata holds the configuration, the licence and how it was trained.
+An output whose name ends in .safetensors becomes one file, any other a diffusers folder; a LoRA
+must be one file. A run of `train_lgvi_i` also holds a chat model: `--chat-output` writes the whole
+model, as Load LGVI Chat opens it, and `--released` adds the trained parts in the layout of the
+authors' LGVI-I (llava/llava_weights.pth). The metadata holds the training configuration, the number
+of steps and the licence.
 """
 
 import argparse
@@ -67,10 +68,11 @@ def export(
     chat_output: Path | None = None,
     released: bool = False,
 ) -> None:
-    """Writes `output`, and a chat model if wanted, from the run's newest intact checkpoint.
+    """Export the newest intact checkpoint of `run` to `output`.
 
-    Raises LGVIError where there is none, where a LoRA is asked for as a folder, or a chat model of
-    a run without one.
+    `chat_output` is a folder for the whole chat model of LGVI-I; `released` adds its trained parts
+    to `output`. Raises LGVIError if there is no intact checkpoint, if `output` is a folder for a
+    LoRA or a file with `released`, or if a chat model is wanted of a run without one.
     """
     config = read_run_config(run, run_config_kind(run))
     joint = config if isinstance(config, JointConfig) else None
@@ -104,7 +106,7 @@ def export(
 
 
 def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, str]:
-    """What a file says of how it was made; without the paths of the machine that made it."""
+    """Metadata on how the weights were trained, without the paths of the training machine."""
     facts = config.model_dump(mode="json", exclude={"output", "vae", "tokenizer", "samples"})
     for key in ("cache", "videos", "images"):
         facts["data"].pop(key)
@@ -119,7 +121,10 @@ def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, st
 def export_parts(
     config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype
 ) -> dict[str, SubModel]:
-    """U-Net, text encoder (not with a chat model) and VAE with the names of the released layout."""
+    """The parts of the exported model by name: U-Net, VAE and, without a chat model, text encoder.
+
+    Tensors have the names of the released layout. `weights` is the checkpoint's exported state.
+    """
     joint = isinstance(config, JointConfig)
     plain = config.model_copy(update={"compile": False})
     unet: InflatedUNet = build_model(plain, with_text_encoder=not joint).unet
@@ -144,7 +149,7 @@ def _text_encoder_part(
     config: TrainConfig, weights: dict[str, Tensor], dtype: torch.dtype
 ) -> SubModel:
     text = {
-        # Stable Diffusion 1.5's names, which newer versions of transformers have shortened.
+        # These are Stable Diffusion 1.5's names, which newer versions of transformers shorten.
         TEXT_PREFIX + name.removeprefix(TEXT_PREFIX): value
         for name, value in _strip(weights, "text_encoder.").items()
     }
@@ -162,9 +167,9 @@ def _text_encoder_part(
 
 
 def check(output: Path) -> str:
-    """Opens the export as the nodes do, and runs one step; returns what it found.
+    """Open the export as the nodes do, run one step, and return a line that describes it.
 
-    Raises CheckpointError or LGVIError where the file would not work.
+    Of a LoRA only the layers are counted. Raises CheckpointError or LGVIError if it does not work.
     """
     if output.suffix == ".safetensors" and CONFIG_KEY not in read_metadata(output):
         layers = len(load_file(output)) // 3
@@ -188,7 +193,7 @@ def _write_folder(
     tokenizer: Path,
     metadata: dict[str, str],
 ) -> None:
-    """A diffusers folder; each file is whole before it takes its place."""
+    """Write a diffusers folder; each file is complete before it gets its final name."""
     for name, part in parts.items():
         stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
         write_json(folder / name / "config.json", part.config)

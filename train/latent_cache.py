@@ -1,11 +1,10 @@
-"""Latents of generated scenes, with every subset of their objects, drawn and encoded once.
+"""Draw scenes with every subset of their objects, and write a cache of their latents.
 
-    python -m train.latent_cache --vae .runs/autoencoder --output .runs/latents \
-        --images 4000 --videos 520 --workers 2
+    python -m train.latent_cache --vae .runs/autoencoder --output .runs/latents --workers 2
 
-A scene with three objects is encoded eight times, and gives 27 pairs of source and target. Shards
-are written one by one and never changed: a stopped run goes on where it was, and a training that
-runs beside it finds the new ones.
+A scene with three objects is encoded eight times, which gives 27 pairs of source and target. Shards
+are written one by one and never changed afterwards: a stopped run continues with those that are
+missing, and a training may already start on those that are there.
 """
 
 import argparse
@@ -37,7 +36,7 @@ ENCODE_BATCH = 16
 
 @torch.inference_mode()
 def encode(vae: AutoencoderTiny, frames: np.ndarray) -> Tensor:
-    """Latents [n, 4, h/8, w/8] in fp16 of uint8 frames [n, h, w, 3]."""
+    """Encode frames, uint8 [n, h, w, 3], to fp16 latents [n, 4, h/8, w/8] on the CPU."""
     images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
     device = next(vae.parameters()).device
     chunks = []
@@ -49,7 +48,7 @@ def encode(vae: AutoencoderTiny, frames: np.ndarray) -> Tensor:
 
 
 def write_shard(vae: AutoencoderTiny, shard: Shard, folder: Path) -> int:
-    """Draws and encodes one shard; returns how many frames it encoded."""
+    """Draw and encode the scenes of one shard, and return the number of encoded frames."""
     height, width = shard.size
     latent_size = (width // LATENT_PIXELS, height // LATENT_PIXELS)
     frames, masks = [], []
@@ -66,7 +65,10 @@ def write_shard(vae: AutoencoderTiny, shard: Shard, folder: Path) -> int:
 
 
 def write_cache(vae: Path, output: Path, shards: list[Shard], workers: int) -> None:
-    """Write the shards that are not there yet, in as many processes as `workers`."""
+    """Write those of `shards` that are missing in `output`, with `workers` processes.
+
+    `vae` is an `AutoencoderTiny` folder.
+    """
     output.mkdir(parents=True, exist_ok=True)
     todo = [shard for shard in shards if not (output / shard.name).exists()]
     start, encoded = time.monotonic(), 0
@@ -79,7 +81,7 @@ def write_cache(vae: Path, output: Path, shards: list[Shard], workers: int) -> N
 
 @dataclass(frozen=True)
 class _ShardWriter:
-    """Writes shards in any process, with the autoencoder in a folder."""
+    """Factory of a function that writes one shard; loads the autoencoder once in each process."""
 
     vae: Path
     output: Path
@@ -100,7 +102,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    # Clips last: a training that runs beside this starts on single frames.
+    # Video shards come last: a training that starts meanwhile needs single frames first.
     shards = [
         Shard(kind, number, args.turned)
         for kind, scenes in (("image", args.images), ("video", args.videos))

@@ -1,12 +1,12 @@
-"""The bundled models from nothing, with one command.
+"""Make the bundled models from nothing, with one command.
 
     python -m train.make_lgvi_mini
 
-Autoencoder, cached latents, video model (lgvi-mini) in two runs, drawn pictures, chat model, both
-trained together (lgvi-mini-i and lgvi-mini-chat), and the evaluations: six hours on two CPU cores.
-Everything is written where its configuration in `configs/` says, and the models to
-`lgvi_core/weights`. What a stopped call has finished is not done again, and a training goes on from
-its last checkpoint.
+The steps are the autoencoder, cached latents, the video model (lgvi-mini) in two runs, drawn
+images, the chat model, joint training of both (lgvi-mini-i and lgvi-mini-chat), and the
+evaluations. Together they take six hours on two CPU cores. Everything is written where its
+configuration in `configs/` says, and the models to `lgvi_core/weights`. Started again after a stop,
+the command keeps finished files and resumes trainings from their last checkpoint.
 """
 
 import argparse
@@ -26,7 +26,7 @@ LICENCE = "Apache-2.0"
 
 
 def run(*arguments: str) -> None:
-    """One of the scripts, in a process of its own."""
+    """Run one of the scripts in a process of its own."""
     print("$", "python -m", *arguments, flush=True)
     subprocess.run([sys.executable, "-m", *arguments], check=True)
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def make_video_model(images: int, videos: int, processes: str) -> None:
-    """lgvi-mini, after its autoencoder and `images` and `videos` scenes of latents."""
+    """Make the autoencoder, cache `images` + `videos` scenes, and train lgvi-mini's first run."""
     config_file = CONFIGS / "lgvi_mini.yaml"
     config = read_yaml_config(config_file, TrainConfig)
     assert config.vae is not None and config.data.cache is not None
@@ -67,7 +67,7 @@ def make_video_model(images: int, videos: int, processes: str) -> None:
 
 
 def turn_video_model(images: int, videos: int, processes: str) -> None:
-    """lgvi-mini after its second run, with as many more scenes, whose objects are turned."""
+    """Cache `images` + `videos` scenes with rotated objects, and train lgvi-mini's second run."""
     config_file = CONFIGS / "lgvi_mini_turned.yaml"
     config = read_yaml_config(config_file, TrainConfig)
     assert config.start_from is not None
@@ -79,7 +79,7 @@ def turn_video_model(images: int, videos: int, processes: str) -> None:
 
 
 def make_chat_model(pictures: int, processes: str) -> None:
-    """The chat model without MM head, after `pictures` drawn scenes."""
+    """Draw `pictures` scenes and train the chat model, still without MM head, on them."""
     config_files = [CONFIGS / name for name in ("chat_mini.yaml", "chat_mini_more.yaml")]
     config = read_yaml_config(config_files[-1], ChatConfig)
     drawn = ["--output", str(config.data.cache), "--scenes", str(pictures)]
@@ -91,7 +91,7 @@ def make_chat_model(pictures: int, processes: str) -> None:
 
 
 def make_end_to_end_models(processes: str) -> None:
-    """lgvi-mini-i and lgvi-mini-chat, from the two before."""
+    """Train the video and the chat model together, and export lgvi-mini-i and lgvi-mini-chat."""
     config_file = CONFIGS / "lgvi_mini_i.yaml"
     launch("train.train_lgvi_i", config_file, processes)
     run_folder = read_yaml_config(config_file, JointConfig).output
@@ -101,13 +101,13 @@ def make_end_to_end_models(processes: str) -> None:
 
 
 def export(config: TrainConfig, output: str) -> None:
-    """A run's average weights, as the nodes load them."""
+    """Export a run's averaged weights in the form that the nodes load."""
     exported = ["--run", str(config.output), "--output", output]
     run("train.export", *exported, "--license", LICENCE, "--check")
 
 
 def launch(module: str, config_file: Path, processes: str) -> None:
-    """A training on several processes."""
+    """Run a training script with `processes` processes."""
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", processes]
     run(*launcher, "-m", module, "--config", str(config_file))
 

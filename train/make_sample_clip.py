@@ -1,6 +1,8 @@
-"""Write the demo clip: a held-out scene, drawn at twice the training size, with a small melody.
+"""Write the demo video: a held-out scene, drawn at twice the training size, with a short melody.
 
-python -m train.make_sample_clip --output workflows/inputs/lgvi_sample.mp4
+    python -m train.make_sample_clip --output workflows/inputs/lgvi_sample.mp4
+
+The file is an MP4 with H.264 video and AAC audio.
 """
 
 import argparse
@@ -13,16 +15,16 @@ import numpy as np
 from .data.drawn.scenes import draw_scene
 from .data.drawn.synthetic import scene_of
 
-SCENE = 3_000_087  # of the held-out split; no measure uses numbers this high
+SCENE = 3_000_087  # number in the held-out split; no evaluation uses numbers this high
 FRAMES, FPS = 24, 8
 HEIGHT, WIDTH = 192, 320
 SAMPLE_RATE = 44_100
 AUDIO_CHUNK = 1024
-NOTES = (261.63, 329.63, 392.0, 523.25, 392.0, 329.63)  # C E G C G E, one every half second
+NOTES = (261.63, 329.63, 392.0, 523.25, 392.0, 329.63)  # Hz: C E G C G E, one each half second
 
 
 def melody() -> np.ndarray:
-    """Plucked notes as long as the clip: float32 [samples], -1 to 1."""
+    """Plucked notes of the video's length: float32 [samples] in -1 to 1 at SAMPLE_RATE."""
     time = np.arange(SAMPLE_RATE * FRAMES // FPS) / SAMPLE_RATE
     sound = np.zeros_like(time)
     for i, frequency in enumerate(NOTES):
@@ -33,7 +35,7 @@ def melody() -> np.ndarray:
 
 
 def write_clip(path: Path, frames: np.ndarray, sound: np.ndarray) -> None:
-    """H.264 and AAC; `frames` uint8 [f, h, w, 3], `sound` float32 [samples]."""
+    """Write an MP4 file of `frames`, uint8 [f, h, w, 3], and `sound`, float32 [samples]."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=FPS, options={"crf": "16"})

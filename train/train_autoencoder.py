@@ -1,10 +1,10 @@
-"""Train the small 8x autoencoder in TAESD's layout on generated frames.
+"""Train the small autoencoder (8x downsampling, TAESD's layout) on generated frames.
 
     python -m train.train_autoencoder --minutes 12 --output .runs/autoencoder
 
-Writes a diffusers ``AutoencoderTiny`` folder. Latents come out at unit scale per channel, so that
-``scaling_factor`` is 1. The safetensors metadata holds the linear map from latents to colours that
-ComfyUI's live preview uses.
+Writes a diffusers `AutoencoderTiny` folder. Each latent channel has about zero mean and unit
+standard deviation, so `scaling_factor` is 1. The safetensors metadata holds the linear map from
+latents to RGB that ComfyUI's live preview uses.
 """
 
 import argparse
@@ -26,19 +26,20 @@ from .engine.files import write_tensors
 
 logger = logging.getLogger(__name__)
 
-CROP = 64
-MOMENT_WEIGHT = 0.05
-SCALES = 4
-RESIDUAL_SCALE = 0.1
-STANDARDISE_AT = 0.03  # share of the run; early, so that the decoder gets used to it
+CROP = 64  # side of a training crop in pixels
+MOMENT_WEIGHT = 0.05  # weight of the loss on the latents' means and standard deviations
+SCALES = 4  # resolutions of the squared error: full size, and averaged over 2, 4 and 8 pixels
+RESIDUAL_SCALE = 0.1  # factor on initial weights beside the path of the colours
+STANDARDISE_AT = 0.03  # share of the run; early, so that the decoder has time to adapt
 COLOUR_SCALE = 0.165  # standard deviation of a colour channel in the generated frames
 
 
 def initialise(vae: AutoencoderTiny) -> None:
-    """Starts as average pooling of the colours, with every residual branch almost off.
+    """Initialise `vae` as average pooling of the colours, with every residual branch near zero.
 
-    TAESD's default initialisation stays grey for very long: nothing carries colour to the latents.
-    Here three channels carry red, green and blue through both halves from the first step on.
+    With TAESD's default initialisation the output stays grey for a long time, because nothing
+    carries colour to the latents. Here three channels carry red, green and blue through encoder
+    and decoder from the first step on.
     """
     for name, module in vae.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -58,7 +59,8 @@ def initialise(vae: AutoencoderTiny) -> None:
                 if layer.stride == (2, 2):
                     for i in colours:
                         layer.weight.data[i, i] = 1 / 9
-    # Colours of 0 to 1 become latents of about zero mean and unit scale, and return.
+    # The encoder maps colours in 0 to 1 to about zero mean and unit standard deviation; the
+    # decoder maps them back.
     to_latents, from_latents = _convolution(vae.encoder, -1), _convolution(vae.decoder, 0)
     assert to_latents.bias is not None and from_latents.bias is not None
     for i in colours:
@@ -77,9 +79,10 @@ def _convolution(half: EncoderTiny | DecoderTiny, index: int) -> nn.Conv2d:
 
 @torch.no_grad()
 def standardise(vae: AutoencoderTiny, frames: list[np.ndarray]) -> None:
-    """Gives every latent channel zero mean and unit scale on `frames`.
+    """Rescale `vae` to give every latent channel zero mean and unit standard deviation.
 
-    The decoder undoes it but for the bend of its tanh at the entry, which training then mends.
+    The statistics are those of `frames`, uint8 [h, w, 3]. The decoder's first layer inverts the
+    change except for the nonlinearity of the tanh before it, which further training corrects.
     """
     latents = [vae.encode(_image(frame, vae)).latents.flatten(2)[0] for frame in frames]
     values = torch.cat(latents, 1)
@@ -88,13 +91,13 @@ def standardise(vae: AutoencoderTiny, frames: list[np.ndarray]) -> None:
     assert last.bias is not None and first.bias is not None
     last.weight /= std[:, None, None, None]
     last.bias.copy_((last.bias - mean) / std)
-    # Exact away from the border, where the zero padding now stands for the mean.
+    # This is exact except at the border, where the zero padding now represents the mean.
     first.bias += (first.weight.sum((2, 3)) * mean).sum(1)
     first.weight *= std[None, :, None, None]
 
 
 def render_frames(split: str, count: int, start: int = 0) -> list[np.ndarray]:
-    """``count`` frames, uint8 [h, w, 3], of as many scenes, alternating between the sizes."""
+    """Render one frame, uint8 [h, w, 3], of each of `count` scenes, alternating the frame size."""
     frames = []
     for number in range(start, start + count):
         height, width = FRAME_SIZES[number % len(FRAME_SIZES)]
@@ -104,7 +107,7 @@ def render_frames(split: str, count: int, start: int = 0) -> list[np.ndarray]:
 
 
 def random_crops(frames: list[np.ndarray], rng: np.random.Generator, count: int) -> Tensor:
-    """Crops [count, 3, CROP, CROP], -1 to 1, half of them mirrored."""
+    """Random crops of `frames`: [count, 3, CROP, CROP] in -1 to 1, about half of them mirrored."""
     crops = []
     for index in rng.integers(len(frames), size=count):
         frame = frames[index]
@@ -117,10 +120,10 @@ def random_crops(frames: list[np.ndarray], rng: np.random.Generator, count: int)
 
 
 def losses(vae: AutoencoderTiny, images: Tensor) -> tuple[Tensor, Tensor]:
-    """(reconstruction, how far the latents are from zero mean and unit scale).
+    """The reconstruction loss, and a penalty that keeps latents at zero mean and unit deviation.
 
-    The error counts at full size and averaged over 2, 4 and 8 pixels: without the coarse ones the
-    network spends long on outlines before it finds colour.
+    The squared error is summed over full size and averages of 2, 4 and 8 pixels: without the coarse
+    scales the network learns outlines long before it learns colour.
     """
     latents = vae.encode(images).latents
     error = (vae.decode(latents).sample - images).float()
@@ -133,14 +136,14 @@ def losses(vae: AutoencoderTiny, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _image(frame: np.ndarray, vae: AutoencoderTiny) -> Tensor:
-    """uint8 [h, w, 3] to [1, 3, h, w] in -1 to 1, where `vae` is."""
+    """Convert a frame, uint8 [h, w, 3], to [1, 3, h, w] in -1 to 1 on the device of `vae`."""
     image = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
     return image.to(vae.device)
 
 
 @torch.no_grad()
 def psnr(vae: AutoencoderTiny, frames: list[np.ndarray]) -> float:
-    """Mean PSNR in dB of the round trip of whole ``frames``."""
+    """Mean PSNR in dB of `frames` (uint8 [h, w, 3]) after encoding and decoding."""
     values = []
     for frame in frames:
         image = _image(frame, vae)
@@ -151,7 +154,10 @@ def psnr(vae: AutoencoderTiny, frames: list[np.ndarray]) -> float:
 
 @torch.no_grad()
 def preview_factors(vae: AutoencoderTiny, frames: list[np.ndarray]) -> dict[str, str]:
-    """Least squares from latents to the colour under them, -1 to 1, as ComfyUI's preview has it."""
+    """The linear least-squares map from latents to RGB in -1 to 1, as ComfyUI's preview needs it.
+
+    Returns two JSON texts by their metadata keys: the [4, 3] factors and the bias [3].
+    """
     latents, colours = [], []
     for frame in frames:
         image = _image(frame, vae)
@@ -167,6 +173,7 @@ def preview_factors(vae: AutoencoderTiny, frames: list[np.ndarray]) -> dict[str,
 
 
 def save(vae: AutoencoderTiny, folder: Path, metadata: dict[str, str]) -> None:
+    """Write `vae` as a diffusers folder, with weights in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
     vae.save_config(folder)
     state = {name: value.half().contiguous() for name, value in vae.state_dict().items()}
@@ -181,7 +188,11 @@ def train(
     output: Path,
     start_from: Path | None = None,
 ) -> None:
-    """Train for ``minutes``; the learning rate falls to zero over that time."""
+    """Train for `minutes`, with a learning rate that falls to zero, and write to `output`.
+
+    `batch` is the number of crops in a step and `frames` the number of frames that are rendered
+    for training. `start_from` is the folder of an earlier run whose weights are used.
+    """
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     vae = AutoencoderTiny(scaling_factor=1.0, shift_factor=0.0)

@@ -5,9 +5,9 @@
     accelerate launch -m train.train_chat --config train/configs/chat_mini_more.yaml
     python -m train.train_chat --export .runs/chat_mini_more --output .runs/lgvi-mini-chat
 
-On one process also ``python -m train.train_chat --config ...``. A run that was stopped goes on
-from its last checkpoint when it is started again, and ends with the weights of an uninterrupted
-one.
+On one process, `python -m train.train_chat --config ...` does the same. A run that was stopped
+resumes from its last checkpoint when it is started again, and ends with the same weights as an
+uninterrupted one.
 """
 
 import argparse
@@ -36,13 +36,13 @@ logger = logging.getLogger(__name__)
 
 
 def train(config: ChatConfig) -> None:
-    """Run the training, or the rest of it. Raises LGVIError for whatever it cannot start with."""
+    """Run the training, or resume it. Raises LGVIError for anything that keeps it from starting."""
     with logging_redirect_tqdm():
         build_trainer(config).run()
 
 
 def build_trainer(config: ChatConfig) -> Trainer[ChatBatch]:
-    """Data, network and optimizer of one process, ready for the loop."""
+    """Build one process's data, network and optimizer, ready for the training loop."""
     accelerator = start(config)
     tokenizer = run_tokenizer(config, accelerator)
     llava = llava_config(config, tokenizer)

@@ -1,10 +1,10 @@
-"""Train LGVI: the inflated U-Net, its mask decoder and, if wanted, the text model (Sec. 4.1).
+"""Train LGVI: the inflated U-Net, its mask decoder and optionally the text encoder (Sec. 4.1).
 
     accelerate launch -m train.train_lgvi --config train/configs/lgvi_paper.yaml
 
-On one process also ``python -m train.train_lgvi --config ...``. Devices, DDP, FSDP and DeepSpeed
-are accelerate's own configuration. A run that was stopped goes on from its last checkpoint when it
-is started again, and ends with the weights of an uninterrupted one.
+With a single process, `python -m train.train_lgvi --config ...` does the same. Devices, DDP, FSDP
+and DeepSpeed are configured by `accelerate config`. A stopped run resumes from its last checkpoint
+when it is started again, and ends with the same weights as an uninterrupted run.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from .lgvi.text import Sentences
 
 
 def train(config: TrainConfig) -> None:
-    """Run the training, or the rest of it. Raises LGVIError for whatever it cannot start with."""
+    """Run the training, or resume it. Raises LGVIError if it cannot start."""
     with logging_redirect_tqdm():
         build_trainer(config).run()
 
 
 def build_trainer(config: TrainConfig) -> Trainer[Batch]:
-    """Data, networks and optimizer of one process, ready for the loop."""
+    """Build the data, networks and optimizer of this process, and return the trainer."""
     accelerator = start(config)
     check_sharding(config, accelerator)
     tokenizer = build_tokenizer(config)

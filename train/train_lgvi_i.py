@@ -2,10 +2,10 @@
 
     accelerate launch -m train.train_lgvi_i --config train/configs/lgvi_i_paper.yaml
 
-Starts from an LGVI and a LLaVA. The chat model's reply takes the text encoder's place: hidden
-states of its prompt go through the MM head into cross-attention. The U-Net is trained, and of the
-chat model token embeddings, projector and MM head. Resuming and several processes (DDP) are as in
-`train_lgvi`; no test runs FSDP or DeepSpeed with a chat model.
+The run starts from an LGVI and a LLaVA. The chat model takes the text encoder's place: the hidden
+states of its prompt go through the MM head into cross-attention. The U-Net is trained, and so are
+the chat model's token embeddings, projector and MM head. Resuming and several processes (DDP) work
+as in `train_lgvi`; no test runs FSDP or DeepSpeed with a chat model.
 """
 
 import argparse
@@ -37,13 +37,13 @@ from .lgvi.task import check_sharding, video_task
 
 
 def train(config: JointConfig) -> None:
-    """Run the training, or the rest of it. Raises LGVIError for whatever it cannot start with."""
+    """Run the training, or resume it. Raises LGVIError for anything that keeps it from starting."""
     with logging_redirect_tqdm():
         build_trainer(config).run()
 
 
 def build_trainer(config: JointConfig) -> Trainer[Batch]:
-    """Data, both networks and optimizer of one process, ready for the loop."""
+    """Build one process's data, networks and optimizer, ready for the training loop."""
     accelerator = start(config)
     check_sharding(config, accelerator)
     chat = load_chat_of(config.chat, text_width(config))
@@ -55,7 +55,7 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
 
     def exported(state: State) -> State:
-        """Of the chat model what is trained; the rest is in the folder that it came from."""
+        """Drop the attribute heads and the chat model's frozen weights, which its folder has."""
         return {
             name: value
             for name, value in state.items()
@@ -81,7 +81,7 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
 
 
 def reply_features(chat: ChatModel, model: LGVII, sample: Sample) -> Tensor:
-    """Features [1, n, d] of the reply to a sample's request; zeros where it names nothing."""
+    """Return the features [1, n, d] of the reply to a sample's request; zeros without a prompt."""
     frames = torch.from_numpy(sample.source).float() / 255
     turns = [Turn(*turn) for turn in sample.turns] or [Turn(sample.sentence, "")]
     chat.llava = model.chat

@@ -1,4 +1,4 @@
-"""What the chat model reads: system prompt, turns, and where the pictures go (paper Fig. 13)."""
+"""The text that the chat model reads: system prompt, turns, image placeholders (paper Fig. 13)."""
 
 import re
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from .marks import MARK
 
 IMAGE = "<image>"
+"""The placeholder of an image in the text."""
 END_OF_REPLY = "</s>"
 
-# The released weights were trained with exactly these words; they are part of their interface.
+# The released weights were trained with exactly these words, so they must stay as they are.
 SYSTEM_PROMPT = (
     "You are Inpaint Helper, an intelligent AI assistant that can read images and generate "
     "prompts to inform diffusion models which object to remove according to the user request and "
@@ -45,27 +46,31 @@ _BRACKETS = str.maketrans("<>{}", "()()")
 
 @dataclass(frozen=True)
 class Turn:
-    """A request and the reply that was given to it."""
+    """One turn of a conversation: a person's request and the model's reply."""
 
     request: str
     reply: str
 
 
 def escape(text: str, special: Sequence[str] = ()) -> str:
-    """A person's text with every mark, end or picture sign taken apart, so that it is only text.
+    """Break up all prompt marks, end signs and image placeholders in a person's text.
 
-    `special` are the tokenizer's own special tokens.
+    The text can then end no turn, pass for no prompt and show no image. `special` are the
+    tokenizer's special tokens, which are broken up too.
     """
     text = MARK.sub(lambda mark: mark[0].translate(_BRACKETS), text)
     return escape_reply(text.replace("{{", "{ {").replace("}}", "} }"), special)
 
 
 def escape_reply(text: str, special: Sequence[str] = ()) -> str:
-    """An earlier reply: its prompt marks are its own, but it ends no turn and shows no picture."""
+    """Break up all end signs and image placeholders in an earlier reply; its prompt marks stay.
+
+    `special` are the tokenizer's special tokens, which are broken up too.
+    """
     signs = {sign.strip() for sign in (*_SIGNS, *special)}
     wholes = sorted((sign for sign in signs if len(sign) > 1), key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, wholes)))
-    # Taking one apart never puts another together: a blank stands where they would join.
+    # The spaces around the pieces keep them from joining their neighbours into another sign.
     return pattern.sub(lambda sign: f" {sign[0][0]} {sign[0][1:]} ", text)
 
 
@@ -76,9 +81,11 @@ def render(
     system: str = SYSTEM_PROMPT,
     special: Sequence[str] = (),
 ) -> str:
-    """The text up to where the reply to `request` begins; `images` pictures come first.
+    """Return the text of a conversation up to where the reply to `request` begins.
 
-    `special` are the tokenizer's special tokens, which requests cannot contain.
+    `history` holds the earlier turns, the oldest first. `images` is the number of images; their
+    placeholders come at the start of the first request. `special` are the tokenizer's special
+    tokens, which are broken up in every turn.
     """
     parts = [system, " "]
     for number, turn in enumerate((*history, Turn(request, ""))):

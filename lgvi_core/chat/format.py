@@ -1,4 +1,4 @@
-"""What a chat model was trained to read and say: the interface of its weights."""
+"""The format of a chat model: what its weights were trained to read and to say."""
 
 import json
 from pathlib import Path
@@ -11,27 +11,30 @@ from ..config import parse_config
 from .conversation import IMAGE, SYSTEM_PROMPT
 
 FORMAT_FILE = "lgvi_chat.json"
-"""Beside a LLaVA's `config.json`, or beside released parts."""
+"""File of the format, beside a LLaVA's `config.json` or beside the released parts."""
 
 Framing = Literal["crop", "letterbox"]
+"""Way to make a square image of a frame; see `ChatFormat.framing`."""
 FeatureSpan = Literal["to_end", "to_mark"]
+"""Choice of the hidden states that the MM head gets; see `ChatFormat.features`."""
 
 
 class ChatFormat(BaseModel):
-    """The defaults are those of the released LGVI-I weights."""
+    """Settings that a chat model was trained with; the defaults are the released LGVI-I's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     system_prompt: str = Field(SYSTEM_PROMPT, max_length=20_000)
     framing: Framing = "crop"
-    """The middle square of a frame, or all of it with bars above and below."""
+    """Part of a frame that is shown: the middle square, or all of it with bars at two sides."""
     frames: int = Field(1, ge=1, le=64)
-    """The most frames that one clip is shown by."""
+    """Greatest number of frames of a video that are shown."""
     features: FeatureSpan = "to_end"
-    """Which tokens' states the MM head gets: from the opening mark to the end of the reply, as in
-    the released code, or those between the marks, as in the paper."""
+    """Tokens whose hidden states the MM head gets: those from the opening mark to the end of the
+    reply ("to_end"), as in the released code, or those between the marks ("to_mark"), as in the
+    paper."""
     feature_length: int | None = Field(None, ge=1, le=4096)
-    """Features are cut, or filled up with zeros, to this many; null leaves them as they come."""
+    """Number to which features are cut or padded with zeros; null leaves them as they are."""
 
     @field_validator("system_prompt")
     @classmethod
@@ -42,11 +45,14 @@ class ChatFormat(BaseModel):
 
 
 PLAIN_FORMAT = ChatFormat(framing="letterbox")
-"""Of a LLaVA 1.5 that tells none: it was trained on whole pictures."""
+"""Format of a LLaVA 1.5 without a format file; it was trained on whole images."""
 
 
 def read_format(folder: Path) -> ChatFormat | None:
-    """The format that `folder` tells, or None; LGVIError names every wrong key."""
+    """Read the format in `folder`; None where there is no format file.
+
+    Raises LGVIError that names every wrong key.
+    """
     path = folder / FORMAT_FILE
     if not path.is_file():
         return None
@@ -54,6 +60,6 @@ def read_format(folder: Path) -> ChatFormat | None:
 
 
 def write_format(chat_format: ChatFormat, folder: Path) -> None:
-    """Writes it beside the weights."""
+    """Write the format into `folder`, beside the weights."""
     text = json.dumps(chat_format.model_dump(), indent=2)
     (folder / FORMAT_FILE).write_text(text + "\n", encoding="utf-8")

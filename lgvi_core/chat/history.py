@@ -1,4 +1,4 @@
-"""Turns as text, so that they can be shown, saved, and given back."""
+"""Turns of a conversation as JSON text, so that they can be shown, saved and given back."""
 
 import json
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from .conversation import Turn
 
 MAX_TURNS = 100
 MAX_CHARACTERS = 100_000
+"""Greatest length of a request, and of a reply, that is read."""
 
 
 class _SavedTurn(BaseModel):
@@ -24,12 +25,15 @@ _TURNS = TypeAdapter(list[_SavedTurn])
 
 
 def write_history(turns: Sequence[Turn]) -> str:
-    """JSON: a list of objects with `request` and `reply`, the oldest first."""
+    """Return the turns as JSON: a list of objects with `request` and `reply`, the oldest first."""
     return json.dumps([asdict(turn) for turn in turns], ensure_ascii=False, indent=1)
 
 
 def read_history(text: str) -> tuple[Turn, ...]:
-    """What `write_history` wrote; nothing for an empty text. Raises LGVIError for other text."""
+    """Parse what `write_history` wrote; an empty text has no turns.
+
+    Raises LGVIError for any other text, and for more than MAX_TURNS turns.
+    """
     if not text.strip():
         return ()
     try:

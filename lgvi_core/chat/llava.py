@@ -1,4 +1,4 @@
-"""LLaVA with the MM head: transformers' model, and weights from any of their layouts (Sec. 4.2)."""
+"""LLaVA with the MM head: transformers' model, and weights in any of their layouts (Sec. 4.2)."""
 
 import re
 from pathlib import Path
@@ -11,15 +11,16 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 from ..checkpoint.files import read_tensors
 from ..errors import CheckpointError
 
-TEXT_FEATURES = 768  # of CLIP ViT-L/14, which the U-Net's cross-attention reads
+TEXT_FEATURES = 768  # width of CLIP ViT-L/14's text features, which cross-attention reads
 RELEASED_PARTS = {
     "language_embedding": "language.embed_tokens.",
     "vision_embedding": "projector.",
     "transfer_layer": "mm_head.",
 }
-"""The tables of the released `llava_weights.pth`, and what each of them replaces."""
+"""The tables of the released `llava_weights.pth`, each with the common prefix of its tensors."""
 
-# From any layout's name to one name: transformers' old and new, and the original LLaVA 1.5's.
+# Applied in order, these turn a name of any layout (transformers' old and new, and the original
+# LLaVA 1.5's) into the common one.
 _RENAMES = (
     (r"^(model\.)?vision_tower\.(vision_tower\.)?(vision_model\.)?", "vision."),
     (r"^(model\.)?(multi_modal_projector|mm_projector)\.", "projector."),
@@ -32,7 +33,10 @@ _RENAMES = (
 
 
 class MMHead(nn.Module):
-    """From the chat model's hidden states to what cross-attention reads in place of CLIP's text."""
+    """The MM head: maps the chat model's hidden states to features for cross-attention.
+
+    These features take the place of CLIP's text features.
+    """
 
     def __init__(self, hidden: int, features: int = TEXT_FEATURES) -> None:
         super().__init__()
@@ -42,14 +46,15 @@ class MMHead(nn.Module):
         )
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """[b, n, hidden] of the last layer to [b, n, features]."""
+        """Map the last layer's hidden states [b, n, hidden] to features [b, n, features]."""
         return self.layers(hidden_states)
 
 
 class LlavaOutput(NamedTuple):
-    """`logits` [b, n, vocabulary], `hidden` [b, n, d] of the last layer, `features` [b, n, 768].
+    """Output of `Llava`; n counts an image as one token per patch.
 
-    n counts every picture as its patches. `features` is None without an MM head.
+    `logits` are [b, n, vocabulary], `hidden` [b, n, d] the last layer's hidden states, `features`
+    [b, n, width] the MM head's; None without an MM head.
     """
 
     logits: Tensor
@@ -58,10 +63,10 @@ class LlavaOutput(NamedTuple):
 
 
 class Llava(nn.Module):
-    """transformers' LLaVA and, for end-to-end models, the MM head."""
+    """transformers' LLaVA, with the MM head where the model is an end-to-end one."""
 
     def __init__(self, config: LlavaConfig, mm_features: int | None = TEXT_FEATURES) -> None:
-        """`mm_features` is the width of the U-Net's text features; None makes no MM head."""
+        """Build the network; `mm_features` is the MM head's output width, None for no MM head."""
         super().__init__()
         self.llava = LlavaForConditionalGeneration(config)
         text: Any = config.text_config
@@ -69,16 +74,17 @@ class Llava(nn.Module):
 
     @classmethod
     def of(cls, llava: Any, mm_head: MMHead | None) -> "Llava":
-        """The two parts put together, as they are."""
+        """Assemble the network from parts that exist already."""
         whole = cls.__new__(cls)
         nn.Module.__init__(whole)
         whole.llava, whole.mm_head = llava, mm_head
         return whole
 
     def forward(self, tokens: Tensor, pixels: Tensor) -> LlavaOutput:
-        """`tokens` [b, n] with the picture token repeated per patch; `pixels` [m, 3, h, w].
+        """Run LLaVA and the MM head on `tokens` [b, n] and the images `pixels` [m, 3, h, w].
 
-        `pixels` are normalised as the vision tower wants them, in the order of their tokens.
+        `tokens` repeat the image token for every patch. `pixels` are normalised for the vision
+        tower and come in the order of their tokens.
         """
         output = self.llava(input_ids=tokens, pixel_values=pixels, output_hidden_states=True)
         hidden = output.hidden_states[-1]
@@ -86,7 +92,7 @@ class Llava(nn.Module):
         return LlavaOutput(output.logits, hidden, features)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Llava":
-        """Also moves what bitsandbytes keeps beside the weights of its 8-bit layers."""
+        """Apply `fn` also to the scales that bitsandbytes keeps beside its 8-bit weights."""
         super()._apply(fn, recurse)
         for module in self.modules():
             state: Any = getattr(module, "state", None)
@@ -96,9 +102,10 @@ class Llava(nn.Module):
         return self
 
     def own_names(self, state: dict[str, Tensor], origin: str) -> dict[str, Tensor]:
-        """`state`, named in any layout, by this network's names.
+        """Return the tensors of `state`, named in any layout, under this network's names.
 
-        Raises CheckpointError naming tensors that are missing, foreign, or of another shape.
+        Raises CheckpointError that names `origin` and the tensors that are unexpected, missing or
+        of a wrong shape.
         """
         mine = self.state_dict()
         own = {common_name(key): key for key in mine}
@@ -120,10 +127,10 @@ class Llava(nn.Module):
 
 
 def read_released_parts(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `llava_weights.pth` by their `common_name`.
+    """Read the tensors of a released `llava_weights.pth`, keyed by their `common_name`.
 
-    Token embeddings, projector and MM head, in three tables; the file is read with
-    `weights_only=True`. Raises CheckpointError where it is anything else.
+    The file holds three tables: token embeddings, projector and MM head. It is read with
+    `weights_only=True`. Raises CheckpointError where it is missing or anything else.
     """
     try:
         tables: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -145,7 +152,10 @@ def read_released_parts(path: Path) -> dict[str, Tensor]:
 
 
 def read_weight_files(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a folder's weight files, safetensors before pickles; split ones together."""
+    """Read all tensors of a folder's weight files: safetensors, or pickles where there are none.
+
+    Raises CheckpointError where there are neither.
+    """
     for pattern in ("*.safetensors", "pytorch_model*.bin"):
         if files := sorted(folder.glob(pattern)):
             state: dict[str, Tensor] = {}
@@ -156,7 +166,7 @@ def read_weight_files(folder: Path) -> dict[str, Tensor]:
 
 
 def common_name(key: str) -> str:
-    """One name for a tensor, whatever layout names it."""
+    """Return the name that the tensor `key` has in common over all layouts."""
     key = key.removeprefix("llava.")
     for pattern, replacement in _RENAMES:
         key = re.sub(pattern, replacement, key)
@@ -164,10 +174,10 @@ def common_name(key: str) -> str:
 
 
 def _is_ignored(name: str) -> bool:
-    """Buffers that older files carry, which are computed."""
+    """Whether `name` is a buffer that older files carry and that is computed here."""
     return name.endswith(("rotary_emb.inv_freq", "position_ids"))
 
 
 def _is_spare(name: str) -> bool:
-    """What a LLaVA may lack: the last norm of the vision tower, whose output is not used."""
+    """Whether a LLaVA may lack `name`: the vision tower's last norm, whose output is unused."""
     return name.startswith("vision.post_layernorm.")

@@ -1,22 +1,24 @@
-"""Finding the prompt between its marks, as text and as token positions (paper Sec. 4.2)."""
+"""Search for the prompt between its marks, as text and as token positions (paper Sec. 4.2)."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MARK = re.compile(r"\{\{\s*(/?)\s*prompt\s*\}\}|<\s*(/?)\s*PROMPT\s*>", re.IGNORECASE)
+"""Pattern of a prompt mark, with stray spaces; one of its two groups is "/" in a closing mark."""
 
 Decode = Callable[[Sequence[int]], str]
-"""Token ids to text, special tokens left out."""
+"""Function that turns token ids into text and leaves special tokens out."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """`text` between the marks; tokens `start` to `stop` (exclusive) of the reply hold it.
+    """A removal prompt in a reply, and the positions of its tokens.
 
+    `text` stands between the marks, and the reply's tokens `start` to `stop` (exclusive) hold it.
     `opening` is the first token of the opening mark: the released code uses the tokens from there
-    to the end of the reply, the paper those from `start` to `stop`. `closed` says whether there
-    was a closing mark.
+    to the end of the reply, the paper those from `start` to `stop`. `closed` says whether a
+    closing mark follows.
     """
 
     text: str
@@ -27,15 +29,15 @@ class Prompt:
 
 
 def find_prompts(tokens: Sequence[int], decode: Decode) -> list[Prompt]:
-    """All prompts of a reply, in order; empty where it has no opening mark.
+    """Return all prompts of a reply, in order; an empty list where it has none.
 
-    Marks are `{{prompt}}` or `<PROMPT>`, with stray spaces. A prompt without closing mark ends
-    with the reply, or before the next opening one. Positions come from the text that the first
-    1, 2, ... tokens decode to, so no text is tokenised again. A token that holds both a mark and
-    words of the prompt belongs to the prompt.
+    Marks are `{{prompt}}` or `<PROMPT>`; stray spaces in them are allowed. A prompt without a
+    closing mark ends before the next opening mark, or with the reply. Positions come from the text
+    that the first 1, 2, ... tokens decode to, so no text is tokenised again. A token that holds
+    both a mark and words of the prompt belongs to the prompt.
     """
     ends = [len(decode(tokens[: i + 1])) for i in range(len(tokens))]
-    # The first bytes of a letter may decode to more signs than the whole letter.
+    # The first bytes of a character may decode to more characters than all of its bytes.
     for i in reversed(range(len(ends) - 1)):
         ends[i] = min(ends[i], ends[i + 1])
     whole = decode(tokens)
@@ -61,6 +63,6 @@ def find_prompts(tokens: Sequence[int], decode: Decode) -> list[Prompt]:
 
 
 def find_prompt(tokens: Sequence[int], decode: Decode) -> Prompt | None:
-    """The last prompt of a reply: what the model settled on; None where there is none."""
+    """Return the last prompt of a reply, which the model settled on; None where there is none."""
     prompts = find_prompts(tokens, decode)
     return prompts[-1] if prompts else None

@@ -1,4 +1,4 @@
-"""A chat model from its folder: transformers' layout, the original LLaVA 1.5's, or the bundled."""
+"""The chat model, loaded from a folder in transformers' layout or the original LLaVA 1.5's."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +21,20 @@ from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_
 from .vision import CLIP_MEAN, CLIP_STD
 
 MM_HEAD_FILE = "mm_head.safetensors"
-"""Beside LLaVA's own weights; its tensors are called `mm_head.layers.*`."""
+"""File of the MM head, beside LLaVA's own weights; its tensors are called `mm_head.layers.*`."""
 RELEASED_PARTS_FILE = "llava_weights.pth"
 VISION_TOWER = "clip-vit-large-patch14-336"
-"""Of LLaVA 1.5, whose own folder does not hold it."""
+"""Folder of the vision tower, which LLaVA 1.5's own folder in the original layout lacks."""
 
 Quantization = Literal["none", "8-bit", "4-bit"]
 
 
 @dataclass
 class ChatModel:
-    """A LLaVA with its tokenizer and its format, ready to reply."""
+    """A LLaVA with its tokenizer and its format, ready to reply.
+
+    `image_mean` and `image_std` normalise the red, green and blue channels of its images.
+    """
 
     llava: Llava
     tokenizer: Any
@@ -41,30 +44,32 @@ class ChatModel:
 
     @property
     def config(self) -> Any:
-        """transformers' LlavaConfig."""
+        """The LLaVA's configuration, a transformers `LlavaConfig`."""
         return self.llava.llava.config
 
     @property
     def image_token(self) -> int:
+        """Id of the token that stands for one patch of an image."""
         return int(self.config.image_token_index)
 
     @property
     def image_size(self) -> int:
+        """Side of the square images in pixels."""
         return int(self.config.vision_config.image_size)
 
     @property
     def patches(self) -> int:
-        """How many tokens one picture is."""
+        """Number of patches of one image, each of them one token."""
         return int((self.image_size // self.config.vision_config.patch_size) ** 2)
 
     @property
     def context_length(self) -> int:
-        """The most tokens, pictures and reply included."""
+        """Greatest number of tokens that the model reads, images and reply included."""
         return int(self.config.text_config.max_position_embeddings)
 
     @property
     def text_features(self) -> int | None:
-        """The width of the features for cross-attention; None for a two-stage model."""
+        """Width of the features for cross-attention; None for a two-stage model."""
         head = self.llava.mm_head
         return None if head is None else head.features
 
@@ -76,11 +81,11 @@ def load_chat(
     released_parts: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> ChatModel:
-    """The chat model in `folder`, on the CPU; quantised ones are made on `device`, and stay there.
+    """Load the chat model in `folder` onto the CPU, or onto `device` if it is to be quantised.
 
-    `released_parts` is a `llava_weights.pth` that replaces its parts and brings the MM head; one
-    that lies in the folder is taken by itself. Raises CheckpointError that says what a folder
-    lacks, and LGVIError where bitsandbytes is wanted and missing.
+    `released_parts` is a `llava_weights.pth` that replaces parts of the model and brings the MM
+    head; without it, one that lies in the folder is used. Raises CheckpointError that says what
+    the folder lacks, and LGVIError where a package that quantisation needs is not installed.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder")
@@ -96,7 +101,7 @@ def load_chat(
     parts = released_parts or folder / RELEASED_PARTS_FILE
     chat_format = read_format(folder)
     if released_parts is not None or parts.is_file():
-        # The parts were trained in it.
+        # The format beside the parts is the one that they were trained in.
         chat_format = read_format(parts.parent) or chat_format or ChatFormat()
         tables = read_released_parts(parts)
         mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
@@ -115,9 +120,10 @@ def build_llava(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Llava:
-    """The network with the weights of `state` and `mm_head`, which may be empty.
+    """Build the network with the weights in `state`, and with an MM head unless `mm_head` is empty.
 
-    Raises CheckpointError naming tensors that are missing, foreign, or of another shape.
+    Raises CheckpointError that names `origin` and the tensors that are unexpected, missing or of a
+    wrong shape.
     """
     head = {common_name(k).removeprefix("mm_head."): v for k, v in mm_head.items()}
     features = head["2.weight"].shape[0] if "2.weight" in head else None
@@ -146,10 +152,10 @@ def build_llava(
 
 
 def _replace(state: dict[str, Tensor], tables: dict[str, Tensor]) -> None:
-    """Puts tensors called by their `common_name` in the place of those in `state`.
+    """Replace tensors of `state` by those of `tables`, which are keyed by `common_name`.
 
-    Hugging Face's LLaVA has rows for tokens of its own behind those of the authors': they stay
-    where `tables` lack them, and are left out where only `tables` have them.
+    Hugging Face's LLaVA has embedding rows for additional tokens after the authors' rows. Those
+    that `tables` lack stay as they are; rows that only `tables` have are left out.
     """
     names = {common_name(key): key for key in state}
     for name, value in tables.items():
@@ -171,8 +177,8 @@ def _quantization_config(quantization: Quantization, dtype: torch.dtype) -> Any:
             "installed: install them into ComfyUI's Python (pip install bitsandbytes accelerate), "
             "or choose 16-bit"
         ) from error
-    # Vision tower, projector and output layer are small, and lose most by fewer bits. Newer
-    # versions of transformers match names from the start.
+    # Vision tower, projector and output layer are small, and suffer most from fewer bits. Newer
+    # versions of transformers match names from their beginning, hence both forms.
     parts = ("vision_tower", "multi_modal_projector")
     kept = ["lm_head", *parts, *(f"model.{part}" for part in parts)]
     if quantization == "8-bit":
@@ -194,10 +200,10 @@ def _read_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:  # whatever a foreign or damaged file sets off in the library
+    except Exception as error:  # a foreign or damaged file fails in many ways
         told = f"{folder}: the tokenizer cannot be read ({error})"
         if not (folder / "tokenizer.json").is_file():
-            # Out of tokenizer.model alone transformers makes one with packages it does not bring.
+            # To convert a lone tokenizer.model, transformers needs packages that it does not bring.
             told = (
                 f"{folder}: no tokenizer can be made of {', '.join(found)}: install two packages "
                 "into ComfyUI's Python (pip install protobuf sentencepiece), or put the "
@@ -221,7 +227,7 @@ def _check_kind(folder: Path, values: Any) -> None:
 def _read_llava_config(
     folder: Path, values: Any, tokenizer: Any, state: dict[str, Tensor]
 ) -> tuple[LlavaConfig, dict[str, Tensor]]:
-    """The network's shape, and the vision tower's weights where they lie in their own folder."""
+    """Return the configuration, and the vision tower's weights if they have their own folder."""
     try:
         if "vision_config" in values:
             return LlavaConfig.from_dict(values), {}
@@ -237,7 +243,7 @@ def _read_llava_config(
 def _original_config(
     folder: Path, values: dict[str, Any], tokenizer: Any, state: dict[str, Tensor]
 ) -> tuple[LlavaConfig, dict[str, Tensor]]:
-    """Of LLaVA 1.5 as its authors released it: the language model's keys at the top level."""
+    """Do as `_read_llava_config` for the original LLaVA 1.5, whose config is not divided."""
     tower = Path(str(values.get("mm_vision_tower", VISION_TOWER))).name
     places = (folder / tower, folder.parent / tower)
     home = next((place for place in places if (place / "config.json").is_file()), None)
@@ -246,7 +252,7 @@ def _original_config(
             f"{folder}: LLaVA in its authors' layout needs the vision tower beside it: put the "
             f"folder {tower} (from the hub: openai/{tower}) into {folder.parent}"
         )
-    # Pictures have no token of their own there, and no text makes an unknown one.
+    # That layout has no image token. The unknown token serves as one, since no text produces it.
     if tokenizer.unk_token_id is None:
         raise CheckpointError(f"{folder}: the tokenizer has no unknown token, as LLaVA 1.5's has")
     vision = read_json(home / "config.json")

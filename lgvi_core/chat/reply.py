@@ -1,4 +1,4 @@
-"""Asking the chat model: its reply, the prompt in it, and the prompt's features (Sec. 4.2)."""
+"""The chat model's reply to a request, with the prompt in it and its features (Sec. 4.2)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,20 @@ TEMPERATURE = 0.2
 MAX_TOKENS = 1024
 
 ReplyCallback = Callable[[int, str], None]
-"""(tokens so far, text so far) after every token; may raise to stop."""
+"""Function called after every token with the number of tokens and the text so far.
+
+It may raise an exception to stop the reply.
+"""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """`text` of the reply, and what follows from it.
+    """A reply of the chat model: its `text`, and what follows from it.
 
-    `prompt` is the removal prompt and `objects` its noun phrases; empty, with the `reason`, where
-    the model gave none: it asks back, or only answers. `features` [1, n, d] are the prompt's, for
-    cross-attention; None without a prompt or without an MM head. `history` ends with this turn.
+    `prompt` is the removal prompt and `objects` its noun phrases. Both are empty where the model
+    gave no prompt, and `reason` then says why, for the person to read. `features` [1, n, d] are the
+    prompt's features for cross-attention, float32; None without a prompt or without an MM head.
+    `history` holds all turns, this one last.
     """
 
     text: str
@@ -52,10 +56,10 @@ def reply(
     max_tokens: int = MAX_TOKENS,
     callback: ReplyCallback | None = None,
 ) -> Reply:
-    """What `model` says to `request` about `frames` [f, h, w, 3], float 0 to 1.
+    """Ask `model` a `request` about `frames` [f, h, w, 3], float 0 to 1, and return its reply.
 
-    The same seed gives the same reply; temperature 0 takes the likeliest token each time. Raises
-    LGVIError as `prepare_inputs` does.
+    The same seed gives the same reply; temperature 0 takes the most likely token each time. Raises
+    LGVIError where `prepare_inputs` does, for a negative temperature, and for `max_tokens` below 1.
     """
     if temperature < 0 or max_tokens < 1:
         raise LGVIError("temperature must be 0 or more, and the reply at least 1 token long")
@@ -80,10 +84,11 @@ def reply(
 def prepare_inputs(
     model: ChatModel, frames: Tensor, request: str, history: Sequence[Turn] = ()
 ) -> tuple[list[int], Tensor]:
-    """Token ids of the conversation up to the reply, and the pictures' pixels [m, 3, s, s].
+    """Return the token ids of the conversation up to the reply, and the images [m, 3, s, s].
 
-    No weights are needed for it. Raises LGVIError for an empty request, frames that are none, and
-    a conversation that leaves a reply no room in the model's context.
+    The model's weights are not used. Raises LGVIError for an empty request, for `frames` of a
+    wrong shape or with values that are not finite, and for a conversation that leaves no room for
+    a reply in the model's context.
     """
     if not request.strip():
         raise LGVIError("the request is empty: say what to remove, or what to keep")
@@ -108,7 +113,7 @@ def prepare_inputs(
 
 
 class _AfterEachToken(StoppingCriteria):
-    """Never stops by itself, but lets the caller look on, and stop by raising."""
+    """Stopping criterion that never stops: it calls back after every token, which may raise."""
 
     def __init__(self, model: ChatModel, skipped: int, callback: ReplyCallback) -> None:
         self.model, self.skipped, self.callback = model, skipped, callback
@@ -128,9 +133,9 @@ def _generate(
     max_tokens: int,
     callback: ReplyCallback | None,
 ) -> tuple[list[int], Tensor]:
-    """The reply's tokens, and the last layer's states [n, hidden] at all of them but the last.
+    """Return the reply's tokens, and the last layer's states [n, hidden] of all but the last.
 
-    The last one is not read by the model any more: it is the end token, or the limit was reached.
+    The model never reads the last token: it is the end token, or the limit was reached.
     """
     llava: Any = model.llava.llava
     device = next(llava.parameters()).device
@@ -152,7 +157,8 @@ def _generate(
     if callback is not None:
         watching.append(_AfterEachToken(model, len(ids), callback))
     states: list[Tensor] = []
-    # What the output layer reads are the last layer's states: no second pass, nothing else kept.
+    # The output layer reads the last layer's states, so a hook on it spares a second pass and
+    # the memory for all other layers' states.
     handle = llava.get_output_embeddings().register_forward_pre_hook(
         lambda _, inputs: states.append(inputs[0][0, -1:])
     )
@@ -168,7 +174,7 @@ def _generate(
             )
     finally:
         handle.remove()
-    # The first state is the request's last token's.
+    # The first state belongs to the last token of the request.
     return sequences[0, len(ids) :].tolist(), torch.cat(states)[1:]
 
 

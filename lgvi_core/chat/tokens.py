@@ -1,4 +1,4 @@
-"""Conversations as token ids, with every picture as its patches."""
+"""Conversion of conversations to token ids and back; an image is one token per patch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +7,10 @@ from .conversation import IMAGE
 
 
 def encode(tokenizer: Any, text: str, image_token: int, patches: int) -> list[int]:
-    """Ids of a rendered conversation: the start token if there is one, then text and pictures.
+    """Return the token ids of a rendered conversation, after a start token if there is one.
 
-    What stands between pictures is tokenised piece by piece, as LLaVA was trained; each picture
-    becomes `patches` times `image_token`.
+    The pieces of text between images are tokenised separately, as in LLaVA's training; each image
+    becomes `image_token`, `patches` times.
     """
     ids = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     for number, piece in enumerate(text.split(IMAGE)):
@@ -22,9 +22,9 @@ def encode(tokenizer: Any, text: str, image_token: int, patches: int) -> list[in
 
 
 def token_starts(tokenizer: Any, text: str, patches: int) -> list[int]:
-    """Where in `text` each of `encode`'s tokens begins; the start token at -1.
+    """Return where in `text` each of `encode`'s tokens begins; -1 for the start token.
 
-    Only for tokenizers that know, the fast ones.
+    The tokenizer must be a fast one, since others do not know.
     """
     starts = [] if tokenizer.bos_token_id is None else [-1]
     place = 0
@@ -40,7 +40,7 @@ def token_starts(tokenizer: Any, text: str, patches: int) -> list[int]:
 
 
 def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
-    """The text of a reply's tokens, without special ones, exactly as they spell it."""
+    """Return the exact text of a reply's tokens, without the special ones."""
     text: str = tokenizer.decode(
         list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
     )

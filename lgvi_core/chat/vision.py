@@ -1,4 +1,4 @@
-"""Frames as the chat model's vision tower sees them."""
+"""Conversion of frames to the images that the chat model's vision tower reads."""
 
 import torch
 from torch import Tensor
@@ -19,12 +19,12 @@ def prepare_pixels(
     mean: tuple[float, ...] = CLIP_MEAN,
     std: tuple[float, ...] = CLIP_STD,
 ) -> Tensor:
-    """Normalised pictures [m, 3, size, size] of `frames` [f, h, w, 3], float 0 to 1.
+    """Return normalised images [m, 3, size, size] of `frames` [f, h, w, 3], float 0 to 1.
 
-    m is `shown`, or f where the clip is shorter; one picture is the first frame, as in the
-    released code, and several are spread over the clip. "crop" shows the middle square;
-    "letterbox" the whole frame, with bars of the mean colour. Raises LGVIError where `frames` are
-    not frames.
+    m is `shown`, or f where the video is shorter. A single image is the first frame, as in the
+    released code; several are spread evenly over the video. "crop" shows the middle square,
+    "letterbox" the whole frame with bars of the mean colour. Raises LGVIError where `frames` have
+    a wrong shape, are none, or hold values that are not finite.
     """
     check_frames(frames)
     count = min(shown, len(frames))

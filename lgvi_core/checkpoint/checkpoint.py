@@ -1,8 +1,9 @@
-"""LGVI checkpoints: a diffusers folder, or one ``.safetensors`` with its config as metadata.
+"""LGVI checkpoints: a diffusers folder, or one `.safetensors` file with its config as metadata.
 
-A single file holds the tensors of the folder's parts under ``unet.``, ``vae.`` and
-``text_encoder.``, and in its metadata ``lgvi_config``: the parts' configurations by name, as JSON.
-A bare U-Net file (unprefixed names, ``lgvi_config`` with ``unet`` and ``scheduler``) is accepted.
+A single file holds the tensors of the sub-models under the prefixes `unet.`, `vae.` and
+`text_encoder.`; `lgvi_config` in its metadata holds their configurations by name, as JSON.
+A file with a U-Net alone (names without prefix, `lgvi_config` with `unet` and `scheduler`) is
+accepted as well.
 """
 
 import json
@@ -25,7 +26,7 @@ from .files import find_tensor_file, parse_json, read_json, read_metadata, read_
 logger = logging.getLogger(__name__)
 
 CONFIG_KEY = "lgvi_config"
-# Sub-models of a folder, and the names that their weights have in the released layouts.
+# The sub-models of a folder, each with the names that its weights file has in released models.
 SUB_MODELS = {
     "unet": ("diffusion_pytorch_model",),
     "vae": ("diffusion_pytorch_model",),
@@ -33,10 +34,10 @@ SUB_MODELS = {
 }
 MASK_PREFIX = "mask_decoder."
 CHAT_PARTS_FILE = Path("llava") / "llava_weights.pth"
-"""What the released LGVI-I folder holds beside LGVI's parts."""
+"""Weights for the chat model, which the released LGVI-I folder holds beside LGVI's own."""
 BUNDLED_MODEL = Path(__file__).parents[1] / "weights" / "lgvi-mini"
 
-# What the released folder's scheduler says; used where a bare U-Net comes without one.
+# The released folder's scheduler config, used where a U-Net comes without one.
 DEFAULT_SCHEDULER: dict[str, Any] = {
     "_class_name": "DDIMScheduler",
     "num_train_timesteps": 1000,
@@ -52,43 +53,51 @@ DEFAULT_SCHEDULER: dict[str, Any] = {
 
 @dataclass
 class SubModel:
-    """One sub-model: its ``config.json``, its tensors by their released names, and metadata."""
+    """A sub-model of a checkpoint: U-Net, VAE or text encoder."""
 
     config: dict[str, Any]
+    """Contents of its `config.json`."""
     state: dict[str, Tensor]
+    """Tensors by their released names."""
     metadata: dict[str, str] = field(default_factory=dict)
+    """String metadata of its safetensors file."""
 
 
 @dataclass
 class Checkpoint:
-    """A validated checkpoint on the CPU. ``vae`` and ``text_encoder`` are None in a bare U-Net."""
+    """A validated checkpoint on the CPU. `vae` and `text_encoder` are None for a U-Net alone."""
 
     origin: Path
+    """Folder or file that the checkpoint was read from."""
     unet_config: UNetConfig
     unet: dict[str, Tensor]
+    """Weights of the U-Net by name."""
     scheduler: dict[str, Any]
+    """Configuration of the diffusers scheduler."""
     noise: SchedulerConfig
+    """Noise schedule and prediction type, parsed from `scheduler`."""
     scaling_factor: float
-    """What the VAE's latents are multiplied by before the U-Net sees them."""
+    """Factor by which the VAE's latents are multiplied before the U-Net sees them."""
     vae: SubModel | None = None
     text_encoder: SubModel | None = None
 
     @property
     def has_mask_decoder(self) -> bool:
+        """Whether the U-Net predicts masks."""
         return self.unet_config.mask_decoder_type is not None
 
     @property
     def reads_sentences(self) -> bool:
-        """Whether cross-attention takes CLIP's text, not the features of a chat model alone."""
+        """Whether cross-attention can read CLIP's text features, not only a chat model's."""
         return "clip" in self.unet_config.text_features
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read and check a folder or single file.
+    """Read and validate a diffusers folder or a single file.
 
-    Raises CheckpointError naming the file and the reason: missing, truncated or foreign files,
-    configs that are not an LGVI U-Net, tensors that are missing, unexpected or of another shape.
-    Without mask-decoder weights the mask is switched off, with a warning.
+    Raises LGVIError that names the file and the reason: a missing, truncated or foreign file, a
+    config that is not an LGVI U-Net's, or tensors that are missing, unexpected or of another shape.
+    Without weights of the mask decoder, the mask is switched off with a warning.
     """
     path = Path(path)
     if path.is_dir():
@@ -115,10 +124,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 def check_unet(
     values: dict[str, Any], state: dict[str, Tensor], origin: str
 ) -> tuple[UNetConfig, dict[str, Tensor]]:
-    """Config and weights that fit each other exactly, in the split-input form.
+    """Validate a U-Net's config `values` and its weights, and return them in split-input form.
 
-    A 2-D InstructPix2Pix or MagicBrush U-Net becomes LGVI without temporal attention, which the
-    zero output projection of a fresh inflation makes the same function.
+    The returned config and weights fit each other exactly. A 2-D U-Net (InstructPix2Pix,
+    MagicBrush) becomes LGVI without temporal attention; that is the function of a fresh inflation,
+    whose temporal output projection is zero. Raises LGVIError where they are not an LGVI U-Net's.
     """
     if is_unet_2d(values, state):
         logger.info("%s: an image U-Net, inflated without temporal attention", origin)
@@ -145,7 +155,7 @@ def check_unet(
 def save_single_file(
     path: Path, parts: dict[str, SubModel], scheduler: dict[str, Any], metadata: dict[str, str]
 ) -> None:
-    """Write ``parts`` (by the names in ``SUB_MODELS``) as the single-file layout, atomically."""
+    """Write `parts`, by the names in `SUB_MODELS`, as a single-file checkpoint, atomically."""
     tensors = {
         f"{name}.{key}": value.contiguous()
         for name, part in parts.items()
@@ -158,7 +168,7 @@ def save_single_file(
 
 
 def read_sub_model(folder: Path, name: str) -> SubModel:
-    """Sub-model ``name`` of a diffusers folder."""
+    """Read the sub-model `name` of a diffusers folder."""
     part = folder / name
     config = _json_object(read_json(part / "config.json"), part / "config.json")
     file = find_tensor_file(part, SUB_MODELS[name])
@@ -167,7 +177,7 @@ def read_sub_model(folder: Path, name: str) -> SubModel:
 
 
 def read_scheduler(folder: Path) -> dict[str, Any]:
-    """The scheduler's configuration in a diffusers folder, the released one where it has none."""
+    """Read the scheduler's config of a diffusers folder, or return the released one without it."""
     file = folder / "scheduler" / "scheduler_config.json"
     return _json_object(read_json(file), file) if file.is_file() else DEFAULT_SCHEDULER
 
@@ -221,7 +231,7 @@ def _json_object(value: Any, origin: Path) -> dict[str, Any]:
 
 
 def _differences(expected: dict[str, torch.Size], state: dict[str, Tensor]) -> str:
-    """What keeps ``state`` from being loaded, in words; empty where nothing does."""
+    """Describe what keeps `state` from being loaded; the text is empty where nothing does."""
     missing = sorted(expected.keys() - state.keys())
     unexpected = sorted(state.keys() - expected.keys())
     shapes = [

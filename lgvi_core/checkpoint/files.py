@@ -1,4 +1,4 @@
-"""Reading weights and JSON that may come from anywhere: nothing in them is executed."""
+"""Reading of weights and JSON from untrusted sources, without executing anything in them."""
 
 import json
 import os
@@ -16,17 +16,17 @@ from ..errors import CheckpointError
 
 TENSOR_FILES = (".safetensors", ".bin", ".pt", ".pth")
 FOLDER_SUFFIXES = TENSOR_FILES[:2]
-"""Those of a diffusers folder, the preferred one first."""
+"""Suffixes of weights in a diffusers folder, the preferred one first."""
 MAX_JSON_BYTES = 16 * 1024 * 1024
 PARTIAL = ".partial"
-"""The ending of a file that is being written, or was when the process was killed."""
+"""Suffix of a file that is being written, or was when the process was killed."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A passing name to write to; what lies there becomes `path` when the block ends well.
+    """Yield a temporary path to write to, and move it to `path` if the block raises nothing.
 
-    The folder is made. Several processes may write the same file: the last one counts.
+    The folder is created. Several processes may write the same file; the last one wins.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
@@ -38,7 +38,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def parse_json(text: str, origin: str) -> Any:
-    """The value of ``text``; CheckpointError that names ``origin`` where it is not JSON."""
+    """Parse JSON; raises CheckpointError that names `origin` where `text` is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -46,7 +46,7 @@ def parse_json(text: str, origin: str) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file of at most 16 MiB."""
+    """Read a JSON file; raises CheckpointError where it is missing, invalid or above 16 MiB."""
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise CheckpointError(f"{path}: larger than any configuration file (16 MiB)")
@@ -59,7 +59,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The string metadata in the header of a ``.safetensors`` file."""
+    """Read the string metadata in the header of a `.safetensors` file."""
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}
@@ -68,10 +68,10 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a ``.safetensors`` file, or of a pickle that holds tensors alone.
+    """Read all tensors, by name, of a `.safetensors` file or of a pickle that holds only tensors.
 
-    Raises CheckpointError that names the file where it is missing, truncated, or foreign, and
-    where a pickle asks for anything but tensors (it is read with ``weights_only=True``).
+    Raises CheckpointError that names the file where it is missing, truncated or foreign, or where
+    a pickle holds anything but tensors (it is read with `weights_only=True`).
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: file is missing")
@@ -93,7 +93,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             "Ask its author for a .safetensors file."
         ) from error
     except Exception as error:
-        # A damaged pickle fails in more ways than can be listed.
+        # A damaged pickle raises more kinds of errors than can be listed.
         raise CheckpointError(_broken(path, error)) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
@@ -105,7 +105,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def find_tensor_file(folder: Path, stems: Sequence[str]) -> Path:
-    """The weights called ``stems`` in ``folder``: safetensors first, full precision before fp16."""
+    """Find the weights file in `folder` that is called one of `stems`.
+
+    Safetensors are preferred to pickles, full precision to fp16. Raises CheckpointError where
+    there is none.
+    """
     names = [
         f"{stem}{variant}{suffix}"
         for suffix in FOLDER_SUFFIXES

@@ -1,4 +1,4 @@
-"""Fetching the official weights, when and only when the user asks for them."""
+"""Download of model weights, which happens only when the user asks for it."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -33,18 +33,19 @@ CHAT_SMALL_FILES = (
     "lgvi_chat.json",
 )
 REVISION_FILE = ".lgvi_revision"
-"""The commit that a folder is pinned to from its first byte on."""
+"""File that holds the commit to which the folder is pinned from its first byte on."""
 COMPLETE_FILE = ".lgvi_complete"
+"""File that lists the model's files once all of them are downloaded."""
 
 ProgressCallback = Callable[[int, int], None]
-"""(bytes done, bytes in all); may raise to stop, and the next call resumes."""
+"""Called with (bytes done, bytes in total). It may raise to stop; the next download resumes."""
 
 FileChoice = Callable[[Iterable[str]], list[str]]
-"""Which of a repository's files are needed; raises LGVIError where they are not there."""
+"""Selects the needed files of a repository; raises LGVIError where they are missing."""
 
 
 def needed_files(available: Iterable[str]) -> list[str]:
-    """Of an LGVI repository those that the loader reads; safetensors where there are any."""
+    """Return the files of an LGVI repository that the loader reads, safetensors if available."""
     available = set(available)
     needed = [name for name in SMALL_FILES if name in available]
     for part, stems in SUB_MODELS.items():
@@ -56,7 +57,7 @@ def needed_files(available: Iterable[str]) -> list[str]:
 
 
 def needed_chat_files(available: Iterable[str]) -> list[str]:
-    """Of a LLaVA repository those that the chat loader reads; safetensors where there are any."""
+    """Return the files of a LLaVA repository that the loader reads, safetensors if available."""
     available = set(available)
     needed = [name for name in CHAT_SMALL_FILES if name in available]
     top = [name for name in sorted(available) if "/" not in name]
@@ -74,11 +75,11 @@ def download_model(
     endpoint: str | None = None,
     choose: FileChoice = needed_files,
 ) -> Path:
-    """Fetch into ``folder`` what the loader needs of ``repository``, once.
+    """Download what the loader needs of `repository` into `folder`, unless it is there already.
 
-    The commit that the hub names first is written down before the first byte, and every resumed
-    download asks for the same one. Files that arrived whole are not asked for again. Raises
-    LGVIError that says what to do where the hub cannot be reached or the disk is full.
+    The commit that the hub reports first is recorded before the first byte, and every resumed
+    download asks for the same commit. Complete files are not downloaded again. Raises LGVIError
+    that says what to do where the hub cannot be reached or the disk is full.
     """
     if _is_complete(folder):
         return folder
@@ -101,7 +102,7 @@ def download_model(
     except LGVIError:
         raise
     except Exception as error:
-        # The hub's library lets its HTTP client's errors through, whichever client that is.
+        # huggingface_hub lets through the errors of its HTTP client, which differs by version.
         if bar is not None and bar.stopped_by is not None:
             raise bar.stopped_by from None
         raise LGVIError(
@@ -113,7 +114,7 @@ def download_model(
 
 
 def _is_complete(folder: Path) -> bool:
-    """Whether every file that a finished download wrote down is still there."""
+    """Return whether every file that a finished download listed is still there."""
     listing = folder / COMPLETE_FILE
     return listing.is_file() and all(
         (folder / name).is_file() for name in listing.read_text().splitlines()
@@ -132,7 +133,7 @@ def _fetch_file(
 
 
 def _progress_class(progress: ProgressCallback | None, total_bytes: int) -> Any:
-    """A progress bar for huggingface_hub that reports the bytes of all files together."""
+    """Make a tqdm class for huggingface_hub that reports the bytes of all files together."""
 
     class Bar(tqdm):
         finished = 0
@@ -149,7 +150,7 @@ def _progress_class(progress: ProgressCallback | None, total_bytes: int) -> Any:
 
         @classmethod
         def finish_file(cls, size: int) -> None:
-            """Also the place where progress and cancelling work if the library has no bar."""
+            """Count a finished file; reports and cancels also where the library takes no bar."""
             if cls.stopped_by is not None:
                 raise cls.stopped_by
             cls.finished += size

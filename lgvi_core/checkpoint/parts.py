@@ -22,12 +22,12 @@ OLD_VAE_NAMES = {
     ".proj_attn.": ".to_out.0.",
 }
 VAE_CHUNK = 8
-"""Frames encoded or decoded at a time."""
+"""Number of frames encoded or decoded at a time."""
 TEXT_PREFIX = "text_model."
 
 
 def build_vae(part: SubModel, origin: str | Path) -> Any:
-    """diffusers' autoencoder; CheckpointError where the class is not one that LGVI knows."""
+    """Build diffusers' autoencoder; raises CheckpointError for a class that LGVI does not know."""
     name = part.config.get("_class_name", "AutoencoderKL")
     if name not in VAE_CLASSES:
         raise CheckpointError(f"{origin}: VAE class {name!r} is not one of {sorted(VAE_CLASSES)}")
@@ -38,9 +38,9 @@ def build_vae(part: SubModel, origin: str | Path) -> Any:
 
 
 def encode_images(vae: Any, images: Tensor) -> Tensor:
-    """Scaled latents [n, 4, h / 8, w / 8] of ``images`` [n, 3, h, w], -1 to 1.
+    """Encode `images` [n, 3, h, w], -1 to 1, as scaled latents [n, 4, h / 8, w / 8].
 
-    The mean of the posterior where the VAE has one: the deterministic choice.
+    A VAE with a posterior gives its mean, so that the result is deterministic.
     """
     chunks = []
     for chunk in images.split(VAE_CHUNK):
@@ -51,13 +51,13 @@ def encode_images(vae: Any, images: Tensor) -> Tensor:
 
 
 def decode_latents(vae: Any, latents: Tensor) -> Tensor:
-    """Images [n, 3, h, w], about -1 to 1, of scaled ``latents`` [n, 4, h / 8, w / 8]."""
+    """Decode scaled `latents` [n, 4, h / 8, w / 8] to images [n, 3, h, w], about -1 to 1."""
     latents = latents / vae.config.scaling_factor
     return torch.cat([vae.decode(chunk).sample for chunk in latents.split(VAE_CHUNK)])
 
 
 def build_text_encoder(part: SubModel) -> nn.Module:
-    """CLIP's text model, from the names of any version of transformers."""
+    """Build CLIP's text model from weights named by any version of transformers."""
     config = CLIPTextConfig.from_dict(part.config)
     with torch.device("meta"):
         expected = CLIPTextModel(config).state_dict().keys()
@@ -70,13 +70,16 @@ def build_text_encoder(part: SubModel) -> nn.Module:
 
 
 def tokenizer_folder(checkpoint: Checkpoint) -> Path:
-    """The checkpoint's own tokenizer; CLIP's, which a single file relies on, is bundled."""
+    """Return the folder of the checkpoint's tokenizer, or of the bundled one if it has none."""
     own = checkpoint.origin / "tokenizer"
     return own if own.is_dir() else BUNDLED_MODEL / "tokenizer"
 
 
 def build_scheduler(checkpoint: Checkpoint) -> Any:
-    """The diffusers scheduler that the checkpoint names."""
+    """Build the diffusers scheduler that the checkpoint names.
+
+    Raises CheckpointError where diffusers has none of that name.
+    """
     name = checkpoint.scheduler.get("_class_name", "DDIMScheduler")
     scheduler_class = getattr(diffusers, str(name), None)
     if not (
@@ -87,7 +90,7 @@ def build_scheduler(checkpoint: Checkpoint) -> Any:
 
 
 def _current_vae_name(key: str) -> str:
-    """Today's name of a VAE attention weight; Stable Diffusion 1.5's file may have old ones."""
+    """Return a VAE weight's current name; Stable Diffusion 1.5's file may have old ones."""
     for old, new in OLD_VAE_NAMES.items():
         key = key.replace(old, new)
     return key

@@ -1,1 +1,1 @@
-"""The inflated U-Net with its mask decoder (Sec. 4.1)."""
+"""The inflated U-Net with its mask decoder (paper Sec. 4.1)."""

@@ -8,16 +8,17 @@ from torch.nn import functional as F
 from .layers import Layers
 
 KeyValue = tuple[Tensor, Tensor]
+"""Keys and values [b, m, c] of an attention layer."""
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Multi-head attention by PyTorch's fused kernel."""
+    """Compute multi-head attention with PyTorch's fused kernel; see `AttentionFunction`."""
     query, key, value = (rearrange(x, "b n (h c) -> b h n c", h=heads) for x in (query, key, value))
     return rearrange(F.scaled_dot_product_attention(query, key, value), "b h n c -> b n (h c)")
 
 
 def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Multi-head attention by two batched products: faster on a CPU for short sequences."""
+    """Compute multi-head attention with two products: faster on a CPU for short sequences."""
     query, key, value = (
         rearrange(x, "b n (h c) -> (b h) n c", h=heads) for x in (query, key, value)
     )
@@ -26,7 +27,7 @@ def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> T
 
 
 class Attention(nn.Module):
-    """Projections around the injected attention function; diffusers' parameter names."""
+    """Attention layer around the injected attention function, with diffusers' parameter names."""
 
     def __init__(
         self,
@@ -39,7 +40,11 @@ class Attention(nn.Module):
         upcast: bool = False,
         scale_scores: bool = True,
     ) -> None:
-        """``scale_scores`` False leaves out the division by the root of the head size."""
+        """Make a layer that attends from `dim` channels to a context of `context_dim`, or of `dim`.
+
+        `scale_scores=False` omits the division by the square root of the head size; `upcast`
+        computes the attention in float32.
+        """
         super().__init__()
         inner_dim = inner_dim or dim
         context_dim = context_dim or dim
@@ -53,11 +58,11 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([layers.linear(inner_dim, dim)])
 
     def key_value(self, context: Tensor) -> KeyValue:
-        """Keys and values [b, m, inner_dim] of ``context`` [b, m, context_dim]."""
+        """Return keys and values [b, m, inner_dim] of `context` [b, m, context_dim]."""
         return self.to_k(context), self.to_v(context)
 
     def forward(self, x: Tensor, key_value: KeyValue | None = None) -> Tensor:
-        """Attend from ``x`` [b, n, dim] to ``key_value``, or to itself; [b, n, dim]."""
+        """Attend from `x` [b, n, dim] to `key_value`, or to `x` itself; returns [b, n, dim]."""
         query = self.to_q(x)
         if self.query_gain != 1.0:
             query = query * self.query_gain
@@ -81,7 +86,10 @@ class GEGLU(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """GEGLU to four times the width and back; index 1 is where diffusers has its dropout."""
+    """Feed-forward layer: GEGLU to four times the width and back.
+
+    The identity at index 1 stands in for diffusers' dropout, so that parameter names agree.
+    """
 
     def __init__(self, dim: int, layers: Layers) -> None:
         super().__init__()

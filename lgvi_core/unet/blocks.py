@@ -1,4 +1,7 @@
-"""Residual, down, middle and up blocks. Frames are the batch: tensors are [(b f), c, h, w]."""
+"""Residual, down, middle and up blocks of the U-Net.
+
+Frames are the batch: tensors are [(b f), c, h, w].
+"""
 
 from collections.abc import Iterator
 
@@ -14,7 +17,7 @@ from .transformer import Text, Transformer
 
 
 def video_group_norm(norm: nn.Module, x: Tensor, frames: int) -> Tensor:
-    """GroupNorm whose statistics span the ``frames`` of each clip; ``x`` is [(b f), c, h, w]."""
+    """Apply GroupNorm with statistics over all `frames` of each video; `x` is [(b f), c, h, w]."""
     if frames == 1:
         return norm(x)
     clip = rearrange(x, "(b f) c h w -> b c f h w", f=frames)
@@ -22,7 +25,10 @@ def video_group_norm(norm: nn.Module, x: Tensor, frames: int) -> Tensor:
 
 
 class ResnetBlock(nn.Module):
-    """Two convolutions with the time embedding between; norms span the clip."""
+    """Residual block: two convolutions, with the time embedding added between them.
+
+    Its norms take their statistics over all frames of a video.
+    """
 
     def __init__(
         self,
@@ -46,7 +52,7 @@ class ResnetBlock(nn.Module):
             self.conv_shortcut = layers.conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, time: Tensor, frames: int) -> Tensor:
-        """``time`` is the embedding [b, time_dim] of each clip."""
+        """Apply the block; `time` [b, time_dim] is the time embedding of each video."""
         residual = x if self.conv_shortcut is None else self.conv_shortcut(x)
         x = self.conv1(F.silu(video_group_norm(self.norm1, x, frames)))
         shift = self.time_emb_proj(F.silu(time)).repeat_interleave(frames, dim=0)
@@ -56,7 +62,7 @@ class ResnetBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halves the size, rounding up."""
+    """Convolution that halves height and width, rounding up."""
 
     def __init__(self, channels: int, layers: Layers) -> None:
         super().__init__()
@@ -67,7 +73,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Nearest upsampling to ``size``, which the next skip connection dictates."""
+    """Nearest-neighbour upsampling to the size of the next skip connection, then a convolution."""
 
     def __init__(self, channels: int, layers: Layers) -> None:
         super().__init__()
@@ -78,7 +84,10 @@ class Upsample(nn.Module):
 
 
 class Block(nn.Module):
-    """ResNets of ``channels`` (in, out), each followed by a transformer where ``heads`` is set."""
+    """Sequence of ResNet blocks, each followed by a transformer unless `heads` is None.
+
+    `channels` are the (input, output) channels of each ResNet block.
+    """
 
     def __init__(
         self,
@@ -100,7 +109,7 @@ class Block(nn.Module):
             )
 
     def layer(self, i: int, x: Tensor, time: Tensor, texts: Iterator[Text], frames: int) -> Tensor:
-        """ResNet ``i`` and the transformer after it, which takes the next of ``texts``."""
+        """Apply ResNet block `i` and the transformer after it, which takes the next of `texts`."""
         text = None if self.attentions is None else next(texts)
         if self.gradient_checkpointing and torch.is_grad_enabled():
             return checkpoint(self._layer, i, x, time, text, frames, use_reentrant=False)
@@ -132,7 +141,7 @@ class DownBlock(Block):
     def forward(
         self, x: Tensor, time: Tensor, texts: Iterator[Text], frames: int
     ) -> tuple[Tensor, list[Tensor]]:
-        """The block's output, and every state that an up block will want."""
+        """Return the block's output, and all states that an up block takes as skip connections."""
         skips = []
         for i in range(len(self.resnets)):
             x = self.layer(i, x, time, texts, frames)
@@ -144,7 +153,7 @@ class DownBlock(Block):
 
 
 class UpBlock(Block):
-    """One level of the expanding path; ``channels`` count the skip connections."""
+    """One level of the expanding path; its input `channels` include the skip connections."""
 
     def __init__(
         self,
@@ -164,14 +173,17 @@ class UpBlock(Block):
     def forward(
         self, x: Tensor, skips: list[Tensor], time: Tensor, texts: Iterator[Text], frames: int
     ) -> Tensor:
-        """Consumes this level's share of ``skips`` from the end."""
+        """Apply the block; it removes the skip connections of its level from the end of `skips`."""
         for i in range(len(self.resnets)):
             x = self.layer(i, torch.cat([x, skips.pop()], dim=1), time, texts, frames)
         return x if self.upsamplers is None else self.upsamplers[0](x, skips[-1].shape[-2:])
 
 
 class MidBlock(nn.Module):
-    """ResNet, transformer, ResNet. The released one never has ``lan_cross_attn``."""
+    """Middle block: ResNet block, transformer, ResNet block.
+
+    As in the released model, its transformer never has `lan_cross_attn`.
+    """
 
     def __init__(
         self, channels: int, heads: int, time_dim: int, config: UNetConfig, layers: Layers

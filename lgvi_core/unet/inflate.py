@@ -1,4 +1,4 @@
-"""Turning related U-Nets into LGVI's form: split condition input, inflated 2-D weights."""
+"""Conversion of related U-Nets to LGVI's form: split condition input, inflated 2-D weights."""
 
 from typing import Any
 
@@ -15,9 +15,10 @@ from .unet import InflatedUNet
 def split_condition_input(
     config: UNetConfig, state: dict[str, Tensor]
 ) -> tuple[UNetConfig, dict[str, Tensor]]:
-    """One 8-channel ``conv_in`` as Conv_v on z_t plus Conv_x on c_x: the same function (Eq. 2).
+    """Split an 8-channel `conv_in` into Conv_v for z_t plus Conv_x for c_x (Eq. 2).
 
-    The condition's part can then be computed once per clip. 4-channel U-Nets pass unchanged.
+    The function stays the same, and the condition's part can be computed once per video.
+    U-Nets with 4 input channels are returned unchanged.
     """
     if config.in_channels != 2 * LATENT_CHANNELS:
         return config, state
@@ -32,7 +33,7 @@ def split_condition_input(
 
 
 def is_unet_2d(values: dict[str, Any], state: dict[str, Tensor]) -> bool:
-    """Whether a checkpoint is an image U-Net (InstructPix2Pix, MagicBrush), not a released LGVI."""
+    """Return whether this is an image U-Net (InstructPix2Pix, MagicBrush), not a released LGVI."""
     names = values.get("down_block_types")
     flat = isinstance(names, list | tuple) and all(str(name).endswith("2D") for name in names)
     return flat and not any(".attn_temp." in key for key in state)
@@ -44,10 +45,11 @@ def inflate(
     attention: AttentionFunction = scaled_dot_product_attention,
     **changes: Any,
 ) -> InflatedUNet:
-    """An image U-Net with temporal attention and mask decoder added, ready to be trained.
+    """Add temporal attention and mask decoder to an image U-Net, ready to be trained.
 
-    ``values`` and ``state`` are the 2-D checkpoint's config and weights; ``changes`` override
-    config values. What is added starts so that single frames come out as before.
+    `values` and `state` are the 2-D checkpoint's config and weights; `changes` override config
+    values. The new parts start such that the result for single frames stays the same. Raises
+    CheckpointError where the weights do not fit.
     """
     added = {"temp_attn": True, "mask_decoder_type": "MaskDecoder", **changes}
     whole = read_unet_config({**values, **added}, "image U-Net")

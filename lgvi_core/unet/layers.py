@@ -1,4 +1,4 @@
-"""Where every weight of the U-Net comes from: an injected namespace of layer classes."""
+"""Factory of all layers with weights, which takes their classes from an injected namespace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 AttentionFunction = Callable[[Tensor, Tensor, Tensor, int], Tensor]
-"""(query [b, n, c], key [b, m, c], value [b, m, c], heads) -> [b, n, c]."""
+"""Multi-head attention: (query [b, n, c], key [b, m, c], value [b, m, c], heads) -> [b, n, c]."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Makes layers by ``operations`` (``torch.nn``, or a host's namespace that casts weights)."""
+    """Factory of layers from `operations`: `torch.nn`, or a host's namespace that casts weights."""
 
     operations: Any
     attention: AttentionFunction
@@ -28,7 +28,7 @@ class Layers:
         return self.operations.Linear(inputs, outputs, bias=bias, **self._factory)
 
     def conv2d(self, inputs: int, outputs: int, kernel: int, **options: Any) -> nn.Module:
-        """Same-size convolution unless ``stride`` says otherwise."""
+        """Make a convolution that keeps height and width unless `options` say otherwise."""
         options = {"padding": kernel // 2, **options, **self._factory}
         return self.operations.Conv2d(inputs, outputs, kernel, **options)
 

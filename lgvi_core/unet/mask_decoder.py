@@ -12,7 +12,7 @@ from .layers import Layers
 
 
 class MaskStage(nn.Module):
-    """Two spatial convolutions and one along time, each with GroupNorm and ReLU."""
+    """Two spatial convolutions and a temporal one, each with GroupNorm and ReLU."""
 
     def __init__(self, in_channels: int, channels: int, groups: int, layers: Layers) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class MaskStage(nn.Module):
 
 
 class MaskDecoder(nn.Module):
-    """Coarse to fine over the features of the up blocks that have text attention."""
+    """Mask decoder from coarse to fine over the features of up blocks with text attention."""
 
     def __init__(
         self, feature_channels: Sequence[int], channels: int, groups: int, layers: Layers
@@ -48,7 +48,7 @@ class MaskDecoder(nn.Module):
         self.final_conv = layers.conv2d(channels, 1, 1)
 
     def forward(self, features: Sequence[Tensor], frames: int) -> Tensor:
-        """``features`` [(b f), c_i, h_i, w_i], coarsest first, to logits [b, 1, f, h, w]."""
+        """Return logits [b, 1, f, h, w] of `features` [(b f), c_i, h_i, w_i], coarsest first."""
         x = self.projects[0](features[0], frames)
         for stage, feature in zip(self.projects[1:], features[1:], strict=True):
             x = F.interpolate(x, size=feature.shape[-2:], mode="nearest")

@@ -1,4 +1,4 @@
-"""The inflated transformer: spatial, text, temporal attention, feed-forward (paper Fig. 5)."""
+"""The inflated transformer: spatial, text and temporal attention, feed-forward (paper Fig. 5)."""
 
 from typing import NamedTuple
 
@@ -12,17 +12,17 @@ from .layers import Layers
 
 
 class Text(NamedTuple):
-    """What one transformer sees of the text: features [b, n, d], or their ready keys and values."""
+    """Text input of one transformer: features [b, n, d], and keys and values if precomputed."""
 
     features: Tensor
     key_value: KeyValue | None
 
 
 class TransformerBlock(nn.Module):
-    """Tokens [(b f), d, c] through every attention in the released order.
+    """Transformer block for tokens [(b f), d, c], with its attentions in the released order.
 
-    The optional parts are the released variants: ``lan_cross_attn`` lets the text look at the
-    frame first; ``cross_frame_attn`` attends to the previous or the first frame at the end.
+    The optional parts are variants of the released code: `lan_cross_attn` first lets the text
+    attend to the frame; `cross_frame_attn` attends to the previous or the first frame at the end.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class TransformerBlock(nn.Module):
         self.cross_frame_attn: Attention | None = None
         if config.cross_frame_type is not None:
             self.norm_cross_frame = layers.layer_norm(dim)
-            # The released layer was built without score scaling, so its weights expect none.
+            # The released layer does not scale the scores, so its weights expect unscaled ones.
             self.cross_frame_attn = Attention(dim, heads, layers, upcast=upcast, scale_scores=False)
 
     def forward(self, x: Tensor, text: Text, frames: int) -> Tensor:
@@ -70,7 +70,7 @@ class TransformerBlock(nn.Module):
         return x
 
     def _text_key_value(self, x: Tensor, text: Text, frames: int) -> KeyValue:
-        """Keys and values of the text: one set per clip, or one per frame that it has looked at."""
+        """Return the text's keys and values: per video, or per frame with `lan_cross_attn`."""
         if self.lan_cross_attn is None:
             return text.key_value or self.attn2.key_value(text.features)
         features = repeat(text.features, "b n c -> (b f) n c", f=frames)
@@ -80,12 +80,12 @@ class TransformerBlock(nn.Module):
     def _text_attention(self, x: Tensor, key_value: KeyValue, frames: int) -> Tensor:
         if self.lan_cross_attn is not None:
             return self.attn2(x, key_value)
-        # With one text per clip all its frames' queries share the keys, so none is repeated.
+        # All frames of a video share one text, so their queries share its keys without a copy.
         per_clip = rearrange(x, "(b f) d c -> b (f d) c", f=frames)
         return rearrange(self.attn2(per_clip, key_value), "b (f d) c -> (b f) d c", f=frames)
 
     def _reference_frames(self, x: Tensor, frames: int) -> Tensor:
-        """For every frame the one that ``cross_frame_type`` attends to; [(b f), d, c]."""
+        """Return the frame that each frame attends to by `cross_frame_type`, [(b f), d, c]."""
         per_clip = rearrange(x, "(b f) d c -> b f d c", f=frames)
         first = per_clip[:, :1]
         if self.cross_frame_type == "first":
@@ -96,7 +96,7 @@ class TransformerBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Frames [(b f), c, h, w] through one transformer block, with a residual around it."""
+    """Transformer block for frames [(b f), c, h, w], with projections and a residual around it."""
 
     def __init__(
         self, dim: int, heads: int, config: UNetConfig, layers: Layers, lan_cross_attn: bool
@@ -112,7 +112,7 @@ class Transformer(nn.Module):
             self.proj_in, self.proj_out = layers.conv2d(dim, dim, 1), layers.conv2d(dim, dim, 1)
 
     def text_key_value(self, text: Tensor) -> KeyValue | None:
-        """This layer's keys and values of ``text`` [b, n, d], where they do not depend on x."""
+        """Return keys and values of `text` [b, n, d]; None where they depend on the frames."""
         block = self.transformer_blocks[0]
         return None if block.lan_cross_attn is not None else block.attn2.key_value(text)
 

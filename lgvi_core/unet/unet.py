@@ -1,7 +1,7 @@
 """The inflated U-Net of LGVI with its mask decoder (paper Sec. 4.1, Eq. 2 and Fig. 5).
 
-Parameter names are the released checkpoint's. Convolutions see frames as the batch; ResNet norms
-span the clip; text is one sequence per clip.
+Parameter names are those of the released checkpoint. Convolutions treat frames as the batch; the
+norms of ResNet blocks span all frames of a video; each video has one text sequence.
 """
 
 import math
@@ -24,30 +24,27 @@ __all__ = ["InflatedUNet", "UNetConfig", "UNetOutput", "VideoConditions"]
 
 
 class UNetOutput(NamedTuple):
-    """``noise_pred`` [b, 4, f, h, w]: epsilon, or v where the scheduler's config says so.
-
-    ``mask_logits`` [b, 1, f, h, w] at latent size, before the sigmoid; None without a decoder.
-    """
+    """Predictions of the U-Net for one step."""
 
     noise_pred: Tensor
+    """Noise epsilon [b, 4, f, h, w], or v where the scheduler's config says so."""
     mask_logits: Tensor | None
+    """Mask [b, 1, f, h, w] at latent size before the sigmoid; None without a mask decoder."""
 
 
 class VideoConditions(NamedTuple):
-    """What one clip's condition contributes to every denoising step, computed once.
-
-    ``condition`` is Conv_x(c_x) [(b f), c, h, w], or c_x itself where one 8-channel convolution
-    takes both inputs. ``key_values`` are the text's keys and values of every transformer, None
-    where they depend on the frames (``lan_cross_attn``).
-    """
+    """Parts of the condition and the text that are the same in every denoising step."""
 
     condition: Tensor
+    """Conv_x(c_x) [(b f), c, h, w]; c_x itself where one 8-channel convolution takes both."""
     text: Tensor
+    """Text features [b, n, d]."""
     key_values: tuple[KeyValue | None, ...]
+    """The text's keys and values in every transformer; None where they depend on the frames."""
 
 
 class InflatedUNet(nn.Module):
-    """Stable Diffusion's U-Net inflated to clips, conditioned on the source clip's latents."""
+    """Stable Diffusion's U-Net inflated to video, conditioned on the source video's latents."""
 
     def __init__(
         self,
@@ -57,7 +54,11 @@ class InflatedUNet(nn.Module):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        """``operations`` makes every layer that has weights; ``attention`` computes attention."""
+        """Build the network in `dtype` on `device`.
+
+        `operations` is the namespace that makes every layer with weights; `attention` computes
+        all attention.
+        """
         super().__init__()
         layers = Layers(operations, attention, dtype, device)
         self.config = config
@@ -107,9 +108,10 @@ class InflatedUNet(nn.Module):
             )
 
     def initialise_new_parts(self) -> None:
-        """Zero what inflation adds, so that training starts from the 2-D network's function.
+        """Zero the layers that inflation adds, so that training starts from the 2-D function.
 
-        For networks that are about to be trained; loading weights makes it needless.
+        Only a network that is about to be trained needs it; loading weights overwrites these
+        layers.
         """
         zero: list[Any] = [] if self.condition_conv_in is None else [self.condition_conv_in]
         for transformer in self.transformers():
@@ -121,35 +123,37 @@ class InflatedUNet(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def enable_gradient_checkpointing(self) -> None:
-        """In training, compute the blocks' activations again instead of keeping them."""
+        """Recompute the blocks' activations in the backward pass instead of keeping them."""
         for block in (*self.down_blocks, *self.up_blocks):
             block.gradient_checkpointing = True  # type: ignore[assignment]
 
     def transformers(self) -> Iterator[Transformer]:
-        """All transformers in the order of the forward pass."""
+        """Yield all transformers in the order of the forward pass."""
         for block in (*self.down_blocks, self.mid_block, *self.up_blocks):
             if block.attentions is not None:
                 yield from block.attentions  # type: ignore[misc]
 
     def prepare_condition(self, c_x: Tensor) -> Tensor:
-        """Conv_x(c_x) [(b f), c, h, w] of source latents ``c_x`` [b, 4, f, h, w] (Eq. 2)."""
+        """Return Conv_x(c_x) [(b f), c, h, w] of source latents `c_x` [b, 4, f, h, w] (Eq. 2)."""
         condition = rearrange(c_x, "b c f h w -> (b f) c h w")
         return condition if self.condition_conv_in is None else self.condition_conv_in(condition)
 
     def prepare_text(self, text: Tensor) -> tuple[KeyValue | None, ...]:
-        """Keys and values of ``text`` [b, n, d] in every transformer."""
+        """Return the keys and values of `text` [b, n, d] in every transformer."""
         return tuple(layer.text_key_value(text) for layer in self.transformers())
 
     def prepare(self, text: Tensor, c_x: Tensor) -> VideoConditions:
-        """The parts of ``text`` [b, n, d] and ``c_x`` [b, 4, f, h, w] that no step changes."""
+        """Compute the parts of `text` [b, n, d] and `c_x` [b, 4, f, h, w] that all steps share."""
         return VideoConditions(self.prepare_condition(c_x), text, self.prepare_text(text))
 
     def denoise(
         self, z_t: Tensor, t: Tensor | float, conditions: VideoConditions
     ) -> tuple[Tensor, list[Tensor]]:
-        """One step: (noise_pred [b, 4, f, h, w], features of the up blocks with text attention).
+        """Predict the noise of one step, without the mask.
 
-        ``z_t`` is [b, 4, f, h, w]; ``t`` is [b] or a scalar, 0 to 999, fractions allowed.
+        `z_t` is [b, 4, f, h, w]; `t` is [b] or a scalar, 0 to 999, fractions allowed. Returns
+        noise_pred [b, 4, f, h, w] and the features of the up blocks with text attention, from
+        which the mask decoder predicts the mask.
         """
         t = torch.as_tensor(t, device=z_t.device)
         frames = z_t.shape[2]
@@ -177,10 +181,11 @@ class InflatedUNet(nn.Module):
         return rearrange(x, "(b f) c h w -> b c f h w", f=frames), features
 
     def forward(self, z_t: Tensor, t: Tensor | float, text: Tensor, c_x: Tensor) -> UNetOutput:
-        """Noised target ``z_t`` and source latents ``c_x`` [b, 4, f, h, w], ``text`` [b, n, d].
+        """Predict the noise and the mask of one step.
 
-        Latents are scaled as the scheduler saw them in training (for Stable Diffusion's VAE,
-        times 0.18215), the condition too. ``t`` is [b] or a scalar.
+        `z_t` are the noised target's latents and `c_x` the source's, both [b, 4, f, h, w] and
+        scaled as in training (times 0.18215 for Stable Diffusion's VAE); `text` is [b, n, d];
+        `t` is [b] or a scalar, 0 to 999.
         """
         noise_pred, features = self.denoise(z_t, t, self.prepare(text, c_x))
         if self.mask_decoder is None:
@@ -188,7 +193,7 @@ class InflatedUNet(nn.Module):
         return UNetOutput(noise_pred, self.mask_decoder(features, z_t.shape[2]))
 
     def _time_frequencies(self, t: Tensor) -> Tensor:
-        """Sinusoidal embedding [b, c] of the timestep, in float32."""
+        """Return the sinusoidal embedding [b, c] of the timestep `t` [b], in float32."""
         half = self.config.block_out_channels[0] // 2
         exponent = torch.arange(half, dtype=torch.float32, device=t.device)
         exponent = exponent * (-math.log(10000) / (half - self.config.freq_shift))
@@ -198,7 +203,7 @@ class InflatedUNet(nn.Module):
 
 
 class TimeEmbedding(nn.Module):
-    """Two linear layers with a SiLU between."""
+    """Two linear layers with a SiLU between them."""
 
     def __init__(self, dim: int, time_dim: int, layers: Layers) -> None:
         super().__init__()

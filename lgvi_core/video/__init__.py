@@ -1,1 +1,1 @@
-"""Video files: reading, writing, planes of samples, and what their colours mean."""
+"""Video files: reading, writing, planes of samples and their colour coding."""

@@ -1,4 +1,4 @@
-"""A file of frames that were never in one, for what reads files."""
+"""Writing of images to a new video file, for code that reads video from files."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,16 +16,17 @@ from .files import add_aac
 from .planes import encoded
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-"""Of sound, by the number of channels."""
+"""FFmpeg's names of audio channel layouts, by the number of channels."""
 
 
 def write_frames(
     path: Path, images: Tensor, fps: Fraction, sound: Tensor | None = None, rate: int = 0
 ) -> None:
-    """An MP4 file that loses nothing of 8-bit YUV: 4:2:0, or 4:4:4 where a side is odd.
+    """Write an MP4 file, lossless in 8-bit YUV: 4:2:0, or 4:4:4 where a side is odd.
 
-    `images` [n, h, w, 3 or 4] in 0..1, alpha left out; `sound` [channels, samples] in -1..1 at
-    `rate` Hz. Raises LGVIError where there are no frames.
+    `images` are [n, h, w, 3 or 4], 0 to 1; alpha is dropped. `sound` is audio [channels, samples],
+    -1 to 1, at `rate` Hz. Raises LGVIError for no frames, and for a number of audio channels that
+    is not in `LAYOUTS`.
     """
     if not len(images):
         raise LGVIError("the video holds no frames")

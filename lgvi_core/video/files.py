@@ -1,4 +1,4 @@
-"""Video files read and written frame by frame: size, times, sound and depth stay as they are."""
+"""Reading and writing of video files frame by frame, with size, times, audio and depth kept."""
 
 import io
 import itertools
@@ -15,36 +15,40 @@ from ..errors import LGVIError
 from .planes import PLANAR, rotate_upright
 
 MP4_AUDIO = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
-"""Codecs of sound that an MP4 file takes; others are encoded anew as AAC."""
+"""Audio codecs that are copied into an MP4 file; audio of any other is re-encoded as AAC."""
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-AAC_BITS = 128_000  # a second and channel
+"""Sample rates of AAC in Hz."""
+AAC_BITS = 128_000  # bits per second and channel
 _OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 VideoSource = str | Path | io.BytesIO
+"""Path of a video file, or its contents."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What of a video must not change.
-
-    `size` is (height, width) in pixels as it is seen; `fps` is the average rate; `frames` is what
-    the file says of its length, 0 where it says nothing; `pixels` is one of PLANAR's formats;
-    `matrix` and `color_range` are H.273's; `pixel_aspect` is a pixel's width over its height.
-    """
+    """Properties of a video that the result keeps."""
 
     size: tuple[int, int]
+    """(height, width) in pixels of the upright frame."""
     fps: float
+    """Average frame rate."""
     frames: int
+    """Approximate number of frames; 0 where the file does not say."""
     pixels: str
+    """Pixel format, one of `PLANAR`."""
     matrix: int
+    """Number of the colour matrix in H.273."""
     color_range: int
+    """FFmpeg's number of the colour range: 1 limited, 2 full, 0 unspecified."""
     pixel_aspect: Fraction
+    """Width of a pixel of the upright frame divided by its height."""
 
 
 class VideoReader:
-    """The frames of a file, one after the other, upright and in a PLANAR format."""
+    """Iterator over the frames of a video file, upright and in a `PLANAR` format."""
 
     def __init__(self, source: VideoSource) -> None:
-        """Raises LGVIError where the file holds no video that can be read."""
+        """Open the file; raises LGVIError where it holds no video that can be read."""
         self.source = source
         self.container = open_container(source)
         if not self.container.streams.video:
@@ -52,7 +56,7 @@ class VideoReader:
             raise LGVIError(f"{name_of(source)} holds no video; load a video file")
         self.stream = self.container.streams.video[0]
         self.stream.thread_type = "AUTO"
-        self._lies = False  # whether the frames are kept on their side
+        self._lies = False  # whether the file stores the frames rotated by 90 degrees
         self._frames: Iterator[av.VideoFrame] = self._decode()
         frame = next(self._frames, None)
         if frame is None:
@@ -79,7 +83,7 @@ class VideoReader:
         self.container.close()
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """All frames, once. Raises LGVIError where the size changes on the way."""
+        """Yield all frames, once; raises LGVIError where the size changes or reading fails."""
         for frame in self._frames:
             if (frame.height, frame.width) != self.facts.size:
                 height, width = self.facts.size
@@ -98,7 +102,7 @@ class VideoReader:
             raise LGVIError(f"{name_of(self.source)} cannot be read further: {error}") from error
 
     def _pixel_aspect(self) -> Fraction:
-        """Width over height of a pixel of the upright frame; 1 where the file does not say."""
+        """Return an upright pixel's width divided by its height; 1 where the file does not say."""
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
         return 1 / aspect if self._lies else aspect
 
@@ -110,10 +114,17 @@ class VideoReader:
 
 
 class VideoWriter:
-    """An MP4 file with the times, the depth and the sound of the file that is read."""
+    """MP4 file with the frame times, bit depth, colours and audio of the file that is read.
+
+    It is a context manager; the file is deleted if the block raises.
+    """
 
     def __init__(self, path: Path, like: VideoReader, crf: int, sound: bool = True) -> None:
-        """`crf` is the encoder's quality: 0 loses nothing, 16 is hard to tell from the source."""
+        """Create the file at `path` with the properties of `like`.
+
+        `crf` is the encoder's constant rate factor: 0 is lossless, 16 is hard to tell from the
+        source. `sound` says whether to copy the audio.
+        """
         self.path = path
         self.container: Any = av.open(
             str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}
@@ -143,7 +154,7 @@ class VideoWriter:
                 self.path.unlink(missing_ok=True)
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Adds a frame, at the time that it carries."""
+        """Write a frame at its own time, or after the last one if its time does not follow that."""
         if frame.pts is None or (self._last is not None and frame.pts <= self._last):
             frame.pts = 0 if self._last is None else self._last + self._usual_length
         self._last = frame.pts
@@ -154,13 +165,13 @@ class VideoWriter:
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
         for packet in self.stream.encode(frame):
-            # Not every PyAV gives the last frame a length, and the file's rate depends on it.
+            # Not every version of PyAV sets the last packet's duration; the file's rate needs it.
             packet.duration = packet.duration or self._usual_length
             self.container.mux(packet)
 
     @property
     def _usual_length(self) -> int:
-        """Of a frame, in units of the time base."""
+        """Duration of a frame at the nominal rate, in units of the time base."""
         context = self.stream.codec_context
         return max(1, round(1 / (context.framerate * context.time_base)))
 
@@ -181,12 +192,12 @@ class VideoWriter:
         lossy = {"crf": str(crf), **({"x265-params": "log-level=error"} if deep else {})}
         context.options = {"preset": "medium", **(lossy if crf else lossless)}
         if deep:
-            context.codec_tag = "hvc1"  # what Apple's players want
+            context.codec_tag = "hvc1"  # Apple's players need this tag
         return stream
 
 
 class _AudioTracks:
-    """The tracks of sound of a file, copied beside the video that is written."""
+    """The audio tracks of a source file, copied or re-encoded into the file that is written."""
 
     def __init__(self, source: VideoSource, output: Any) -> None:
         self.input = open_container(source)
@@ -194,18 +205,18 @@ class _AudioTracks:
         self.tracks: dict[int, Any] = {}
         for track in self.input.streams.audio:
             if track.codec_context is None:
-                continue  # nothing that FFmpeg can read
+                continue  # FFmpeg cannot read this track
             if track.codec_context.codec.canonical_name in MP4_AUDIO:
                 self.tracks[track.index] = output.add_stream_from_template(track)
             else:
                 self.tracks[track.index] = add_aac(output, track.rate, track.layout.name)
-        self.written: dict[int, int] = {}  # the last time of each track that is encoded anew
+        self.written: dict[int, int] = {}  # last time written of each re-encoded track
         used = [stream for stream in self.input.streams.audio if stream.index in self.tracks]
         self.packets = self.input.demux(used) if used else iter(())
         self.waiting: Any = None
 
     def copy_until(self, seconds: float | None) -> None:
-        """Writes what comes before that time; None writes the rest."""
+        """Write the audio up to this time; None writes the rest."""
         while (packet := self.waiting or next(self.packets, None)) is not None:
             if (
                 seconds is not None
@@ -233,7 +244,7 @@ class _AudioTracks:
 
     def _encode(self, track: Any, frame: av.AudioFrame | None) -> None:
         for packet in track.encode(frame):
-            # Times that jump back by a sample or two, as in AVI files, are no times for MP4.
+            # Times may jump back by a sample or two, as in AVI files, but MP4 needs rising ones.
             if packet.dts <= self.written.get(track.index, packet.dts - 1):
                 packet.dts = self.written[track.index] + 1
                 packet.pts = max(packet.pts, packet.dts)
@@ -242,7 +253,7 @@ class _AudioTracks:
 
 
 def add_aac(output: Any, rate: int, layout: str) -> Any:
-    """A new track of AAC sound with those channels, and the next rate that there is."""
+    """Add an AAC track of this channel layout and the next AAC rate from `rate` (Hz) upwards."""
     near = min(AAC_RATES, key=lambda known: (known < rate, abs(known - rate)))
     track = output.add_stream("aac", rate=near if rate < AAC_RATES[-1] else AAC_RATES[-1])
     track.layout = layout
@@ -251,7 +262,7 @@ def add_aac(output: Any, rate: int, layout: str) -> Any:
 
 
 def open_container(source: VideoSource) -> Any:
-    """A file that is open for reading. Raises LGVIError where it is no video file."""
+    """Open a file for reading; raises LGVIError where it is not a video file."""
     if isinstance(source, io.BytesIO):
         source = io.BytesIO(source.getbuffer())
     try:
@@ -261,5 +272,5 @@ def open_container(source: VideoSource) -> Any:
 
 
 def name_of(source: VideoSource) -> str:
-    """A file's name for messages."""
+    """Return the file's name for messages."""
     return "the video" if isinstance(source, io.BytesIO) else str(source)

@@ -1,4 +1,4 @@
-"""Video frames as planes of samples, so that what is not laid over stays as it was decoded."""
+"""Video frames as planes of samples, so that unedited samples stay as they were decoded."""
 
 import re
 from collections.abc import Sequence
@@ -20,19 +20,20 @@ PLANAR = {
     "yuv422p10le": (10, 2, 1),
     "yuv444p10le": (10, 1, 1),
 }
-"""Formats that frames are kept in: bits, and how many pixels a chroma sample spans (x, y)."""
+"""Pixel formats in which frames are kept: (bits, pixels per chroma sample across, and down)."""
 
 Planes = list[np.ndarray]
+"""Luma, Cb and Cr, each uint8 or uint16 [h, w]; chroma may be smaller than luma."""
 
 
 def planar_format(frame: av.VideoFrame) -> str:
-    """The kept format that loses nothing of a frame's, or least: "yuv420p10le" for P010."""
+    """Return the `PLANAR` format that loses nothing, or the least: "yuv420p10le" for P010."""
     pixel = frame.format
     deep = max(part.bits for part in pixel.components) > 8
     chroma = pixel.components[-1] if pixel.is_rgb is False and len(pixel.components) > 1 else None
     full = chroma is None or chroma.width == frame.width
     low = chroma is not None and chroma.height < frame.height
-    # A frame of odd size has no place for chroma samples of two pixels in common encoders.
+    # Common encoders refuse subsampled chroma for a frame with an odd side.
     if full or frame.width % 2 or frame.height % 2:
         name = "yuv444p"
     else:
@@ -41,7 +42,7 @@ def planar_format(frame: av.VideoFrame) -> str:
 
 
 def read_planes(frame: av.VideoFrame) -> Planes:
-    """Copies of the planes of a frame in a PLANAR format: uint8 or uint16 [h, w]."""
+    """Copy the planes of a frame in a `PLANAR` format: uint8 or uint16 [h, w]."""
     kind = np.uint8 if PLANAR[_plain_name(frame)][0] == 8 else np.uint16
     planes = []
     for plane in frame.planes:
@@ -52,7 +53,7 @@ def read_planes(frame: av.VideoFrame) -> Planes:
 
 
 def write_planes(planes: Planes, name: str) -> av.VideoFrame:
-    """A new frame in the PLANAR format `name` of planes as read_planes gives them."""
+    """Make a frame in the `PLANAR` format `name` from planes as `read_planes` returns them."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, name)
     for plane, samples in zip(frame.planes, planes, strict=True):
@@ -64,19 +65,19 @@ def write_planes(planes: Planes, name: str) -> av.VideoFrame:
 
 
 def rotate_upright(frame: av.VideoFrame) -> av.VideoFrame:
-    """The frame in a PLANAR format and turned as its display matrix says."""
+    """Convert a frame to a `PLANAR` format and rotate it upright by its display matrix."""
     turns = round(frame.rotation / 90) % 4
     name = planar_format(frame)
     if frame.format.is_rgb:
         pixels = frame.to_ndarray(format="rgb48le" if name.endswith("10le") else "rgb24")
         frame = encoded(pixels, name, frame)
     elif frame.format.name != _plain_name(frame):
-        # The same samples; FFmpeg's scaler would take them for limited range in some versions.
+        # The samples stay the same; some versions of FFmpeg's scaler take them for limited range.
         plain = write_planes(read_planes(frame), _plain_name(frame))
         frame = _with_properties_of(frame, plain)
         frame.color_range = ColorRange.JPEG
     if turns % 2 and name.startswith("yuv422p"):
-        name = name.replace("422", "444")  # 4:2:2 on its side is no format
+        name = name.replace("422", "444")  # no format holds a rotated 4:2:2 frame
     kept = frame if frame.format.name == name else frame.reformat(format=name)
     if turns:
         kept = write_planes([np.rot90(plane, turns) for plane in read_planes(kept)], name)
@@ -84,9 +85,9 @@ def rotate_upright(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def encoded(pixels: np.ndarray, name: str, times: av.VideoFrame | None = None) -> av.VideoFrame:
-    """RGB `pixels` [h, w, 3], uint8 or uint16, as a frame in a PLANAR format, in BT.709.
+    """Encode RGB `pixels` [h, w, 3], uint8 or uint16, as a BT.709 frame in a `PLANAR` format.
 
-    It has the time of another frame, where one is given.
+    The frame gets the time of the frame `times`, if that is given.
     """
     image = torch.from_numpy(pixels.astype(np.float32)) / np.iinfo(pixels.dtype).max
     frame = _written(rgb_to_planes(image, Coding(BT709, False, PLANAR[name][0])), name)
@@ -97,14 +98,14 @@ def encoded(pixels: np.ndarray, name: str, times: av.VideoFrame | None = None) -
 
 
 def to_rgb(frame: av.VideoFrame) -> Tensor:
-    """float32 [h, w, 3] from 0 to 1 of a frame in a PLANAR format."""
+    """Convert a frame in a `PLANAR` format to RGB, float32 [h, w, 3], 0 to 1."""
     return planes_to_rgb([_samples(plane) for plane in read_planes(frame)], _coding(frame))
 
 
 def lay_over(frame: av.VideoFrame, image: Tensor, alpha: Tensor) -> av.VideoFrame:
-    """`image` [h, w, 3] from 0 to 1 over a frame in a PLANAR format by `alpha` [h, w].
+    """Lay `image` [h, w, 3], 0 to 1, over a frame in a `PLANAR` format by `alpha` [h, w].
 
-    A sample whose pixels all have alpha 0 is the frame's own, bit for bit.
+    A sample whose pixels all have alpha 0 stays the frame's own, bit for bit.
     """
     if not alpha.any():
         return frame
@@ -112,7 +113,7 @@ def lay_over(frame: av.VideoFrame, image: Tensor, alpha: Tensor) -> av.VideoFram
     over = rgb_to_planes(image.float().cpu(), _coding(frame))
     merged = []
     for place, (own, new) in enumerate(zip(read_planes(frame), over, strict=True)):
-        # A chroma sample takes of each of its pixels as much as that pixel is covered.
+        # A chroma sample spans several pixels, and takes from each as much as that one is covered.
         spans = (1, 1) if place == 0 else PLANAR[frame.format.name][:0:-1]
         cover, added = _shrunk(opacity, spans), _shrunk(opacity * new, spans)
         mixed = _samples(own).float() * (1 - cover) + added
@@ -121,14 +122,14 @@ def lay_over(frame: av.VideoFrame, image: Tensor, alpha: Tensor) -> av.VideoFram
 
 
 def grey_frame(values: Tensor, like: av.VideoFrame) -> av.VideoFrame:
-    """`values` [h, w] from 0 (black) to 1 as a frame of the time and format of another."""
+    """Make a grey frame of `values` [h, w], 0 (black) to 1, with time and format of `like`."""
     image = values.float().cpu()[..., None].expand(-1, -1, 3)
     frame = _written(rgb_to_planes(image, _coding(like)), like.format.name)
     return _with_properties_of(like, frame)
 
 
 def _written(planes: Sequence[Tensor], name: str) -> av.VideoFrame:
-    """A frame of planes [h, w] of one size, whose chroma is shrunk to the format's."""
+    """Make a frame from planes [h, w] of one size, with chroma shrunk to the format's size."""
     bits, across, down = PLANAR[name]
     kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
     chroma = [_shrunk(plane, (down, across)) for plane in planes[1:]]
@@ -136,7 +137,7 @@ def _written(planes: Sequence[Tensor], name: str) -> av.VideoFrame:
 
 
 def _plain_name(frame: av.VideoFrame) -> str:
-    """A format's name without FFmpeg's old mark of full range: "yuv420p" for "yuvj420p"."""
+    """Return the format's name without FFmpeg's old full-range mark: yuv420p for yuvj420p."""
     return re.sub("^yuvj(?=4(20|22|44)p$)", "yuv", frame.format.name)
 
 
@@ -154,14 +155,14 @@ def _rounded(plane: Tensor, kind: np.dtype) -> np.ndarray:
 
 
 def _shrunk(plane: Tensor, spans: Sequence[int]) -> Tensor:
-    """The mean of every `spans` (down, across) pixels."""
+    """Return the means of blocks of `spans` (down, across) pixels."""
     if tuple(spans) == (1, 1):
         return plane
     return F.avg_pool2d(plane[None, None], tuple(spans))[0, 0]
 
 
 def _with_properties_of(source: av.VideoFrame, frame: av.VideoFrame) -> av.VideoFrame:
-    """`frame` with the time and the meaning of colours of `source`."""
+    """Give `frame` the time and colour coding of `source`, and return it."""
     frame.colorspace, frame.color_range = source.colorspace, source.color_range
     return _with_time_of(source, frame)
 

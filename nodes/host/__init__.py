@@ -1,1 +1,1 @@
-"""Everything that knows ComfyUI's insides, so that the nodes do not have to."""
+"""Everything that depends on ComfyUI's internals, so that the nodes do not have to."""

@@ -1,4 +1,4 @@
-"""The models of a loader's menu: bundled ones, those in ComfyUI's folders, and downloads."""
+"""The models in a loader's menu: bundled ones, those in ComfyUI's folders, and downloads."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,40 +7,40 @@ from pathlib import Path
 import folder_paths
 
 WEIGHTS = Path(__file__).parents[2] / "lgvi_core" / "weights"
-"""Where the bundled models lie."""
+"""Folder of the bundled models."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The models of one menu.
-
-    `bundled` maps names in the menu to folders, `downloads` to repositories of the hub. `kinds` are
-    ComfyUI's model folders that are searched; downloads go to the first of them. `is_model(kind,
-    path)` decides which entries count. `needs` says in a message what a person can put there.
-    """
+    """The models of one menu."""
 
     title: str
+    """What the models are called in messages."""
     needs: str
+    """What a person can put into the first folder, for messages."""
     bundled: Mapping[str, Path]
+    """Folders of the bundled models, by their names in the menu."""
     downloads: Mapping[str, str]
+    """Repositories on the hub, by their names in the menu."""
     kinds: tuple[str, ...]
+    """ComfyUI's model folders that are searched; downloads go to the first one."""
     is_model: Callable[[str, Path], bool]
+    """Decides whether an entry at (kind of folder, path) is a model of this menu."""
 
     def names(self) -> list[str]:
-        """The menu's entries: the bundled models, then others by name, then downloads.
+        """Return the menu's entries: bundled models, then others by name, then downloads.
 
-        Where no model is on this machine, the first entry says so, so that no download is chosen
-        by default.
+        Where there is no model yet, the first entry says so, so that no download is the default.
         """
         here = [*self._present(), *sorted({path.name for path in self._entries()})]
         return [*(here or [f"none in models/{self.kinds[0]} yet"]), *self.downloads]
 
     def exists(self, name: str) -> bool:
-        """Whether `name` is one of the menu's, now."""
+        """Return whether `name` is an entry of the menu at this moment."""
         return name in (*self._present(), *self.downloads) or self._path(name) is not None
 
     def missing_message(self, name: str) -> str:
-        """What to tell a person whose workflow names a model that is not there."""
+        """Return the message for a person whose workflow names a missing model."""
         home = folder_paths.get_folder_paths(self.kinds[0])[0]
         bundled = next(self._present(), None)
         download = repr(*self.downloads) if len(self.downloads) == 1 else "a download"
@@ -50,12 +50,12 @@ class Catalogue:
         )
 
     def fingerprint(self, name: str) -> str:
-        """A text that changes when the files behind `name` do, so that they are loaded again."""
+        """Return a text that changes with the files of `name`, so that they are loaded again."""
         path = self.download_folder(name) if name in self.downloads else self._path(name)
         return f"{name} {file_stats(path)}"
 
     def resolve(self, name: str) -> Path:
-        """The folder or file behind `name`, downloaded first where that was chosen.
+        """Return the folder or file of `name`; a model chosen for download is downloaded first.
 
         Raises LGVIError where there is no such model.
         """
@@ -73,7 +73,7 @@ class Catalogue:
         return path
 
     def download_folder(self, name: str) -> Path:
-        """Where the download called `name` goes."""
+        """Return the folder for the download called `name`."""
         home = Path(folder_paths.get_folder_paths(self.kinds[0])[0])
         return home / self.downloads[name].replace("/", "-")
 
@@ -81,7 +81,7 @@ class Catalogue:
         return (name for name, folder in self.bundled.items() if folder.is_dir())
 
     def _path(self, name: str) -> Path | None:
-        """The entry called `name`. Only names that the menu can show: no path leads elsewhere."""
+        """Find `name` among the entries themselves, so that no path can lead outside the folders."""
         return next((path for path in self._entries() if path.name == name), None)
 
     def _entries(self) -> Iterator[Path]:
@@ -90,7 +90,7 @@ class Catalogue:
 
 
 def list_folder(kind: str) -> Iterator[Path]:
-    """The entries of ComfyUI's model folders of a kind; a folder that cannot be read has none."""
+    """Yield the entries of ComfyUI's model folders of a kind; unreadable folders count as empty."""
     for root in map(Path, folder_paths.get_folder_paths(kind)):
         try:
             yield from sorted(root.iterdir())
@@ -99,9 +99,9 @@ def list_folder(kind: str) -> Iterator[Path]:
 
 
 def is_accessible(check: Callable[[], bool]) -> bool:
-    """The answer of a check such as `path.is_file`; False where permission to look is missing.
+    """Return the result of a check such as `path.is_file`; False where access is denied.
 
-    Menus are made while the pack is loaded: an exception would take all of its nodes along.
+    Menus are made while the pack is loaded, and an exception then would lose all of its nodes.
     """
     try:
         return check()
@@ -110,7 +110,10 @@ def is_accessible(check: Callable[[], bool]) -> bool:
 
 
 def file_stats(path: Path | None) -> list[tuple[int, int]]:
-    """(size in bytes, time of change in ns) of a file or of all files in a folder; [] for None."""
+    """Return (size in bytes, modification time in ns) of a file or of all files in a folder.
+
+    The list is empty for None and for a path that does not exist.
+    """
     if path is None or not is_accessible(path.exists):
         return []
     files = [path]
@@ -120,7 +123,7 @@ def file_stats(path: Path | None) -> list[tuple[int, int]]:
 
 
 def _is_video_model(kind: str, path: Path) -> bool:
-    """A diffusers folder, or a single file in a folder that is LGVI's own."""
+    """Return whether this is a diffusers folder, or a single file in LGVI's own model folder."""
     is_weights = kind == "lgvi" and path.suffix == ".safetensors"
     return (is_weights and is_accessible(path.is_file)) or is_accessible((path / "unet").is_dir)
 

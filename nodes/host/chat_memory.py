@@ -1,4 +1,4 @@
-"""The turns that chat nodes keep between runs, as long as ComfyUI runs."""
+"""The turns that chat nodes remember between runs, until ComfyUI is closed."""
 
 import hashlib
 from collections import OrderedDict
@@ -15,43 +15,51 @@ MAX_CONVERSATIONS = 64
 
 @dataclass(frozen=True)
 class Place:
-    """Where a conversation goes on: one page's node in one workflow, and a clip.
+    """Identity of a conversation: one node of one workflow in one browser page, about one video.
 
-    Another clip starts anew.
+    Another video starts a new conversation.
     """
 
     client: str | None
+    """Id of the page or program that asks for the run."""
     workflow: str | None
+    """Id of the workflow; None where the client does not send the workflow."""
     node: str | None
+    """Id of the node in the workflow."""
     clip: str
+    """Shape and digest of the frames."""
 
     def is_at(self, other: "Place") -> bool:
-        """Whether both are the same node's."""
+        """Return whether both conversations belong to the same node."""
         mine = (self.client, self.workflow, self.node)
         return mine == (other.client, other.workflow, other.node)
 
 
 _kept: OrderedDict[Place, tuple[Turn, ...]] = OrderedDict()
 _forgotten = 0
-"""How many conversations were forgotten so far."""
+"""Number of conversations forgotten so far."""
 
 
 def place_of(client: str | None, extra_pnginfo: Any, node_id: str | None, frames: Tensor) -> Place:
-    """`extra_pnginfo` holds the workflow, which pages send and other clients may not."""
+    """Return the place of a conversation of node `node_id` about `frames` [f, h, w, 3].
+
+    `extra_pnginfo` holds the workflow, which browser pages send but other clients may not.
+    """
     workflow = (extra_pnginfo or {}).get("workflow") or {}
-    # Every pixel of a few frames: enough to tell clips apart, and quick for long ones.
+    # All pixels of at most five frames tell videos apart, and are quick to hash for long ones.
     shown = frames[:: max(1, len(frames) // 4)][:5].contiguous()
     digest = hashlib.sha256(shown.cpu().numpy().tobytes()).hexdigest()
     return Place(client, workflow.get("id"), node_id, f"{tuple(frames.shape)} {digest}")
 
 
 def recall(place: Place, request: str) -> tuple[Turn, ...]:
-    """The turns so far; a request repeated is the last turn tried again."""
+    """Return the turns so far, without the last one if `request` repeats it."""
     turns = _kept.get(place, ())
     return turns[:-1] if turns and turns[-1].request == request else turns
 
 
 def keep(place: Place, turns: Sequence[Turn]) -> None:
+    """Remember the turns of a conversation, and drop the oldest conversations beyond the limit."""
     _kept[place] = tuple(turns)
     _kept.move_to_end(place)
     while len(_kept) > MAX_CONVERSATIONS:
@@ -59,7 +67,7 @@ def keep(place: Place, turns: Sequence[Turn]) -> None:
 
 
 def forget(place: Place) -> None:
-    """Of this node, about all clips."""
+    """Forget all conversations of the node at `place`, about any video."""
     global _forgotten
     for other in [other for other in _kept if other.is_at(place)]:
         del _kept[other]
@@ -67,9 +75,9 @@ def forget(place: Place) -> None:
 
 
 def fingerprint(request: str, remember: bool) -> str:
-    """Changes when a node has to run again for what is remembered, or to forget it.
+    """Return a text that changes when a node must run again because of what is remembered.
 
-    Of all nodes together: ComfyUI 0.3.75 does not say here which one asks.
+    It covers all nodes together, because ComfyUI 0.3.75 does not say here which node asks.
     """
     if not remember:
         return "to forget" if _kept else ""

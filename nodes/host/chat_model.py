@@ -12,20 +12,24 @@ from ...lgvi_core.chat.model import ChatModel, load_chat
 from ...lgvi_core.errors import LGVIError
 
 SHARE_OF_16_BITS = {"8-bit": 0.6, "4-bit": 0.4}
-"""About how much of a 16-bit model's memory one of fewer bits takes, vision tower included."""
+"""Approximate memory of a quantised model, vision tower included, as a share of 16 bits."""
 WORKING_BYTES = 256 * 1024**2
-"""Working memory of a reply beside the keys and values of its tokens."""
+"""Working memory of a reply in bytes, besides the keys and values of its tokens."""
 
 
 @dataclass
 class ComfyChat:
-    """What LGVI_CHAT sockets carry: the model, and the patcher that moves it."""
+    """Value of an LGVI_CHAT socket: a chat model and the patcher that moves it."""
 
     model: ChatModel
     patcher: Any
+    """ComfyUI's ModelPatcher of the LLaVA."""
 
     def load(self, tokens: int) -> None:
-        """Bring the model to its device, and others off it, with room for ``tokens``."""
+        """Move the model to its device, and others off it, with room for `tokens` in its context.
+
+        Raises LGVIError where the device is too small.
+        """
         management = comfy.model_management
         device = self.patcher.load_device
         text = self.model.config.text_config
@@ -41,14 +45,18 @@ class ComfyChat:
 
 
 def create(path: Path, precision: str, device: str, parts: Path | None) -> ComfyChat:
-    """The chat model in ``path``; ``precision`` and ``device`` as in Load LGVI Chat."""
+    """Load the chat model in the folder `path`.
+
+    `precision` and `device` are choices of Load LGVI Chat; `parts` are end-to-end weights to
+    load into the model. Raises LGVIError where the model cannot be loaded.
+    """
     management = comfy.model_management
     on_cpu = device == "cpu"
     load_device = torch.device("cpu") if on_cpu else management.text_encoder_device()
     offload_device = load_device if on_cpu else management.text_encoder_offload_device()
     bits = precision if precision in SHARE_OF_16_BITS else "none"
     if bits != "none":
-        # bitsandbytes quantises on the device, before there is anything to manage.
+        # bitsandbytes quantises on the device, before there is a model that ComfyUI can manage.
         files = sum(f.stat().st_size for f in path.glob("*") if f.is_file())
         management.free_memory(files * SHARE_OF_16_BITS[bits] + WORKING_BYTES, load_device)
     try:
@@ -63,7 +71,7 @@ def create(path: Path, precision: str, device: str, parts: Path | None) -> Comfy
             f"{precision} does not work on {load_device} here ({type(error).__name__}: {error}): "
             "choose auto or 16-bit"
         ) from error
-    # Never in parts: LLaVA's layers are transformers' own, which ComfyUI cannot stream.
+    # The plain patcher: ComfyUI cannot load a model of transformers' own layers in parts.
     patcher = comfy.model_patcher.ModelPatcher(
         model.llava, load_device=load_device, offload_device=offload_device
     )

@@ -1,22 +1,38 @@
-"""One request to the chat model, with ComfyUI's memory, progress and cancelling."""
+"""A request to the chat model, with ComfyUI's memory management, progress and cancelling."""
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import comfy.model_management
 import comfy.utils
 from comfy_execution.graph_utils import ExecutionBlocker
+from torch import Tensor
 
+from ...lgvi_core.chat.conversation import Turn
 from ...lgvi_core.chat.reply import Reply, prepare_inputs, reply
 from .chat_model import ComfyChat
 from .model import FEATURES_KEY
 
 SECONDS_BETWEEN_TEXTS = 0.2
-"""How often the growing reply is sent to the page."""
+"""Shortest time between two updates of the growing reply on the page."""
 
 
-def run(chat: ComfyChat, frames, request, turns, seed, temperature, max_length, show) -> Reply:
-    """The reply, given to `show` while it grows; cancelled within a token."""
+def run(
+    chat: ComfyChat,
+    frames: Tensor,
+    request: str,
+    turns: Sequence[Turn],
+    seed: int,
+    temperature: float,
+    max_length: int,
+    show: Callable[[str], None],
+) -> Reply:
+    """Reply to `request` about `frames` [f, h, w, 3], 0 to 1, after the `turns` before it.
+
+    `show` gets the reply while it grows; `max_length` is its limit in tokens. Cancelling takes
+    effect at the next token.
+    """
     bar = comfy.utils.ProgressBar(max_length)
     last_shown = 0.0
 
@@ -37,15 +53,18 @@ def run(chat: ComfyChat, frames, request, turns, seed, temperature, max_length, 
 
 
 def stop_if_silent(answer: Reply, value: Any) -> Any:
-    """`value`, or without a prompt a stop for the nodes behind this output.
+    """Return `value`; without a prompt in the answer, block the nodes after this output instead.
 
-    They would spend minutes on nothing; without a message, the run ends as a success.
+    They would spend minutes on nothing. The block has no message, so the run ends as a success.
     """
     return value if answer.prompt else ExecutionBlocker(None)
 
 
 def conditioning_of(answer: Reply) -> Any:
-    """The prompt's features as CONDITIONING; a two-stage model's is refused where it is used."""
+    """Return the prompt's features as CONDITIONING.
+
+    A two-stage model has none, so its output stops with a message any node that uses it.
+    """
     if answer.features is None:
         return ExecutionBlocker(
             "this chat model has no MM head, so it cannot drive LGVI-I end to end. Connect LGVI "

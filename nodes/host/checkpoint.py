@@ -1,9 +1,10 @@
-"""A checkpoint's three parts as ComfyUI's MODEL, CLIP and VAE."""
+"""Conversion of a checkpoint to ComfyUI's MODEL, CLIP and VAE."""
 
 import logging
 from pathlib import Path
 
 import comfy.diffusers_convert
+import comfy.model_patcher
 import comfy.sd
 import comfy.utils
 import folder_paths
@@ -26,26 +27,31 @@ DTYPES = {
     "bf16": torch.bfloat16,
     "fp8_e4m3fn": torch.float8_e4m3fn,
 }
-# What ComfyUI's text encoder may leave unfilled: neither is part of the U-Net's text features.
+# These weights of ComfyUI's text encoder may be missing: the U-Net's text features need neither.
 POOLED_ONLY = {"text_projection.weight", "logit_scale"}
 
 
 class PreviewColours(BaseModel):
-    """The linear map from the four latent channels to red, green and blue of the live preview."""
+    """Linear map from the four latent channels to the red, green and blue of the live preview."""
 
     latent_rgb_factors: list[list[float]] = Field(min_length=4, max_length=4)
     latent_rgb_factors_bias: list[float] = Field(min_length=3, max_length=3)
 
 
-def create(checkpoint: Checkpoint, dtype: str):
-    """(MODEL, CLIP, VAE); the last two are None for a bare U-Net, with a warning."""
+def create(
+    checkpoint: Checkpoint, dtype: str
+) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP | None, comfy.sd.VAE | None]:
+    """Return MODEL, CLIP and VAE of `checkpoint`, with the U-Net's weights in `dtype`.
+
+    CLIP and VAE are None where the checkpoint has none; a warning names what must be connected.
+    """
     lacks_text = checkpoint.text_encoder is None and checkpoint.reads_sentences
     if checkpoint.vae is None or lacks_text:
         logger.warning(
             "%s holds a U-Net alone: connect a CLIP and a VAE from other loaders", checkpoint.origin
         )
     model = create_model(checkpoint, _latent_format(checkpoint), DTYPES[dtype])
-    # How newer ComfyUI versions make a second, plain patcher of the same weights.
+    # Newer versions of ComfyUI use this to make a second, plain patcher of the same weights.
     model.cached_patcher_init = (_reload_model, (checkpoint.origin, dtype))
     clip = checkpoint.text_encoder and _clip(checkpoint.text_encoder, checkpoint)
     if clip is not None:
@@ -54,18 +60,20 @@ def create(checkpoint: Checkpoint, dtype: str):
     return model, clip, vae
 
 
-def _reload_model(origin: Path, dtype: str, disable_dynamic: bool = False):
+def _reload_model(
+    origin: Path, dtype: str, disable_dynamic: bool = False
+) -> comfy.model_patcher.ModelPatcher:
     checkpoint = load_checkpoint(origin)
     return create_model(checkpoint, _latent_format(checkpoint), DTYPES[dtype], disable_dynamic)
 
 
-def _reload_clip(origin: Path, disable_dynamic: bool = False):
+def _reload_clip(origin: Path, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
     checkpoint = load_checkpoint(origin)
     return _clip(checkpoint.text_encoder, checkpoint, disable_dynamic).patcher
 
 
 def _latent_format(checkpoint: Checkpoint) -> latent_formats.LatentFormat:
-    """Stable Diffusion 1.5's with this checkpoint's scale, and its own preview colours if any."""
+    """Return SD 1.5's latent format with the checkpoint's scale and, if any, preview colours."""
     latent_format = latent_formats.SD15(checkpoint.scaling_factor)
     metadata = checkpoint.vae.metadata if checkpoint.vae else {}
     if "latent_rgb_factors" in metadata:
@@ -119,7 +127,10 @@ def _vae(part: SubModel, checkpoint: Checkpoint) -> comfy.sd.VAE:
 
 
 def _taesd_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """diffusers' names of a TAESD as ComfyUI's, whose decoder starts with a clamp of its own."""
+    """Rename the weights of diffusers' TAESD for ComfyUI.
+
+    ComfyUI's decoder begins with a clamp layer, which shifts the numbers of the others by one.
+    """
     renamed = {"vae_scale": torch.tensor(1.0), "vae_shift": torch.tensor(0.0)}
     for key, value in state.items():
         side, layers, index, rest = key.split(".", 3)

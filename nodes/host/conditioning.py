@@ -1,4 +1,4 @@
-"""ComfyUI's conditionings of the guidance: text and video, video alone, neither."""
+"""ComfyUI's conditionings for the guidance: text and video, video alone, neither."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from ...lgvi_core.errors import LGVIError
 from .model import FEATURES_KEY
 
 Conditioning = list[Any]
-"""ComfyUI's CONDITIONING: pairs of text features [1, n, d] and a dictionary of options."""
+"""ComfyUI's CONDITIONING: a list of pairs of text features [1, n, d] and options by name."""
 
 SOURCE_SIZE_KEY = "lgvi_source_size"
-"""Key of a LATENT that remembers the source frames' (height, width) in pixels."""
+"""Key under which a LATENT keeps the (height, width) of the source frames in pixels."""
 
 
 def branches(
     positive: Conditioning, negative: Conditioning, c_x: Tensor
 ) -> tuple[Conditioning, Conditioning, Conditioning]:
-    """The three conditionings of the guidance: text and video, video, neither.
+    """Make the three conditionings of the guidance: text and video, video alone, neither.
 
-    `c_x` [f, 4, h, w] are the source's latents as the VAE gives them.
+    `c_x` [f, 4, h, w] are the source's latents as the VAE gives them, not scaled.
     """
     with_video = {"concat_latent_image": c_x}
     return (
@@ -32,9 +32,9 @@ def branches(
 
 
 def unconditional(positive: Conditioning, negative: Conditioning | None) -> Conditioning:
-    """What stands for no text: `negative`, or zeros where `positive` comes from an MM head.
+    """Return the conditioning without text: `negative`, or zeros for features of an MM head.
 
-    Raises LGVIError where `negative` is missing, or is there although it must be zeros.
+    Raises LGVIError where `negative` is missing, or is given although it must be zeros.
     """
     if not any(FEATURES_KEY in options for _, options in positive):
         if negative is None:

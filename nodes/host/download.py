@@ -1,4 +1,4 @@
-"""The explicit download of a model, with ComfyUI's progress bar and its cancel button."""
+"""Download of a model that a person chose, with ComfyUI's progress bar and cancel button."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ import comfy.utils
 from ...lgvi_core.checkpoint.hub import download_model, needed_chat_files, needed_files
 
 FILES = {"lgvi": needed_files, "lgvi_chat": needed_chat_files}
-"""Which files of a repository are needed, by the model folder that they go to."""
+"""Functions that choose the needed files of a repository, by kind of model folder."""
 
 
 def fetch(folder: Path, repository: str, kind: str) -> Path:
-    """Download the `repository` of a model of that `kind` into `folder`, and return the folder.
+    """Download a model's `repository` into `folder`, and return `folder`.
 
-    Cancelling keeps what has arrived; the next call goes on from there.
+    `kind` is a key of `FILES`. Cancelling keeps what has arrived; the next call resumes there.
     """
     bar: comfy.utils.ProgressBar | None = None
 

@@ -8,30 +8,30 @@ import folder_paths
 from .catalogue import VIDEO_MODELS, is_accessible, list_folder
 
 OWN_WEIGHTS = "the model's own"
-"""The menu's entry for a chat model that brings everything itself, or needs nothing."""
+"""Menu entry for a chat model that has end-to-end weights of its own, or needs none."""
 FILE = "llava_weights.pth"
 
 
 def names() -> list[str]:
-    """The menu's entries."""
+    """Return the menu's entries."""
     return [OWN_WEIGHTS, *sorted(name for name, _ in _found())]
 
 
 def path_of(name: str) -> Path | None:
-    """The file called `name` in the menu; None for the model's own.
+    """Return the file called `name` in the menu; None for the model's own weights.
 
-    Also None where there is no such file: ask `exists` first.
+    It is also None where there is no such file: ask `exists` first.
     """
     return next((path for known, path in _found() if known == name), None)
 
 
 def exists(name: str) -> bool:
-    """Whether `name` is one of the menu's, now."""
+    """Return whether `name` is an entry of the menu at this moment."""
     return name == OWN_WEIGHTS or path_of(name) is not None
 
 
 def missing_message(name: str) -> str:
-    """What to tell a person whose workflow names a file that is not there."""
+    """Return the message for a person whose workflow names a missing file."""
     home = folder_paths.get_folder_paths("lgvi")[0]
     return (
         f"end-to-end weights {name!r} are not there: they are the llava/{FILE} of an LGVI-I "

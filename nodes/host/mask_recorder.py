@@ -1,4 +1,4 @@
-"""Collects the predicted masks of the late steps while ComfyUI samples."""
+"""Recording of the masks that the model predicts in the late steps, while ComfyUI samples."""
 
 from collections.abc import Container
 from typing import Any
@@ -11,14 +11,17 @@ from ...lgvi_core.windows import triangular_weights
 
 
 class MaskRecorder:
-    """Average per frame of the mask of one conditioning, over sigmas up to ``max_sigma``.
+    """Mean mask of each frame for one conditioning, over the steps with sigma up to `max_sigma`.
 
-    Several positives (combined prompts) are averaged each by itself and then united, so that the
-    mask does not depend on how many ComfyUI evaluates at a time.
+    Combined prompts are averaged separately and then united, so that the mask does not depend on
+    how many of them ComfyUI evaluates at a time.
     """
 
-    def __init__(self, frames: int, max_sigma: float, cond_ids: Container) -> None:
-        """``cond_ids`` are ComfyUI's uuids of the conditioning whose mask is wanted."""
+    def __init__(self, frames: int, max_sigma: float, cond_ids: Container[Any]) -> None:
+        """Start without masks for a video of `frames` frames.
+
+        `cond_ids` are ComfyUI's uuids of the conditioning whose mask is recorded.
+        """
         self.max_sigma = max_sigma
         self.cond_ids = cond_ids
         self._frames = frames
@@ -26,16 +29,20 @@ class MaskRecorder:
 
     @torch.compiler.disable
     def record(
-        self, mask_decoder: nn.Module, features: list[Tensor], frames: int, options: dict
+        self, mask_decoder: nn.Module, features: list[Tensor], frames: int, options: dict[str, Any]
     ) -> None:
-        """Decode and add the masks of the wanted conditioning, if this step is a late one."""
+        """Decode and add the masks of the wanted conditioning, if this is a late step.
+
+        `features` are those of the up blocks, `frames` is the number of frames per condition, and
+        `options` are ComfyUI's transformer_options.
+        """
         if float(options["sigmas"][0]) > self.max_sigma * (1 + 1e-4):
             return
         window = options.get("context_window")
-        index, weights = slice(None), None
+        index, weights = slice(None), None  # type: slice | list[int], Tensor | None
         if window is not None:
             index = list(window.index_list)
-            # ComfyUI's own windows do not tell how they are blended; a triangle has no jumps.
+            # ComfyUI's own windows have no weights; a triangle blends them without jumps.
             weights = getattr(window, "weights", triangular_weights(len(index)))
         for row, uuid in enumerate(options["uuids"]):
             if uuid not in self.cond_ids:
@@ -47,7 +54,7 @@ class MaskRecorder:
             self._masks[uuid].add(logits, index, weights)
 
     def mean(self) -> Tensor | None:
-        """[frames, h, w] at latent size, 0 to 1; None where no step was recorded."""
+        """Return the mask [frames, h, w] at latent size, 0 to 1; None if no step was recorded."""
         if not self._masks:
             return None
         return torch.cat([mask.mean()[0] for mask in self._masks.values()]).amax(dim=0)

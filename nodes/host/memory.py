@@ -1,4 +1,4 @@
-"""What to do where memory runs out."""
+"""Errors of memory that runs out, with advice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ OOM_MESSAGES = (
     "could not create a memory",
     "MPS backend out of",
 )
-"""What torch and its libraries say where memory is full, and the card is not one of CUDA's."""
+"""Parts of the messages of out-of-memory errors that are not torch's OutOfMemoryError."""
 FEWER_FRAMES = (
     "take fewer frames, or LGVI Remove From Video, which never holds the whole clip in memory"
 )
@@ -21,11 +21,14 @@ FEWER_FRAMES = (
 
 @contextmanager
 def advice_when_full(advice: str) -> Iterator[None]:
-    """Ends an error of memory that ran out with what to lower."""
+    """Add `advice`, which says what to lower, to an out-of-memory error in the block.
+
+    Errors other than CUDA's become LGVIError.
+    """
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
-        # The same kind again, for which ComfyUI takes its models off the card.
+        # The kind of error stays, because ComfyUI then moves its models off the card.
         raise torch.cuda.OutOfMemoryError(f"{error}\n\nNot enough memory: {advice}") from error
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in OOM_MESSAGES):

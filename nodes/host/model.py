@@ -1,4 +1,6 @@
-"""The one place where a lgvi_core U-Net becomes a native ComfyUI MODEL."""
+"""Conversion of an lgvi_core U-Net to a native ComfyUI MODEL."""
+
+from typing import Any
 
 import comfy.conds
 import comfy.ldm.modules.attention
@@ -20,12 +22,13 @@ from ...lgvi_core.unet.unet import InflatedUNet
 from .run_cache import RUN_KEY, prepare_run
 
 MASK_KEY = "lgvi_mask"
+"""Key of ComfyUI's transformer_options under which the U-Net finds the mask recorder."""
 FEATURES_KEY = "lgvi_text_features"
-"""Key of a CONDITIONING that says what made its features, where that is not CLIP."""
+"""Key of a CONDITIONING's options that names the source of its features if that is not CLIP."""
 OVERRIDE_KEY = "optimized_attention_override"
-"""ComfyUI's name for an attention function that a node sets for one model."""
+"""ComfyUI's key in transformer_options for an attention function that a node sets."""
 
-# diffusers' name of a beta schedule -> ComfyUI's.
+# ComfyUI's names of the beta schedules, by diffusers' names.
 BETA_SCHEDULES = {
     "scaled_linear": "linear",
     "linear": "sqrt_linear",
@@ -38,7 +41,7 @@ PREDICTION_TYPES = {
 
 
 class HostAttention:
-    """ComfyUI's attention, or what a node put in its place for this model."""
+    """ComfyUI's attention, or the function that a node put in its place for this model."""
 
     override = None
 
@@ -51,9 +54,19 @@ class HostAttention:
 
 
 class ComfyUNet(InflatedUNet):
-    """The U-Net behind ComfyUI's call: 4-D latents [(conds frames), c, h, w], c_x after z_t."""
+    """The U-Net behind ComfyUI's interface.
 
-    def __init__(self, config: UNetConfig, dtype=None, device=None, operations=None, **_) -> None:
+    Latents are 4-D, [(conds frames), c, h, w], with the channels of c_x after those of z_t.
+    """
+
+    def __init__(
+        self,
+        config: UNetConfig,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+        operations: Any = None,
+        **_: object,
+    ) -> None:
         attention = HostAttention()
         super().__init__(config, operations, attention, dtype, device)
         self.host_attention = attention
@@ -61,14 +74,15 @@ class ComfyUNet(InflatedUNet):
 
     def forward(  # type: ignore[override]
         self,
-        x,
-        timesteps,
-        context=None,
-        control=None,
-        transformer_options=None,
-        num_video_frames=None,
-        **_,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor = None,  # type: ignore[assignment]
+        control: Any = None,
+        transformer_options: dict[str, Any] | None = None,
+        num_video_frames: int | None = None,
+        **_: object,
     ) -> Tensor:
+        """Predict the noise [(conds frames), 4, h, w]; ComfyUI always gives a `context`."""
         if control is not None:
             raise LGVIError("LGVI takes no ControlNet: remove it from the conditioning")
         options = transformer_options or {}
@@ -76,7 +90,7 @@ class ComfyUNet(InflatedUNet):
         frames = num_video_frames or x.shape[0]
         clips = rearrange(x, "(b f) c h w -> b c f h w", f=frames)
         z_t, c_x = clips.split(x.shape[1] // 2, dim=1)
-        # ComfyUI repeats time and text for every frame; the model wants them once per clip.
+        # ComfyUI repeats time and text for every frame; the U-Net takes them once per video.
         t, text = timesteps[::frames], context[::frames]
         run = options.get(RUN_KEY)
         conditions = self.prepare(text, c_x) if run is None else run.get(self, text, c_x)
@@ -88,12 +102,18 @@ class ComfyUNet(InflatedUNet):
 
 
 class LGVIModel(comfy.model_base.BaseModel):
-    """Frames are the batch; ``concat_latent_image`` of each cond is the condition c_x."""
+    """ComfyUI's model of LGVI: frames are the batch, `concat_latent_image` is the condition c_x."""
 
-    def __init__(self, model_config, model_type, device=None) -> None:
+    def __init__(
+        self,
+        model_config: supported_models_base.BASE,
+        model_type: comfy.model_base.ModelType,
+        device: torch.device | None = None,
+    ) -> None:
         super().__init__(model_config, model_type, device=device, unet_model=ComfyUNet)
 
-    def extra_conds(self, **kwargs):
+    def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        """Return a conditioning's inputs for the U-Net; raises LGVIError for unfit ones."""
         noise = kwargs["noise"]
         condition = kwargs.get("concat_latent_image")
         if condition is None:
@@ -122,7 +142,7 @@ class LGVIModel(comfy.model_base.BaseModel):
         }
 
     def _check_features(self, kind: str) -> None:
-        """An end-to-end model in a two-stage graph, or the reverse, would paint nonsense."""
+        """Raise LGVIError for an end-to-end model in a two-stage graph, or the reverse."""
         if kind in self.diffusion_model.config.text_features:
             return
         if kind == "clip":
@@ -139,13 +159,13 @@ class LGVIModel(comfy.model_base.BaseModel):
 
 
 class LGVIModelConfig(supported_models_base.BASE):
-    """What ComfyUI asks of a model's configuration."""
+    """ComfyUI's configuration of an LGVI model."""
 
     latent_format = latent_formats.SD15
     unet_extra_config: dict = {}  # noqa: RUF012
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        # Only our own config: Stable Diffusion's keys would misguide ComfyUI's LoRA key map.
+        # Stable Diffusion's keys are left out: they would mislead ComfyUI's LoRA key map.
         super().__init__({"config": checkpoint.unet_config})
         noise = checkpoint.noise
         self.sampling_settings = {
@@ -164,9 +184,9 @@ def create_model(
     dtype: torch.dtype | None,
     disable_dynamic: bool = False,
 ) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL of ``checkpoint``; ``dtype`` None lets ComfyUI choose, as for its own models.
+    """Make a MODEL of `checkpoint`; with `dtype` None, ComfyUI chooses as for its own models.
 
-    ``disable_dynamic`` asks for the plain patcher where ComfyUI has a dynamic one as well.
+    `disable_dynamic` asks for the plain patcher where ComfyUI has a dynamic one as well.
     """
     management = comfy.model_management
     config = LGVIModelConfig(checkpoint)
@@ -185,7 +205,7 @@ def create_model(
     core = getattr(comfy.model_patcher, "CoreModelPatcher", plain)
     patcher_class = plain if disable_dynamic else core
     patcher = patcher_class(model, load_device=load_device, offload_device=offload_device)
-    # Names and shapes were checked on reading; strict, so that nothing stays uninitialised.
+    # Names and shapes were checked on reading. Loading is strict, so that no weight is left out.
     dynamic = hasattr(patcher, "is_dynamic") and patcher.is_dynamic()
     model.diffusion_model.load_state_dict(checkpoint.unet, assign=dynamic)
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "lgvi", prepare_run)
@@ -193,7 +213,7 @@ def create_model(
 
 
 def is_lgvi(model: comfy.model_patcher.ModelPatcher) -> bool:
-    """Whether a MODEL was made here."""
+    """Return whether a MODEL is an LGVI model."""
     return isinstance(model.model, LGVIModel)
 
 

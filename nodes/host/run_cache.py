@@ -1,10 +1,11 @@
-"""What does not change between the steps of one sampling run, computed once per run."""
+"""Cache of the values that do not change between the steps of a sampling run."""
 
 import collections
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from comfy.patcher_extension import WrapperExecutor
 from torch import Tensor
 
 from ...lgvi_core.unet.unet import InflatedUNet, VideoConditions
@@ -12,35 +13,40 @@ from ...lgvi_core.unet.unet import InflatedUNet, VideoConditions
 RUN_KEY = "lgvi_run"
 """Key of ComfyUI's transformer_options under which the U-Net finds the run's cache."""
 BRANCHES = 3
-"""Conditionings of the guidance, which ComfyUI may evaluate one by one."""
+"""Number of conditionings in the guidance, which ComfyUI may evaluate one by one."""
 
 
 class PreparedConditions:
-    """What does not change between the steps of one sampling run, computed once.
+    """Cache of the U-Net's prepared conditions for one sampling run.
 
     Inputs are compared by value, so a hit is exact however ComfyUI batches or splits the
-    conditions. With context windows one condition is kept, so that memory stays that of one
-    window; the text's part still hits.
+    conditions.
     """
 
     def __init__(self, windows: bool) -> None:
+        """Make an empty cache; `windows` says whether the run uses context windows.
+
+        It then keeps a single condition, so that memory stays that of one window; the keys and
+        values of the text are still reused.
+        """
         self._conditions = RecentResults(1 if windows else BRANCHES)
         self._texts = RecentResults(BRANCHES)
 
     @torch.compiler.disable
     def get(self, unet: InflatedUNet, text: Tensor, c_x: Tensor) -> VideoConditions:
-        """The prepared conditions of ``text`` [b, n, d] and ``c_x`` [b, 4, f, h, w]."""
+        """Return the prepared conditions of `text` [b, n, d] and `c_x` [b, 4, f, h, w]."""
         condition = self._conditions.get(c_x, unet.prepare_condition)
         return VideoConditions(condition, text, self._texts.get(text, unet.prepare_text))
 
 
 class RecentResults:
-    """The results for the last few different tensors."""
+    """Cache of the results for the last few different tensors."""
 
     def __init__(self, size: int) -> None:
         self._entries: collections.deque[tuple[Tensor, Any]] = collections.deque(maxlen=size)
 
     def get(self, key: Tensor, compute: Callable[[Tensor], Any]) -> Any:
+        """Return the result for a tensor equal to `key`, computed where there is none yet."""
         for known, value in self._entries:
             if _same(known, key):
                 return value
@@ -49,10 +55,10 @@ class RecentResults:
         return value
 
 
-def prepare_run(executor, *args, **kwargs):
-    """Give one sampling run its cache, and drop it at the end.
+def prepare_run(executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
+    """Wrap a sampling run of ComfyUI: give it a cache, and drop that at the end.
 
-    Not where hooks change weights on the way, because the text's keys would change with them.
+    A run whose hooks change weights between steps gets none, because the text's keys change too.
     """
     guider = executor.class_obj
     hooked = any("hooks" in cond for conds in guider.conds.values() for cond in conds)

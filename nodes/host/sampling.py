@@ -1,4 +1,4 @@
-"""ComfyUI's own sampling with its dual guidance, and the mask recorded on the way."""
+"""Sampling with ComfyUI's dual guidance, during which the mask is recorded."""
 
 import math
 from typing import Any
@@ -22,9 +22,9 @@ from .mask_recorder import MaskRecorder
 from .model import MASK_KEY, is_lgvi
 
 Latent = dict[str, Any]
-"""ComfyUI's LATENT: `samples` [frames, 4, h, w], and what other nodes attach."""
+"""ComfyUI's LATENT: `samples` [frames, 4, h, w], and entries that nodes attach."""
 Conditionings = tuple[Conditioning, Conditioning, Conditioning]
-"""Text and video, video alone, neither, as `conditioning.branches` makes them."""
+"""Conditionings of text and video, video alone, neither; see `conditioning.branches`."""
 
 
 def sample_with_mask(
@@ -34,11 +34,11 @@ def sample_with_mask(
     settings: SamplingSettings,
     source_size: tuple[int, int] | None,
 ) -> tuple[Latent, Tensor | None]:
-    """The latent that the stock graph samples, and the mask [frames, H, W] from 0 to 1.
+    """Sample the same latent as the stock graph, and the mask [frames, H, W], 0 to 1.
 
-    `conditionings` are (text and video, video, neither). The mask is in `source_size` (height,
-    width), or in the latent's pixels where that is not known; None where `why_no_mask` says why.
-    Raises LGVIError for a model, latent or conditioning that does not fit the others.
+    The mask has the size `source_size` (height, width) in pixels or, if that is None, the size
+    that the latent decodes to. It is None for the reason that `why_no_mask` gives. Raises LGVIError
+    for a model, latent or conditioning that does not fit the others.
     """
     samples = latent["samples"]
     scales = (settings.text_scale, settings.video_scale)
@@ -71,7 +71,7 @@ def sample_with_mask(
 
 
 def check_is_lgvi(model: ModelPatcher) -> None:
-    """Raises LGVIError where a MODEL is another network."""
+    """Raise LGVIError where a MODEL is another network than LGVI."""
     if not is_lgvi(model):
         raise LGVIError(
             f"this MODEL is a {type(model.model).__name__}, not LGVI: connect Load LGVI"
@@ -79,7 +79,7 @@ def check_is_lgvi(model: ModelPatcher) -> None:
 
 
 def why_no_mask(model: ModelPatcher, settings: SamplingSettings) -> str:
-    """What to tell the person who gets no predicted mask."""
+    """Return the explanation for a person who gets no predicted mask."""
     if model.model.diffusion_model.mask_decoder is None:
         return "This model has no mask decoder."
     return (
@@ -89,7 +89,7 @@ def why_no_mask(model: ModelPatcher, settings: SamplingSettings) -> str:
 
 
 def pixel_size(latents: Tensor) -> tuple[int, int]:
-    """(height, width) in pixels of what `latents` decode to."""
+    """Return the (height, width) in pixels of the frames that `latents` decode to."""
     return latents.shape[-2] * LATENT_PIXELS, latents.shape[-1] * LATENT_PIXELS
 
 

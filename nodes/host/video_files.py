@@ -1,17 +1,17 @@
-"""Files behind ComfyUI's VIDEO, and places for new ones."""
+"""Files behind ComfyUI's VIDEO values, and paths for new ones."""
 
 import io
 import uuid
 from pathlib import Path
 
 import folder_paths
-from comfy_api.v0_0_2 import InputImpl
+from comfy_api.v0_0_2 import Input, InputImpl
 
 
-def source_of(video) -> str | Path | io.BytesIO:
-    """What to read a VIDEO from: its file, or a new one where it is cut, or made of frames.
+def source_of(video: Input.Video) -> str | Path | io.BytesIO:
+    """Return the file of a VIDEO; one that is trimmed or made of frames is written to a new file.
 
-    Frames go into the new file without another loss; a cut video is encoded by ComfyUI.
+    Frames are written without loss in 8-bit YUV; ComfyUI encodes a trimmed video.
     """
     trimmed = getattr(video, "get_active_trim_window", None)
     is_whole = trimmed is None or not any(trimmed())
@@ -31,7 +31,7 @@ def source_of(video) -> str | Path | io.BytesIO:
 
 
 def new_file() -> Path:
-    """A path for an MP4 among ComfyUI's temporary files."""
+    """Return the path for a new MP4 file among ComfyUI's temporary files."""
     folder = Path(folder_paths.get_temp_directory())
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"lgvi_{uuid.uuid4().hex}.mp4"

@@ -1,8 +1,8 @@
-"""An object removed from a whole video file, in the memory of a few windows.
+"""Removal of an object from a whole video file, in the memory of a few windows.
 
-Segments of the file are sampled one after the other. The first frames of a segment are the last of
-the one before: their latents stay as they were made there, so that what follows goes on from them.
-The file is read twice at the same time: small for the model, and as it is for the result.
+Segments of the file are sampled one after the other. The first frames of a segment are the last
+ones of the segment before and keep the latents from there, so that the rest continues from them.
+The file is read twice at the same time: resized for the model, and unchanged for the result.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,17 +28,18 @@ from .sampling import check_is_lgvi, sample_with_mask, why_no_mask
 from .windows import with_windows
 
 VAE_FRAMES = 16
-"""Frames that the VAE is given at a time."""
+"""Number of frames that the VAE encodes or decodes at a time."""
 _NO_MASK = (
     "the model gave no mask, without which nothing could stay as it is. {} This node needs a model "
     "with a mask decoder, and euler as sampler"
 )
 Report = Callable[[str], None]
+"""Shows a line about the progress."""
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What removes an object, and how, by the names of the inputs of LGVI Remove From Video."""
+    """Models and settings of a removal, by the names of the inputs of LGVI Remove From Video."""
 
     model: ModelPatcher
     vae: Any
@@ -54,7 +55,7 @@ class Removal:
     mask: MaskSettings = field(default_factory=MaskSettings)
 
     def __post_init__(self) -> None:
-        context_windows(1, self.window, self.overlap)  # raises where they do not go together
+        context_windows(1, self.window, self.overlap)  # raises if they do not fit together
         if self.overlap >= self.segment:
             raise LGVIError(
                 f"segments of {self.segment} frames cannot share {self.overlap}: make segment "
@@ -70,30 +71,33 @@ class Removal:
         negative: Conditioning,
         **inputs: Any,
     ) -> "Removal":
-        """The removal of a node's `inputs`, in which all settings stand side by side."""
+        """Make a removal from a node's `inputs`, which hold all settings side by side."""
         sampling, inputs = take(SamplingSettings, inputs)
         mask, inputs = take(MaskSettings, inputs)
         return cls(model, vae, positive, negative, sampling=sampling, mask=mask, **inputs)
 
     def stride(self, fps: float) -> int:
-        """How many frames of a video of `fps` lie between two that the model sees together."""
+        """Return the distance in frames, at `fps`, of neighbouring frames that the model sees."""
         return max(1, round(fps / self.working_fps)) if self.working_fps > 0 else 1
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Latents [f, 4, h, w] of the source; the first `kept` frames are of the segment before."""
+    """Part of a video that is sampled at once."""
 
     c_x: Tensor
+    """Latents of the source [f, 4, h, w]."""
     kept: int
+    """Number of frames at the start that belong to the segment before as well."""
     last: bool
+    """Whether the video ends with this segment."""
 
 
 def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, report: Report) -> str:
-    """Writes the video without the object and the masks that were used; says what was done.
+    """Write the video without the object, and the masks used; return a line on what was done.
 
-    Raises LGVIError where the file cannot be read or the settings do not go together; what was
-    written by then is deleted.
+    Raises LGVIError where the file cannot be read or the settings do not fit together; what was
+    written until then is deleted.
     """
     check_is_lgvi(removal.model)
     if removal.model.model.diffusion_model.mask_decoder is None:
@@ -131,12 +135,12 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
 
 
 def segments(latents: Iterator[Tensor], length: int, overlap: int) -> Iterator[Segment]:
-    """Segments of up to `length` frames that share `overlap`, from `latents` [n, 4, h, w]."""
+    """Yield segments of up to `length` frames that share `overlap`, from `latents` [n, 4, h, w]."""
     parts: list[Tensor] = []
     kept = 0
     for more in latents:
         parts.append(more)
-        # One frame more than a segment says that this one is not the last.
+        # A segment is not the last one if there is at least one frame more.
         while sum(map(len, parts)) > length:
             whole = torch.cat(parts)
             yield Segment(whole[:length], kept, last=False)
@@ -160,7 +164,7 @@ def _latents(video: VideoReader, fit: Fit, vae: Any) -> Iterator[Tensor]:
 def _sample(
     model: Any, removal: Removal, segment: Segment, before: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Latents [f, 4, h, w] without the object, and its mask [f, H, W] on the canvas."""
+    """Sample the latents [f, 4, h, w] without the object, and its mask [f, H, W] on the canvas."""
     samples = torch.zeros_like(segment.c_x)
     latent: dict[str, Any] = {"samples": samples}
     if before is not None and segment.kept:
@@ -181,13 +185,13 @@ def _sample(
 
 
 def _opacity(mask: Tensor, fit: Fit, removal: Removal) -> Tensor:
-    """How much of the result is used [h, w], in the source's size."""
+    """Return the opacity [h, w] of the result, in the source's size."""
     sized = from_canvas(mask[None, ..., None], fit)[..., 0]
     return soft_mask(sized, removal.mask)[0]
 
 
 def _of_all(known: int, segment: Segment) -> str:
-    """How much there is, as far as the file says."""
+    """Return the end of a progress line: the number of frames as far as the file says it."""
     if segment.last:
         return ", the last"
     return f" of about {known}" if known else ""

@@ -1,6 +1,6 @@
 """The pack in the real frontend, in a headless Chromium or Chrome, as artists see it.
 
-``LGVI_SCREENSHOTS`` names a folder for a picture of the page at the end of every test.
+The environment variable LGVI_SCREENSHOTS names a folder for screenshots at the end of every test.
 """
 
 import os
@@ -20,14 +20,14 @@ from tools.node_pictures import MILLISECONDS, OPTIONS, SETTINGS, find_browser
 from tools.workflows.designs import CLIPS
 
 FRONTENDS_OWN = (
-    r"/userdata",  # a user without saved workflows, subgraphs, templates or style sheet
+    r"/userdata",  # the user has no saved workflows, subgraphs, templates or style sheet
     r"/user\.css",
-    r"https://api\.comfy\.org/",  # releases and the registry, on machines without a network
-    r"/docs/\w+/en\.md",  # localised help, which it looks for before the page that is there
-    # The page's first empty workflow, before any of this pack's is opened.
+    r"https://api\.comfy\.org/",  # releases and the registry, where there is no network
+    r"/docs/\w+/en\.md",  # localised help, which it looks for before the page that exists
+    # The page reports this about its first empty workflow, before one of the pack's is opened.
     r"Cannot read properties of undefined \(reading 'id'\)\s+at onChange",
 )
-"""What the console says with any workflow, as regular expressions of text and address."""
+"""Errors in the console that any workflow causes: regular expressions of text and address."""
 
 READY = f"""() => window.app?.graph
     && {list(NODES)}.every(id => id in LiteGraph.registered_node_types)"""
@@ -35,7 +35,7 @@ ACTIVE = "() => window.app.extensionManager.workflow.activeWorkflow?.path ?? ''"
 MISSING = """() => window.app.graph.nodes
     .filter(n => n.has_errors || !(n.type in LiteGraph.registered_node_types))
     .map(n => n.type)"""
-# The outlines that the canvas draws, by the functions that decide about them.
+# The canvas outlines nodes with errors where these functions of the frontend say so.
 MARKED = """() => window.app.graph.nodes
     .filter(n => n.has_errors || Object.entries(n.strokeStyles ?? {})
         .some(([kind, style]) => kind.endsWith('Error') && style.call(n)))
@@ -71,7 +71,7 @@ TITLE_IN_CENTRE = (560, 338)
 
 
 class Frontend:
-    """A page with ComfyUI open in it."""
+    """A browser page in which ComfyUI is open."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -80,8 +80,8 @@ class Frontend:
         page.on("pageerror", lambda error: self._note(str(error), ""))
 
     def open_template(self, name: str) -> None:
-        """Choose a workflow in the template browser, by the pack's entry."""
-        # Some frontends open a workflow of the same name in the tab that is there.
+        """Open one of the pack's workflows from the template browser."""
+        # Some frontends open a workflow of the same name in the tab that is already open.
         self.page.evaluate("window.app.graph.clear()")
         opened = f"name => ({ACTIVE})().includes(name) && window.app.graph.nodes.length > 0"
         # On a busy machine the page loses a click now and then; a person would click again.
@@ -105,7 +105,7 @@ class Frontend:
         return self.page.get_by_test_id(f"template-workflow-{name}")
 
     def open_prompt(self, prompt: Prompt, name: str) -> None:
-        """Open a prompt in the API format whose nodes have names."""
+        """Open a prompt in the API format, whose node ids are names."""
         self.page.evaluate(
             "([prompt, name]) => window.app.loadApiJson(prompt, name)", [numbered(prompt), name]
         )
@@ -124,14 +124,14 @@ class Frontend:
         self.page.get_by_test_id("queue-button").click()
 
     def run_to_the_end(self) -> dict[str, Any]:
-        """What the running node and LGVI Sampler showed on the way, and how the run ended."""
+        """Run the workflow; return the progress and previews that were shown, and how it ended."""
         self.page.evaluate(WATCH)
         self.run()
         self.page.wait_for_function("window.watched.ended.length > 0")
         return self.page.evaluate("window.watched")
 
     def expect_reason(self, text: str) -> None:
-        """An error's text is there; newer frontends show it behind up to two buttons."""
+        """Expect the text of an error, which newer frontends show behind up to two buttons."""
         reason = self.page.get_by_text(text).first
         for button in (
             self.page.get_by_test_id("error-overlay-see-errors"),
@@ -144,7 +144,7 @@ class Frontend:
 
     def fit(self) -> None:
         self.command("Comfy.Canvas.FitView")
-        self.page.wait_for_timeout(700)  # the view moves there
+        self.page.wait_for_timeout(700)  # the view moves to its new place
 
     def command(self, name: str) -> None:
         self.page.evaluate(f"window.app.extensionManager.command.execute({name!r})")
@@ -156,7 +156,7 @@ class Frontend:
 
 
 def numbered(prompt: Prompt) -> Prompt:
-    """The prompt with numbers for names, which the page's graph wants."""
+    """The prompt with numbers as node ids in place of names, as the page's graph requires."""
     ids = {name: str(i) for i, name in enumerate(prompt, 1)}
 
     def value(given: Any) -> Any:
@@ -173,7 +173,7 @@ def numbered(prompt: Prompt) -> Prompt:
 
 @pytest.fixture(scope="module")
 def opened(server) -> Iterator[Frontend]:
-    """The page, opened once for all tests."""
+    """A page that is opened once for all tests."""
     try:
         browser_path = find_browser()
     except FileNotFoundError as error:
@@ -186,14 +186,14 @@ def opened(server) -> Iterator[Frontend]:
         frontend = Frontend(page)
         page.goto(server.url)
         page.wait_for_function(READY)
-        page.wait_for_timeout(2000)  # what greets new users
+        page.wait_for_timeout(2000)  # dialogs for new users open late
         yield frontend
         browser.close()
 
 
 @pytest.fixture
 def frontend(opened, request, tmp_path) -> Iterator[Frontend]:
-    """The page without what earlier tests left open, and with no errors noted."""
+    """The page, with dialogs of earlier tests closed and their errors forgotten."""
     opened.page.keyboard.press("Escape")
     opened.errors.clear()
     yield opened
@@ -207,7 +207,7 @@ def test_the_template_browser_lists_the_workflows_with_thumbnails(frontend):
     cards = frontend.page.locator("[data-testid^=template-workflow-]")
     expect(cards).to_have_count(len(WORKFLOWS), timeout=MILLISECONDS)
     for path in WORKFLOWS:
-        frontend.card(path.stem).scroll_into_view_if_needed()  # pictures load when they are seen
+        frontend.card(path.stem).scroll_into_view_if_needed()  # pictures load only in view
         picture = frontend.card(path.stem).locator("img").first.element_handle()
         frontend.page.wait_for_function("img => img.naturalWidth > 100", arg=picture)
 
@@ -228,7 +228,7 @@ def test_a_run_shows_progress_and_the_result(frontend):
     assert seen["ended"] == ["execution_success"]
     assert any(0 < (value or 0) < 1 for value in seen["progress"]), seen
     assert any(seen["previews"]), "no live preview on the sampling node"
-    # Save Video's own preview, with the size of the source.
+    # This is Save Video's own preview, in the size of the source.
     frontend.page.wait_for_function(
         """() => window.app.graph.nodes.filter(n => n.type === 'SaveVideo')
             .every(n => n.videoContainer?.querySelector('video')?.videoWidth === 320)"""
@@ -247,7 +247,7 @@ def test_every_run_of_the_folder_takes_the_next_clip(frontend):
         """() => window.app.graph.nodes.find(n => n.type === 'LGVI_VideoFromFolder')
             .widgets.map(w => w.value)"""
     )
-    assert values[:3] == [CLIPS, 1, "increment"]  # then what the node shows
+    assert values[:3] == [CLIPS, 1, "increment"]  # further values are shown by the node
     assert frontend.errors == []
 
 
@@ -281,7 +281,7 @@ def test_the_blueprint_is_found_and_is_one_node_that_runs(frontend, server):
     frontend.page.evaluate("window.app.graph.clear()")
     frontend.page.mouse.dblclick(640, 400)
     frontend.page.keyboard.type(BLUEPRINT)
-    frontend.page.wait_for_timeout(1000)  # the search
+    frontend.page.wait_for_timeout(1000)  # the search takes time
     frontend.page.keyboard.press("Enter")
     frontend.page.wait_for_function("window.app.graph.nodes.length === 1")
     frontend.fit()

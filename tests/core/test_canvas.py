@@ -1,4 +1,4 @@
-"""Any frame size in, exactly that size out, nothing stretched."""
+"""Canvas: any frame size goes in, exactly that size comes out, and nothing is stretched."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_fit_is_found_again_from_the_sizes_alone(source, long_side):
 def test_nothing_is_stretched(source):
     fit = fit_canvas(source, 512)
     scale = max(fit.content) / max(source)
-    # Contents are whole pixels, so a side is at most one pixel off.
+    # The content has whole pixels, so that a side is at most one pixel off.
     for content, side in zip(fit.content, source, strict=True):
         assert abs(content - side * scale) <= 1
 

@@ -1,4 +1,4 @@
-"""The chat model's text, marks and weights, against the released code's numbers."""
+"""The chat model's weights, marks and text, compared with the released code."""
 
 import json
 
@@ -25,7 +25,7 @@ def case():
 
 
 def released_state(case) -> dict[str, torch.Tensor]:
-    """The case's weights by the original LLaVA's names."""
+    """Weights of the parity case under the names of the original LLaVA."""
     return {
         name: recipe.weight(name.removeprefix(OLD_TOWER), shape)
         for name, shape in case["state_dict"].items()
@@ -55,7 +55,7 @@ def inputs(case, patch_token: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_the_released_llava_and_mm_head(case):
-    token = 90  # any that the sequence does not use
+    token = 90  # any token that the sequence does not use
     model = make_model(case, released_state(case), token)
     with torch.inference_mode():
         output = model(*inputs(case, token))
@@ -98,7 +98,7 @@ def test_files_that_are_no_llava_are_refused(case, tmp_path):
 
 
 class Words:
-    """A tokenizer of given pieces: token i is the i-th piece."""
+    """A tokenizer with given pieces: token i is the i-th piece."""
 
     def __init__(self, *pieces: str) -> None:
         self.pieces = pieces
@@ -168,7 +168,7 @@ def test_a_conversation_reads_as_in_training():
 def test_a_person_cannot_type_the_programs_marks(text):
     harmless = escape(text, ["[END]", "  [E", "x"])
     assert not any(mark in harmless for mark in ("{{", "}}", "<image>", "</s>", "<s>", "[E"))
-    # A model that repeats the request word for word has still named nothing.
+    # A model that repeats the request word for word still names nothing to remove.
     letters = [*map(ord, harmless)]
     assert find_prompts(letters, lambda tokens: "".join(map(chr, tokens))) == []
 
@@ -182,7 +182,7 @@ def test_an_earlier_reply_keeps_its_prompt_but_ends_no_turn():
 
 
 def test_letters_of_several_tokens_do_not_shift_the_prompt():
-    """As byte tokens of an emoji do: unfinished, they decode to more signs than the whole."""
+    """Incomplete byte tokens of an emoji decode to more characters than all of them together."""
     texts = ["\ufffd", "\ufffd\ufffd", "\ufffd\ufffd\ufffd", "\N{CAT}"]
     pieces = ["{{prompt}}", " remove it", " {{/prompt}}"]
 

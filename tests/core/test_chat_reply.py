@@ -1,4 +1,4 @@
-"""Chat models read from folders, and their replies: prompt, features, history, bad input."""
+"""Chat models read from folders, and their replies: prompt, features, history and bad input."""
 
 import shutil
 import subprocess
@@ -36,7 +36,7 @@ def frames():
 
 
 def states_of_a_full_pass(chat, frames, request, said):
-    """[n, hidden] at the tokens of `said`, read again in one pass."""
+    """Hidden states [n, hidden] of the tokens of `said`, computed again in one pass."""
     ids, pixels = prepare_inputs(chat, frames, request)
     tokens = chat.tokenizer(said, add_special_tokens=False).input_ids
     with torch.inference_mode():
@@ -188,7 +188,7 @@ def test_one_frame_is_enough(chat, frames):
 
 def test_pixels_are_cropped_or_letterboxed():
     frames = torch.zeros(5, 32, 64, 3)
-    frames[:, :, :8] = 1  # at the left edge
+    frames[:, :, :8] = 1  # white at the left edge
     cropped = prepare_pixels(frames, 16, "crop")
     boxed = prepare_pixels(frames, 16, "letterbox", shown=3)
     assert cropped.shape == (1, 3, 16, 16)
@@ -235,7 +235,7 @@ PROJECTOR = "llava.model.multi_modal_projector.linear_"
 
 
 def released_tables(state):
-    """What a `llava_weights.pth` of these weights holds."""
+    """Content of a released `llava_weights.pth` that holds these weights."""
     return {
         "language_embedding": {"weight": state[EMBEDDING]},
         "vision_embedding": {
@@ -374,7 +374,7 @@ def test_a_tokenizer_model_alone_needs_packages(folder, tmp_path):
     )
     chat = load_chat(original)
     assert chat.image_token == chat.tokenizer.unk_token_id == 0
-    # In a process of its own, as transformers remembers which packages it found.
+    # A process of its own is needed, since transformers remembers which packages it found.
     command = [sys.executable, "-c", WITHOUT_PROTOBUF, str(original)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
     assert "CheckpointError" in told

@@ -1,4 +1,4 @@
-"""Reading checkpoints: the released layouts load, everything else is refused with a reason."""
+"""Reading of checkpoints: the released layouts load, anything else is refused with a reason."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The download code against a local server that speaks the hub's protocol."""
+"""Downloads, from a local server that speaks the protocol of the Hugging Face hub."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ SHARDS = {f"model-0000{n}-of-00002.safetensors": b"s" * 400_000 for n in (1, 2)}
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Just enough of the hub: model info, HEAD and GET of files, ranges."""
+    """The part of the hub that downloads use: model info, HEAD and GET of files, and ranges."""
 
     requests: list[tuple[str, str]]
     files: dict[str, bytes]

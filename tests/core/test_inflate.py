@@ -1,4 +1,4 @@
-"""InstructPix2Pix's 2-D U-Net and its inflation are the same function on single frames."""
+"""Inflation: on single frames, InstructPix2Pix's 2-D U-Net and its inflation are the same."""
 
 import diffusers
 import pytest

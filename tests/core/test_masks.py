@@ -1,4 +1,4 @@
-"""Masks: soft edges, compositing that keeps the rest bit for bit, drawing."""
+"""Masks: soft edges, compositing that keeps the other pixels bit for bit, and drawing."""
 
 import pytest
 import torch

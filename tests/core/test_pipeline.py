@@ -1,4 +1,4 @@
-"""The method without ComfyUI: frames and a sentence in, frames and mask out."""
+"""The pipeline without ComfyUI: from frames and a sentence to frames and a mask."""
 
 import diffusers
 import pytest
@@ -88,7 +88,7 @@ def test_wrong_input_is_refused(pipeline, frames, steps, message):
 
 
 def test_bundled_model_fits_its_promise():
-    """60 MiB for the video model, 100 MB for all."""
+    """The video model has at most 60 MiB, all bundled weights have at most 100 MB."""
     files = [p for p in (ROOT / "lgvi_core" / "weights").rglob("*") if p.is_file()]
     sizes = {p: p.stat().st_size for p in files}
     assert sum(n for p, n in sizes.items() if "lgvi-mini" in p.parts) <= 60 << 20
@@ -97,7 +97,7 @@ def test_bundled_model_fits_its_promise():
 
 
 def test_bundled_model_removes_the_named_object_of_the_demo_and_keeps_the_others():
-    """The demo's settings, away from ComfyUI; objects of the clip are known by their colours."""
+    """The settings are those of the demo's workflow, here without ComfyUI."""
     widgets = {n["type"]: n["widgets_values"] for n in load_workflow(WORKFLOW)["nodes"]}
     sentence = next(
         n["widgets_values"][0]

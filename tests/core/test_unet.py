@@ -1,4 +1,4 @@
-"""Variants of the U-Net, and that what is computed once per clip changes nothing."""
+"""Variants of the U-Net, and the equality of results with and without prepared conditions."""
 
 import pytest
 import torch
@@ -182,7 +182,7 @@ def test_config_reads_both_names_of_block_types_and_heads():
 
 
 def test_construction_touches_no_weights():
-    """A host may make its layers without weights and fill them later."""
+    """A host may create layers without weights and fill them later."""
 
     class Bare(torch.nn.Module):
         weight = bias = None

@@ -1,10 +1,11 @@
-"""The U-Net against the numbers of the authors' released code."""
+"""The U-Net, compared with outputs of the authors' released code."""
 
 import diffusers
 import pytest
 import torch
 
 from lgvi_core.sampling import sample
+from lgvi_core.settings import SamplingSettings
 from lgvi_core.unet.attention import matmul_attention, scaled_dot_product_attention
 from lgvi_core.unet.unet import InflatedUNet
 from support.cases import (
@@ -49,9 +50,11 @@ def test_sampling_matches_released_pipeline():
         inputs["source_latents"],
         inputs["text"],
         inputs["negative_text"],
-        case["steps"],
-        case["guidance_scale"],
-        case["image_guidance_scale"],
+        SamplingSettings(
+            steps=case["steps"],
+            text_scale=case["guidance_scale"],
+            video_scale=case["image_guidance_scale"],
+        ),
     )
     assert (latents - expected).abs().max() / expected.abs().max() < TOLERANCE
     assert mask is not None

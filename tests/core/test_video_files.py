@@ -1,4 +1,4 @@
-"""Video files in and out: what must not change does not, whatever the file is like."""
+"""Reading and writing of video files: what must not change stays, in files of many kinds."""
 
 import io
 import struct
@@ -27,7 +27,7 @@ FRAMES = 12
 
 
 def pattern(number: int, height: int, width: int, top: int) -> np.ndarray:
-    """RGB [h, w, 3] that moves and uses the whole range up to `top`."""
+    """Frame `number` of a moving pattern: RGB [h, w, 3] that uses the whole range of 0 to `top`."""
     rows, columns = np.mgrid[:height, :width]
     parts = [columns / width, rows / height, (columns + 3 * number) % width / width]
     return np.stack(parts, -1) * top
@@ -47,7 +47,7 @@ def make_video(
     aspect: Fraction = Fraction(1),
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """A small file; `times` are frame times in ms where they are not even."""
+    """Write a small video; `times` are frame times in ms for a rate that is not constant."""
     height, width = size
     options = {"movflags": "use_metadata_tags"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as output:
@@ -92,7 +92,7 @@ def times_of(path: Path) -> list[float]:
 
 
 def copy(source: Path, target: Path, crf: int = 0) -> Path:
-    """The file written again, frame by frame, without any change."""
+    """Write the video again, frame by frame and without a change."""
     with VideoReader(source) as reader, VideoWriter(target, reader, crf) as writer:
         for frame in reader:
             writer.write(frame)
@@ -164,12 +164,12 @@ def test_sound_that_is_encoded_again_keeps_its_channels(tmp_path, layout, rate, 
     ours, theirs = sound_of(target), sound_of(source)
     assert abs(ours.shape[1] / expected - theirs.size / track.layout.nb_channels / rate) < 0.1
     levels = 2**0.5 * ours[:, 9000:].std(1)
-    if layout != "5.1":  # its bass channel is filtered
+    if layout != "5.1":  # the encoder filters its bass channel
         assert levels == pytest.approx([1 / (1 + i) for i in range(len(levels))], rel=0.1)
 
 
 def test_colours_of_rgb_video_stay(tmp_path):
-    """As screen recorders write them; the file that is written is YUV."""
+    """Screen recorders write RGB, while the written file is YUV."""
     source = make_video(tmp_path / "source.mkv", codec="libx264rgb", pixels="rgb24", sound=None)
     target = copy(source, tmp_path / "copy.mp4")
     with av.open(str(source)) as file:
@@ -182,7 +182,7 @@ def test_colours_of_rgb_video_stay(tmp_path):
 
 @pytest.mark.parametrize("size", [(64, 96), (63, 95)])
 def test_full_range_under_its_old_name_keeps_its_samples(size):
-    """As many phones and MJPEG cameras write it."""
+    """Many phones and MJPEG cameras write pixel formats such as yuvj444p."""
     height, width = size
     image = pattern(0, height, width, 255).astype(np.uint8)
     coding = Coding(5, True, 8)
@@ -228,7 +228,7 @@ def test_a_phone_clip_is_turned_upright(tmp_path, turns, size):
 
 
 def with_rotation(data: bytes, quarters: int) -> bytes:
-    """An MP4 whose track header says: turn by that many quarters clockwise to show it."""
+    """The MP4 with a rotation by so many quarter turns clockwise in its track header."""
     cos, sin = [(1, 0), (0, 1), (-1, 0), (0, -1)][quarters]
     matrix = struct.pack(">9i", cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30)
     start = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8
@@ -271,7 +271,7 @@ def test_only_what_is_laid_over_changes(name, matrix, full_range):
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuv444p", "yuv422p10le"])
 def test_colours_are_those_of_ffmpeg(name):
-    """Of BT.601 in limited range, which all versions of PyAV convert alike."""
+    """The video has BT.601 in limited range, which all versions of PyAV convert alike."""
     image = pattern(0, 64, 96, 65535).astype(np.uint16)
     frame = av.VideoFrame.from_ndarray(image, "rgb48le").reformat(format=name)
     theirs = frame.reformat(format="rgb48le").to_ndarray() / 65535

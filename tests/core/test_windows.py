@@ -1,4 +1,4 @@
-"""Overlapping windows: every frame covered, weights that blend and never vanish."""
+"""Overlapping windows: they cover every frame, and their weights blend and never vanish."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Menus of models and what is behind their names, in folders as people have them."""
+"""Menus of models and the files behind their entries, with folders as people have them."""
 
 import importlib
 from pathlib import Path
@@ -28,7 +28,7 @@ def weights(pack):
 
 @pytest.fixture
 def folders(catalogue, tmp_path, monkeypatch) -> Path:
-    """ComfyUI's model folders, each with a model and one that nobody may look into."""
+    """ComfyUI's model folders, each with a model and a folder called "locked"."""
     places = {kind: tmp_path / kind for kind in ("lgvi", "diffusers", "lgvi_chat")}
     for kind, folder in places.items():
         for name in (f"a {kind}", "locked"):
@@ -41,7 +41,7 @@ def folders(catalogue, tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def locked(monkeypatch) -> None:
-    """Refuses looks into folders called "locked", as a system does to anyone but root."""
+    """Refuse access to folders called "locked", as a system does to anyone but root."""
     look = Path.stat
 
     def refuse(self, **options):
@@ -53,7 +53,7 @@ def locked(monkeypatch) -> None:
 
 
 def test_folders_that_cannot_be_read_are_left_out_of_the_menus(own, chat, weights, folders, locked):
-    """Menus are made while the pack is loaded: an exception would take all of its nodes along."""
+    """Menus are made while the pack is loaded; an exception would disable all of its nodes."""
     assert {"a lgvi", "a diffusers"} <= {*own.names()}
     assert "a lgvi_chat" in chat.names()
     assert "locked" not in {*own.names(), *chat.names()}
@@ -80,7 +80,7 @@ def test_a_download_that_changed_on_the_disk_is_loaded_again(own, chat, folders)
 
 
 def test_names_from_other_nodes_are_checked_when_they_are_known(own, pack):
-    """Newer pages let a menu's value come from another node; it is None until then."""
+    """Newer pages let a menu's value come from another node; it is None until that node has run."""
     loader = importlib.import_module("lgvi_pack.nodes.load_lgvi").LoadLGVI
     chat_loader = importlib.import_module("lgvi_pack.nodes.load_chat").LoadChat
     assert loader.validate_inputs(None) is True

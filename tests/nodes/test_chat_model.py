@@ -1,4 +1,4 @@
-"""The chat model under ComfyUI's model management, and its features in ComfyUI's sampling."""
+"""The chat model in ComfyUI's model management, and its features in ComfyUI's sampling."""
 
 import importlib
 import json
@@ -12,12 +12,12 @@ from support.tiny_chat import dictated, make_chat_folder
 from support.tiny_checkpoint import write_checkpoint
 
 SAID = "I see a ball. {{prompt}} remove the red ball {{/prompt}}"
-FEATURES = 24  # of the tiny U-Net
+FEATURES = 24  # width of the tiny U-Net's text features
 
 
 @pytest.fixture(scope="module")
 def comfy(pack):
-    """Modules of the pack and of ComfyUI by short names."""
+    """Modules of the pack and of ComfyUI under short names."""
 
     class Modules:
         checkpoint = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
@@ -70,7 +70,7 @@ def ask(comfy, chat, frames, said=SAID, request="only the cat"):
 
 
 def conditionings_of(comfy, positive):
-    """(text and video, video, neither) and an empty latent."""
+    """The three conditionings (text and video, video, neither) and an empty latent."""
     clip = {"concat_latent_image": torch.randn(FRAMES, 4, HEIGHT, WIDTH)}
     negative = comfy.conditioning.unconditional(positive, None)
     conds = [

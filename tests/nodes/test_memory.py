@@ -1,4 +1,4 @@
-"""Memory of long videos, and where their windows and segments meet."""
+"""Memory that long videos need, and the borders of their windows and segments."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def test_ten_times_the_frames_need_the_same_memory(comfyui_path):
 
 def test_borders_are_where_the_windows_of_the_segments_begin_and_end():
     windows, segments = borders(20, segment=12, window=8, overlap=2)
-    # Segments 0-11 and 10-19; windows 0-7, 4-11, and from the second segment 10-17, 12-19.
+    # Segments are 0-11 and 10-19; windows are 0-7 and 4-11, then 10-17 and 12-19.
     assert segments == {11}
     assert windows == {3, 7, 17}
     assert borders(8, segment=12, window=8, overlap=2) == (set(), set())

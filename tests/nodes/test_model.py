@@ -19,7 +19,7 @@ FRAMES, HEIGHT, WIDTH = 5, 8, 12
 
 @pytest.fixture(scope="module")
 def comfy(pack):
-    """Modules of the pack and of ComfyUI by short names."""
+    """Modules of the pack and of ComfyUI under short names."""
 
     class Modules:
         checkpoint = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
@@ -38,13 +38,13 @@ def comfy(pack):
 
 @pytest.fixture(scope="module")
 def loaded(comfy, tiny_folder):
-    """(MODEL, CLIP, VAE) of the random checkpoint in float32."""
+    """The random checkpoint in float32: (MODEL, CLIP, VAE)."""
     return comfy.comfy_checkpoint.create(comfy.checkpoint.load_checkpoint(tiny_folder), "fp32")
 
 
 @pytest.fixture
 def conditionings():
-    """(text and video, video, neither) and an empty latent."""
+    """The three conditionings (text and video, video, neither) and an empty latent."""
     text = recipe.tensor("positive", [1, 77, 24])
     empty = recipe.tensor("negative", [1, 77, 24])
     c_x = recipe.tensor("c_x", [FRAMES, 4, HEIGHT, WIDTH])
@@ -66,7 +66,7 @@ def run(comfy, model, conditionings, scales=(3.0, 1.5), steps=6, seed=7):
 
 
 def split_by_memory(comfy, monkeypatch):
-    """Let ComfyUI believe that no two conditionings fit at a time."""
+    """Make ComfyUI evaluate one conditioning at a time, as where memory is short."""
 
     def free_memory(device=None, torch_free_too=False):
         return (0, 0) if torch_free_too else 0

@@ -1,4 +1,4 @@
-"""What the Comfy Registry gets: pyproject.toml, and the files that artists install."""
+"""The package for the Comfy Registry: pyproject.toml, and the files that artists install."""
 
 import re
 import shutil
@@ -49,7 +49,7 @@ print("whole")
 
 @pytest.fixture(scope="module")
 def packed_files() -> list[Path]:
-    """The registry's choice: what git knows, without what .comfyignore names."""
+    """The files that the registry packs: those that git tracks, without those in .comfyignore."""
     known = set(_git("ls-files"))
     left_out = set(_git("ls-files", "--cached", "--ignored", "--exclude-from=.comfyignore"))
     assert left_out

@@ -1,4 +1,4 @@
-"""Whole video files: segments that go on from one another, and nothing changed but the object."""
+"""Whole video files: segments continue from one another, and only the object changes."""
 
 import importlib
 from fractions import Fraction
@@ -37,7 +37,7 @@ def loaded(comfy, tiny_folder):
 
 @pytest.fixture
 def removal(comfy, loaded):
-    """A Removal of the random model; changes replace its settings."""
+    """A function that makes a Removal of the random model with changed settings."""
 
     def make(**changes):
         model, _, vae = loaded
@@ -69,7 +69,7 @@ def removal(comfy, loaded):
 
 
 def square(frames: int, height: int, width: int) -> torch.Tensor:
-    """A mask [f, h, w] of a square in the upper left."""
+    """A mask [f, h, w] of a square in the upper left corner."""
     mask = torch.zeros(frames, height, width)
     mask[:, 8:24, 8:24] = 1
     return mask
@@ -77,7 +77,7 @@ def square(frames: int, height: int, width: int) -> torch.Tensor:
 
 @pytest.fixture
 def dictated(comfy, monkeypatch):
-    """Replaces the sampler: it paints grey, its masks are a square, and its inputs are noted."""
+    """Replace the sampler by one that paints grey, masks a square, and records its inputs."""
     calls = []
 
     def sample(model, conditionings, latent, *rest, source_size):
@@ -231,7 +231,7 @@ def test_every_kind_of_video_has_a_source(comfy, tmp_path):
 @pytest.mark.parametrize("size", [(48, 64), (47, 63)])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_frames_of_other_nodes_become_a_file_without_loss(comfy, size, channels):
-    """Also of odd sizes, which ComfyUI's own way of saving them refuses."""
+    """The sizes may be odd, which ComfyUI's own saving refuses."""
     height, width = size
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     image = torch.stack([rows / height, columns / width, torch.full_like(rows / 1, 0.5)], -1)

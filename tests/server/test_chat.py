@@ -1,4 +1,4 @@
-"""The chat nodes in a real ComfyUI server, with a random chat model that says nothing of use."""
+"""The chat nodes in a real ComfyUI server, with a random chat model."""
 
 import json
 import threading

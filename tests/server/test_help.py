@@ -1,4 +1,4 @@
-"""Every node's help page: there, served where the page looks for it, whole, with a picture."""
+"""Help pages: every node has one, complete and with a picture, where the frontend looks for it."""
 
 import io
 import re
@@ -23,12 +23,12 @@ def nodes(server) -> dict[str, Any]:
 
 
 def section(text: str, title: str) -> str:
-    """What stands under a heading of level 2."""
+    """Text below a heading of level 2."""
     return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
 def items(text: str) -> list[str]:
-    """The names that the items of the list in ``text`` begin with."""
+    """Names with which the items of the list in `text` begin."""
     return re.findall(r"^- `(\w+)`: ", text, re.M)
 
 
@@ -40,7 +40,7 @@ def test_every_node_has_a_page_and_every_page_a_node(nodes):
 def test_a_page_tells_of_every_input_and_output(nodes, page):
     text, info = page.read_text(encoding="utf-8"), nodes[page.stem]
     inputs = [*info["input"].get("required", {}), *info["input"].get("optional", {})]
-    # Lists, since the panel that shows the page is too narrow for tables.
+    # The panel that shows the page is too narrow for tables.
     assert "\n|" not in text
     assert text.startswith(f"# {info['display_name']}\n")
     assert sorted(items(section(text, "Inputs"))) == sorted(inputs)
@@ -55,7 +55,7 @@ def test_the_page_and_its_picture_are_served(server, page):
     assert server.read(f"{base}/{page.name}").decode() == text
     ((title, source),) = PICTURE.findall(text)
     assert title == f"The node {text.splitlines()[0].removeprefix('# ')}"
-    # The page puts its base before names that are relative, and before no others.
+    # The frontend puts its base before relative names only.
     content = server.read(f"{base}/{source}")
     assert len(content) <= MAX_PICTURE_BYTES
     with Image.open(io.BytesIO(content)) as picture:

@@ -1,4 +1,4 @@
-"""Texts of the nodes in `locales`: every language whole, English as in the nodes."""
+"""Texts in `locales`: every language is complete, and English equals the nodes' own texts."""
 
 import json
 import re
@@ -12,7 +12,7 @@ LANGUAGES = ("en", "zh")
 
 
 def leaves(texts: Texts, path: str = "") -> dict[str, Any]:
-    """Texts by their path."""
+    """Texts by their path, such as /LGVI_Chat/description."""
     found = {}
     for key, value in texts.items():
         here = f"{path}/{key}"
@@ -54,14 +54,14 @@ def test_chinese_is_chinese():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_text_holds_what_the_page_takes_for_its_own_syntax(language):
-    # The page puts values into {}, links @ to other texts, and splits at | into plurals.
+    # The frontend fills {} with values, follows @ to other texts, and splits plurals at |.
     for name in ("nodeDefs.json", "main.json"):
         for path, text in leaves(read(language, name)).items():
             assert not set(text) & set("{}@|"), path
 
 
 def test_menu_entries_stay_as_they_are_stored(object_info):
-    """What a text quotes from a menu must be found in that menu."""
+    """Translations must quote the entries of menus as the English texts do."""
     quoted = re.compile(r"\b(auto|fp8_e4m3fn|cpu|euler|8-bit|4-bit)\b")
     texts = {language: leaves(read(language, "nodeDefs.json")) for language in LANGUAGES}
     for path, text in texts["en"].items():
@@ -69,7 +69,7 @@ def test_menu_entries_stay_as_they_are_stored(object_info):
 
 
 def _words(pattern: re.Pattern[str], text: str) -> list[str]:
-    """Matches in a text without spaces between its words."""
+    """Matches of a pattern in a text whose words may be joined to Chinese ones."""
     return pattern.findall(re.sub("[\u3000-\u9fff\uff00-\uffef]", " ", text))
 
 

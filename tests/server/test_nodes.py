@@ -59,7 +59,7 @@ def test_outside_the_mask_nothing_changes(server):
     outputs = server.run(prompt)
     result, source = pictures(server, outputs), pictures(server, outputs, "show_source")
     opacity = pictures(server, outputs, "show_opacity")[..., 0]
-    # The previews round opacities to bytes, so look a pixel beyond what seems untouched.
+    # The previews round opacities to bytes, so that a few pixels only seem to be untouched.
     assert (result[opacity == 0] == source[opacity == 0]).mean() > 0.999
     assert (opacity == 0).any()
     assert (opacity > 0).any()
@@ -189,7 +189,7 @@ def test_a_latent_of_another_clip_is_refused_before_sampling(server):
 
 
 def steps_done(server, mark):
-    """The last step of 1000 in the log from `mark` on."""
+    """Number of the last step, of 1000, in the log from position `mark` on."""
     return max(map(int, re.findall(r"(\d+)/1000", server.log_text()[mark:])))
 
 

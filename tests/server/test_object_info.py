@@ -1,4 +1,4 @@
-"""Saved workflows keep working: nodes, inputs and outputs against their snapshot."""
+"""Saved workflows keep working: nodes, inputs and outputs are compared with their snapshot."""
 
 import copy
 import json

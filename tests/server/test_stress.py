@@ -1,4 +1,4 @@
-"""A server used hard: many prompts, cancels, two clients, files that change, full memory."""
+"""A server under stress: many prompts, cancels, two clients, changing files and full memory."""
 
 import importlib
 import itertools
@@ -20,12 +20,12 @@ PROMPTS, SETTLED_AFTER = 200, 10
 SIZES = [(1, 96), (3, 32), (2, 64), (4, 96), (1, 40)]  # frames and working size
 CANCELS = 50
 GROWTH = 1.05
-ROOM = 400 * 1024**2  # bytes that the server may take beyond what it has
+ROOM = 400 * 1024**2  # bytes that the server may allocate further
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server of its own: what others left in its memory would count."""
+    """A separate server, since other tests leave models in a server's memory."""
     base = tmp_path_factory.mktemp("stressed")
     prepare(base)
     write_checkpoint(base / "models" / "lgvi" / "tiny")
@@ -49,7 +49,7 @@ def test_many_prompts_of_mixed_sizes_keep_the_memory_of_the_first(server):
 
 
 def seeded(number):
-    """The sampler's entry of a graph with a seed that no run before had."""
+    """The graph's sampler node with a seed of its own, so that its result is not cached."""
     sample = graph()["sample"]
     return {"sample": {**sample, "inputs": {**sample["inputs"], "seed": number}}}
 
@@ -60,13 +60,13 @@ def test_after_many_cancels_the_next_run_is_right(server):
         prompt_id = server.queue(graph(frames=24, steps=1000, size=64))
         while not server.get("/queue")["queue_running"]:
             time.sleep(0.01)
-        time.sleep(0.01 * number)  # at another place each time
+        time.sleep(0.01 * number)  # another moment each time
         assert cancel(server, prompt_id) == "interrupted"
     assert (pictures(server, server.run(graph())) == expected).all()
 
 
 def cancel(server, prompt_id):
-    """How the prompt ended. The first call may come before ComfyUI listens to it."""
+    """Cancel a prompt and return how it ended; calls are repeated until ComfyUI reacts."""
     for _ in range(30):
         server.post("/interrupt", {})
         try:
@@ -101,7 +101,7 @@ def test_two_clients_get_each_their_own(server):
 
 @pytest.fixture
 def folder(server):
-    """A model that a run has already loaded."""
+    """A model's folder, after a run has loaded it."""
     place = server.base / "models" / "lgvi" / "changing"
     shutil.copytree(place.parent / "tiny", place)
     server.run(graph(model="changing"))
@@ -154,7 +154,7 @@ def test_full_memory_says_what_to_lower_and_the_next_run_works(server):
 
 
 def test_memory_of_the_card_is_named_as_well(pack):
-    """ComfyUI takes its models off the card for an error of this kind."""
+    """The type of the error stays, since ComfyUI unloads its models from the GPU after it."""
     memory = importlib.import_module("lgvi_pack.nodes.host.memory")
     with (
         pytest.raises(torch.cuda.OutOfMemoryError, match="lower working_size"),

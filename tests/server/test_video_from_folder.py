@@ -1,4 +1,4 @@
-"""LGVI Video From Folder in a real server."""
+"""The node LGVI Video From Folder in a real ComfyUI server."""
 
 import importlib
 import shutil
@@ -8,7 +8,7 @@ import pytest
 from support.graphs import CLIP
 from tools.comfyui.server import PromptFailed
 
-NAMES = ["a walk", "clip10", "clip2"]  # as sorted
+NAMES = ["a walk", "clip10", "clip2"]  # in sorted order
 SECOND_IS_BROKEN = 1
 
 

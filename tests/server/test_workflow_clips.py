@@ -1,4 +1,4 @@
-"""Workflow files with another clip than the one they come with: a portrait one."""
+"""Workflow files with another video than their own: one in portrait format."""
 
 import io
 
@@ -17,14 +17,14 @@ WORKFLOWS = ROOT / "workflows"
 
 @pytest.fixture(scope="module")
 def portrait(server):
-    """The sample on its side in ComfyUI's input folder, with proportions that are no 8ths."""
+    """The sample video on its side, cut to 180 pixels of width, which is no multiple of 8."""
     path = server.base / "input" / "portrait.mp4"
     write_video(path, np.rot90(read_frames(CLIP), axes=(1, 2))[:8, :, 4:184])
     return path
 
 
 def run(server, name, clip, **more):
-    """What the server answers, and the id of each titled node."""
+    """Outputs of a workflow that was run with the video `clip`, and node ids by title."""
     workflow = load_workflow(WORKFLOWS / f"{name}.json")
     titles = {n["title"]: str(n["id"]) for n in workflow["nodes"] if "title" in n}
     prompt = to_prompt(workflow, server.get("/object_info"))
@@ -48,7 +48,7 @@ def test_stock_nodes_keep_the_shape_of_a_portrait_clip(server, portrait, tmp_pat
     assert differences(describe(portrait), describe(video)) == []
     source, after = (read_frames(path).astype(float) for path in (portrait, video))
     difference = np.abs(after - source).mean()
-    # A stretched picture, or one that is moved, differs more than the removed star.
+    # A stretched or shifted picture would differ more than the removal of the star does.
     for axis in (1, 2):
         assert difference < np.abs(np.roll(after, 3, axis) - source).mean()
         assert difference < np.abs(np.roll(after, -3, axis) - source).mean()

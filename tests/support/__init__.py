@@ -1,1 +1,1 @@
-"""What several tests share: fixtures' parts, small models and small data sets."""
+"""Helpers that several tests share: prompts, small models and small data sets."""

@@ -1,4 +1,4 @@
-"""The parity cases: numbers that the authors' released code gave on tensors made from names."""
+"""Parity cases: outputs of the authors' released code for weights and inputs made from names."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def make_config(case: dict[str, Any]) -> UNetConfig:
 
 
 def small_config(**changes: Any) -> UNetConfig:
-    """A tiny U-Net of the family, for tests that need no released numbers."""
+    """Configuration of a tiny U-Net, for tests that need no released outputs."""
     values: dict[str, Any] = {
         "block_out_channels": (16, 32, 32),
         "layers_per_block": 1,
@@ -57,7 +57,7 @@ def small_config(**changes: Any) -> UNetConfig:
 def filled_unet(
     config: UNetConfig, attention: AttentionFunction = scaled_dot_product_attention
 ) -> InflatedUNet:
-    """A U-Net whose every weight comes from the recipe, the zero-initialised ones too."""
+    """A U-Net with all weights from the recipe, including those that start at zero."""
     unet = InflatedUNet(config, attention=attention).eval()
     unet.load_state_dict({k: recipe.weight(k, list(v.shape)) for k, v in unet.state_dict().items()})
     return unet

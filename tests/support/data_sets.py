@@ -1,4 +1,4 @@
-"""Small data sets that the tests of training data read, and ways to damage them."""
+"""Small data sets for the tests of training data, and ways to damage them."""
 
 import json
 from pathlib import Path
@@ -63,7 +63,10 @@ def write_indexed(path: Path, ids: np.ndarray) -> None:
 
 
 def handmade_rovi(root: Path, table: object, names: list[str]) -> Path:
-    """One video "v": frame i is grey i + 1; object 1 has 1/16 of the frame, object 2 has half."""
+    """Write a ROVI of one video "v".
+
+    Frame i is grey i + 1; object 1 covers 1/16 of the frame, object 2 half of it.
+    """
     ids = np.zeros(SIZE, np.uint8)
     ids[:8, :12] = 1
     ids[16:, :] = 2
@@ -78,7 +81,10 @@ def handmade_rovi(root: Path, table: object, names: list[str]) -> Path:
 
 
 def handmade_gqa(root: Path) -> Path:
-    """Picture 10 is 48x32, its left third red; inpainted squares are 16x16."""
+    """Write a GQA-Inpaint of two pictures.
+
+    Picture 10 is 48 x 32 pixels, its left third red; its inpainted squares are 16 x 16.
+    """
     wide = np.zeros((32, 48, 3), np.uint8)
     wide[:, :16] = (255, 0, 0)
     write_picture(root / "images/10.jpg", wide)

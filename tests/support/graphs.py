@@ -1,4 +1,4 @@
-"""Prompts of this pack's nodes for a server, and what comes back."""
+"""Prompts of this pack's nodes for a server, and their outputs."""
 
 import io
 
@@ -26,7 +26,7 @@ CLIP = ROOT / "workflows" / "inputs" / "lgvi_sample.mp4"
 
 
 def graph(frames=4, steps=2, size=64, model="tiny", sample=None, **composite):
-    """A prompt from frames to composite with the random checkpoint."""
+    """A prompt from loading the sample video to compositing, with the random checkpoint."""
     mask = composite.pop("mask", ["sample", 1])
     return {
         "load": node("LGVI_LoadModel", model=model, dtype="auto"),
@@ -76,7 +76,7 @@ def graph(frames=4, steps=2, size=64, model="tiny", sample=None, **composite):
 
 
 def chat_graph(request="remove the star", model="tiny-chat", length=8, seed=0, **chat):
-    """A prompt from frames to a chat model's reply."""
+    """A prompt from loading the sample video to a chat model's reply."""
     return {
         "load": node(
             "LGVI_LoadChat",
@@ -109,7 +109,7 @@ def node(class_type, **inputs):
 
 
 def pictures(server, outputs, name="show"):
-    """Images of a preview node, uint8 [n, h, w, 3]."""
+    """Images of a preview node: uint8 [n, h, w, 3]."""
     items = outputs[name]["images"]
     return np.stack([np.array(Image.open(io.BytesIO(server.file(i))))[..., :3] for i in items])
 

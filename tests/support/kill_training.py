@@ -1,6 +1,6 @@
-"""Trains once in peace and once killed ten times; prints both ends' weights compared.
+"""Train once undisturbed and once killed ten times; print whether the final weights are equal.
 
-Run by train/test_run.py in a process of its own, because it forks.
+train/test_run.py runs it in a process of its own, because it forks.
 """
 
 import os
@@ -26,7 +26,7 @@ KILLS = 10
 
 
 def start(config: TrainConfig) -> int:
-    """Trains in a forked process; returns its number."""
+    """Train in a forked process and return its id."""
     process = os.fork()
     if process == 0:
         devnull = os.open(os.devnull, os.O_WRONLY)
@@ -45,7 +45,7 @@ def wait(process: int) -> int:
 
 
 def last_step(run: Path) -> int:
-    """The step of the newest checkpoint by its name, 0 where there is none."""
+    """Step in the name of the newest checkpoint; 0 where there is none."""
     return max((int(p.name[5:]) for p in run.glob("checkpoints/step-*[0-9]")), default=0)
 
 
@@ -64,7 +64,7 @@ def main() -> None:
         target = last_step(folder / "killed") + rng.randint(1, 4)
         while last_step(folder / "killed") < target:
             time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.3))  # about the time of a step and its checkpoint
+        time.sleep(rng.uniform(0, 0.3))  # about the duration of a step and its checkpoint
         os.kill(process, signal.SIGKILL)
         assert wait(process) == -signal.SIGKILL, "it ended before it was killed"
         found = checkpoints.newest(folder / "killed" / "checkpoints")

@@ -1,7 +1,7 @@
-"""Prints the peak memory in MB of removing from a clip of so many frames of 512 x 320.
+"""Print the peak memory in MB of removal from a 512 x 320 video of a given number of frames.
 
-Run by nodes/test_memory.py in a process of its own. The checkpoint is random: what memory is needed
-for is the same.
+nodes/test_memory.py runs it in a process of its own. The checkpoint is random, which needs the same
+memory as trained weights.
 """
 
 import resource
@@ -23,7 +23,7 @@ MEMORY = {"working_size": 128, "steps": 2, "window": 24, "overlap": 8, "segment"
 
 @torch.inference_mode()
 def remove_from_generated(frames: int) -> None:
-    """Removes from a grey slope that moves by a pixel a frame."""
+    """Run the removal on a generated video: a grey gradient that moves by a pixel per frame."""
     own = modules()
     height, width = 320, 512
     slope = np.linspace(0, 255, width + frames, dtype=np.uint8)

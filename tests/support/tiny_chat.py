@@ -1,4 +1,4 @@
-"""A random chat model of a few thousand weights, in a folder, whose replies can be dictated."""
+"""A random chat model of a few thousand weights, whose replies can be dictated."""
 
 import contextlib
 import json
@@ -28,14 +28,14 @@ SPECIAL = {
 }
 ADDED = ("<image>", "<pad>")
 BASE_ROWS = 3 + 256
-"""Tokens of a tokenizer whose ADDED come behind its own."""
+"""Number of the tokenizer's own tokens, where those of ADDED come after them."""
 FEATURES = 24
 
 
 def make_tokenizer(added_behind: bool = False) -> PreTrainedTokenizerFast:
-    """Every byte is a token, so that any text in any language can be written.
+    """A tokenizer with a token for every byte, so that it can write any text in any language.
 
-    ADDED may come behind the tokenizer's own, as in Hugging Face's LLaVA.
+    With `added_behind`, the tokens of ADDED come after its own, as in Hugging Face's LLaVA.
     """
     words = [*dict.fromkeys((*SPECIAL.values(), *ADDED))]
     if added_behind:
@@ -59,10 +59,10 @@ def make_chat_folder(
     rows: int | None = None,
     **chat_format,
 ) -> Path:
-    """A Hugging Face LLaVA folder with `lgvi_chat.json`, and an MM head if one is wanted.
+    """Write a Hugging Face LLaVA folder with `lgvi_chat.json`, and an MM head if it has features.
 
-    An `endless` model never ends a reply by itself. With `rows` the token tables have so many, and
-    ADDED come behind BASE_ROWS of them.
+    An `endless` model never ends a reply by itself. With `rows`, the token embeddings have so many
+    rows, and the tokens of ADDED come after the first BASE_ROWS.
     """
     torch.manual_seed(0)
     tokenizer = make_tokenizer(added_behind=rows is not None)
@@ -94,9 +94,9 @@ def make_chat_folder(
 
 
 def to_original_layout(folder: Path, place: Path) -> tuple[Path, Path]:
-    """The same model as LLaVA's authors store theirs, and the vision tower beside it.
+    """Write the same model as LLaVA's authors store it, with the vision tower in a second folder.
 
-    Pictures and padding both are the unknown token there.
+    The unknown token stands for both images and padding there.
     """
     original, tower = place / "llava", place / "clip-tower"
     shutil.copytree(folder, original)
@@ -128,7 +128,7 @@ def to_original_layout(folder: Path, place: Path) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def dictated(model: ChatModel, text: str):
-    """Within it the model says `text` to everything; all but the choice of tokens is its own."""
+    """A context in which every reply of the model is `text`; all other computations are its own."""
     tokens = [*model.tokenizer(text, add_special_tokens=False).input_ids]
     script = iter([*tokens, model.tokenizer.eos_token_id])
 

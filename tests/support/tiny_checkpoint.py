@@ -23,7 +23,7 @@ def write_part(folder: Path, name: str, config: dict[str, Any], state: dict[str,
 
 
 def write_checkpoint(folder: Path, scheduler: dict[str, Any] | None = None, **unet: Any) -> Path:
-    """A diffusers folder with a random U-Net of ``small_config(**unet)``, TAESD and CLIP."""
+    """Write a diffusers folder with a random U-Net of `small_config(**unet)`, TAESD and CLIP."""
     torch.manual_seed(0)
     config = small_config(**unet)
     write_part(folder, "unet", config.model_dump(mode="json"), filled_unet(config).state_dict())

@@ -1,4 +1,4 @@
-"""A training run so small that tests can afford it."""
+"""A training run that is small enough for tests."""
 
 import os
 import subprocess
@@ -15,12 +15,12 @@ WEIGHTS = BUNDLED_MODEL
 OWN_PARTS: dict[str, Any] = dict.fromkeys(
     ("unet", "text_encoder", "scheduler", "vae", "tokenizer"), ...
 )
-"""Changes that leave out what a run takes from `start_from`."""
+"""Changes that leave out the parts that a run takes from `start_from`."""
 SOURCE = {"kind": "generated", "split": "train", "size": [32, 48], "count": 64}
 
 
 def tiny_values(output: Path, **changes: Any) -> dict[str, Any]:
-    """A configuration of 6 steps; `changes` replace keys, and are merged into sections."""
+    """A training configuration of 6 steps; `changes` replace keys, and are merged into sections."""
     values: dict[str, Any] = {
         "output": str(output),
         "vae": str(WEIGHTS / "vae"),
@@ -82,14 +82,14 @@ def tiny_values(output: Path, **changes: Any) -> dict[str, Any]:
 
 
 def write_config(path: Path, output: Path, **changes: Any) -> Path:
-    """The configuration as a file for the command line."""
+    """Write the configuration to a file for the command line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(tiny_values(output, **changes)))
     return path
 
 
 def launch(script: list[str], processes: int, **environment: str) -> None:
-    """Runs a training script on several processes of this machine."""
+    """Run a training script in several local processes."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     done = subprocess.run(
         [*command, "--nproc-per-node", str(processes), *script],

@@ -1,6 +1,6 @@
-"""Trains under FSDP 2 on CPU processes, which accelerate itself would give DDP instead.
+"""Train under FSDP 2 in CPU processes, for which accelerate itself would choose DDP.
 
-Run by train/test_run.py through torch.distributed.run.
+train/test_run.py runs it through torch.distributed.run.
 """
 
 import sys
@@ -19,7 +19,7 @@ from train.train_lgvi import build_trainer  # noqa: E402
 
 def main() -> None:
     PartialState(cpu=True)
-    # What it says on GPUs; the only condition for FSDP that CPUs do not meet.
+    # Accelerate sets this on GPUs; it is the only condition for FSDP that CPUs do not meet.
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     trainer = build_trainer(read_yaml_config(Path(sys.argv[1]), TrainConfig))
     assert trainer.accelerator.distributed_type == DistributedType.FSDP

@@ -1,4 +1,4 @@
-"""Objects' attributes as a training signal: right targets, and a loss that perfect heads end."""
+"""Objects' attributes as a training signal: the targets, and a loss that is 0 for perfect heads."""
 
 import numpy as np
 import torch
@@ -92,13 +92,13 @@ def test_the_loss_is_zero_for_perfect_heads_and_blind_to_the_background() -> Non
     logits = 100.0 * (perfect * 2 - 1)
     assert attribute_loss([logits], target) < 1e-6
     disturbed = logits.clone()
-    disturbed[:, :, 2] = 50 * torch.randn(CHANNELS, 4)  # a row without objects
+    disturbed[:, :, 2] = 50 * torch.randn(CHANNELS, 4)  # a row of the picture without objects
     assert attribute_loss([disturbed], target) < 1e-6
     assert attribute_loss([-logits], target) > 10
 
 
 def test_a_cached_run_learns_attributes_and_exports_without_the_heads(tmp_path) -> None:
-    """Also without inflation, where every frame is a sample."""
+    """The second run has no inflation, so that every frame is a sample."""
     vae = AutoencoderTiny.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
     cache = tmp_path / "cache"
     cache.mkdir()

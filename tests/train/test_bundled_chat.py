@@ -1,4 +1,4 @@
-"""The bundled chat model against its bars, on held-out conversations about held-out pictures."""
+"""The bundled chat model reaches its bars on held-out conversations about held-out pictures."""
 
 import pytest
 import torch
@@ -85,14 +85,14 @@ def test_a_second_turn_adds_to_the_first(chat, clip):
     ],
 )
 def test_other_languages_are_asked_back_in_english(chat, clip, request_):
-    """None of these sentences is in the training, and two of the languages are not."""
+    """None of these sentences occurs in training, nor do two of the languages."""
     answer = reply(chat, clip, request_, temperature=0, max_tokens=160)
     assert answer.prompt == "", answer.text
     assert "did not understand" in answer.text
 
 
 def test_end_to_end_the_chat_drives_the_video_model(chat):
-    """What the interactive_end_to_end workflow does, away from ComfyUI."""
+    """The steps are those of the workflow interactive_end_to_end, here without ComfyUI."""
     source = read_frames(SAMPLE)
     frames = torch.from_numpy(source).float() / 255
     request = "I only want to keep the fish and the heart."

@@ -1,4 +1,4 @@
-"""The chat model's training: what it reads, that it learns, goes on exactly, and exports."""
+"""Training of the chat model: what it reads, and that it learns, resumes exactly and exports."""
 
 import itertools
 from pathlib import Path
@@ -58,7 +58,7 @@ def _fresh_accelerator():
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory) -> Path:
-    """Pictures of both sizes."""
+    """A folder of drawn pictures in both sizes."""
     folder = tmp_path_factory.mktemp("frames")
     for number in (0, 1):
         write_shard(folder, number)
@@ -266,7 +266,7 @@ def test_a_run_starts_from_its_like_only(finished, cache, tmp_path, before, chan
 
 @pytest.mark.parametrize("apart", [0.0, 1.0])
 def test_all_parts_learn(cache, tmp_path, apart):
-    """Apart from each other, too, but then nothing learns to read pictures."""
+    """All parts also learn apart from each other, although then none learns to read pictures."""
     config = config_of(
         tmp_path,
         cache,
@@ -298,7 +298,7 @@ def test_the_export_is_what_the_nodes_load(finished, tmp_path):
 
 
 def test_training_reads_what_the_chat_reads(finished, tmp_path, reading):
-    """The same text and pixels, whichever side makes them."""
+    """Training and inference make the same tokens and pixels."""
     export(finished, tmp_path)
     model = load_chat(tmp_path, dtype=torch.float32)
     own = ConversationEncoder(model.tokenizer, model.image_token, 64, 16, model.format)

@@ -1,4 +1,4 @@
-"""Generated conversations: replies that are right, prompts that can be read back, vision needed."""
+"""Generated conversations: replies are right, prompts can be read back, and vision is needed."""
 
 import itertools
 import re
@@ -38,7 +38,7 @@ def thing(noun: str, colour: str, x: float, y: float = 0.5, size: float = 0.3) -
 
 
 def prompt_of(reply: str) -> str | None:
-    """As the chat finds it; every character is a token here."""
+    """The prompt in a reply, as the chat finds it; every character counts as a token."""
     codes = [ord(letter) for letter in reply]
     prompts = find_prompts(codes, lambda part: "".join(map(chr, part)))
     assert len(prompts) <= 1
@@ -52,7 +52,7 @@ def talks() -> list[Conversation]:
 
 @pytest.fixture(scope="module")
 def balls() -> list[SceneObject]:
-    """Red balls on the left and on the right, and a big blue cup above the middle."""
+    """Two red balls, on the left and on the right, and a big blue cup above the middle."""
     return [
         thing("ball", "red", 0.2),
         thing("ball", "red", 0.8),
@@ -123,7 +123,7 @@ def test_templates_name_the_objects_they_are_given():
 
 
 def test_the_same_request_over_another_clip_needs_another_reply(talks):
-    """A model that does not look cannot pass: what a request names is seldom what the prompt is."""
+    """A model that does not look cannot pass, since requests seldom name what the prompt says."""
     first = [(talk.turns[0], talk) for talk in talks]
     prompts = defaultdict(set)
     for turn, _ in first:
@@ -206,7 +206,7 @@ def test_the_plain_words_name_what_the_request_names(talks):
 
 
 def test_the_plain_words_of_later_turns_can_be_read_alone(talks):
-    """They name all that is to go, also what only an earlier turn named."""
+    """They name all that is to be removed, including what only an earlier turn named."""
     found = 0
     for talk in talks:
         for turn in talk.turns:

@@ -1,4 +1,4 @@
-"""Data sets by configuration, in loader processes, and what the check says of them."""
+"""Data sets: opened by configuration, read in loader processes, and checked."""
 
 import shutil
 import sys

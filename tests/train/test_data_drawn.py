@@ -1,4 +1,4 @@
-"""Generated clips: deterministic, split cleanly, and said truly."""
+"""Generated clips: deterministic, cleanly split, and with true sentences."""
 
 import os
 from dataclasses import replace
@@ -167,7 +167,7 @@ def test_a_missing_emoji_font_says_what_to_install() -> None:
         GeneratedReader("train", SIZE, 2, emoji_font=Path("nowhere.ttf"))
 
 
-HUES = {  # degrees; a carrot is as near to yellow as a banana to orange
+HUES = {  # degrees; ranges overlap, as a carrot is as near to yellow as a banana to orange
     "red": (-15, 20),
     "orange": (20, 37),
     "yellow": (36, 60),

@@ -24,7 +24,7 @@ def test_gqa_cuts_the_middle_of_the_original(gqa: Path) -> None:
     sample = reader.read(0, 24, rng())
     assert sample.source.shape == sample.target.shape == (1, 16, 16, 3)
     red = sample.source[0, :, :, 0] > 128
-    assert red[:, :3].all() and not red[:, 5:].any()  # columns 8 to 16 of 48 are in the square
+    assert red[:, :3].all() and not red[:, 5:].any()  # the square begins at column 8 of the 48
     assert (sample.target > 40).all()
     assert set(np.unique(sample.mask)) == {0, 255} and abs((sample.mask > 0).sum() - 64) < 12
     whole = reader.read(3, 1, rng())

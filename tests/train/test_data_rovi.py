@@ -78,10 +78,10 @@ def test_an_object_over_a_quarter_of_the_frame_is_passed_over(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("names", "frames", "expected"),
     [
-        ([f"{i:05d}" for i in range(0, 55, 5)], 3, 1),  # every 5th frame of the film already
+        ([f"{i:05d}" for i in range(0, 55, 5)], 3, 1),  # already every 5th frame of the film
         ([f"{i:05d}" for i in range(11)], 3, 5),
-        ([f"{i:05d}" for i in range(9)], 3, 4),  # too short for the stride
-        ([f"frame{i}" for i in range(8)], 2, 5),  # names that say nothing
+        ([f"{i:05d}" for i in range(9)], 3, 4),  # too short for a stride of 5
+        ([f"frame{i}" for i in range(8)], 2, 5),  # names that are not frame numbers
     ],
 )
 def test_frames_are_a_stride_of_the_film_apart(

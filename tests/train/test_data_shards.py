@@ -1,4 +1,4 @@
-"""WebDataset shards: written, read in any order, downloaded, damaged."""
+"""WebDataset shards: written, read in any order, downloaded and damaged."""
 
 import contextlib
 import functools
@@ -85,7 +85,7 @@ needs_curl = pytest.mark.skipif(
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """The url of a folder's index, and the paths that are asked for."""
+    """Serve a folder over HTTP; yields the URL of its index, and the list of requested paths."""
     requests: list[str] = []
     handler = type("Handler", (_Quiet,), {"requests": requests})
     serve = functools.partial(handler, directory=str(folder))

@@ -1,4 +1,4 @@
-"""Evaluation: measures against the libraries' values, methods, tables, bars and the cache."""
+"""Evaluation: measures compared with libraries, methods, tables, bars and the cache."""
 
 import dataclasses
 import json
@@ -50,7 +50,7 @@ def rng():
 
 
 def scene(removed=(0,), kind="name", objects=2):
-    """Squares on grey, far enough apart that their dilated masks do not meet."""
+    """A sample of squares on grey, far enough apart that their dilated masks do not meet."""
     places = (FIRST, SECOND)[:objects]
 
     def drawn(keep):
@@ -165,7 +165,7 @@ def test_warping_error_is_zero_for_a_still_clip_and_small_for_true_motion(rng):
     estimated = warping_error(moving, motion(moving, flow))
     shuffled = warping_error(moving[[2, 0, 3, 1]], true)
     assert estimated < shuffled / 20
-    # What moves otherwise than the target is told apart, though it is smooth in itself.
+    # A result that moves otherwise than the target is told apart, although it is smooth.
     assert warping_error(still[:, :, :96], true) > 20 * estimated
 
 
@@ -205,7 +205,7 @@ def test_raft_takes_a_weights_file(tmp_path, rng):
 def test_frechet_distance_of_known_gaussians(rng):
     one = rng.normal(size=(50, 1))
     one = (one - one.mean()) / one.std(ddof=1)
-    # |m1 - m2|^2 + (s1 - s2)^2
+    # For one dimension the distance is (m1 - m2)^2 + (s1 - s2)^2.
     assert frechet_distance(2 * one + 3, 5 * one[::-1] - 1) == pytest.approx(16 + 9)
     assert frechet_distance(one, one) == pytest.approx(0, abs=1e-9)
 
@@ -340,7 +340,7 @@ def test_two_objects_count_only_together(gone, expected):
 @pytest.mark.parametrize(("pixels", "expected"), [(0, 1.0), (61, 1.0), (62, 0.0)])
 def test_absent_object_left_alone(pixels, expected):
     sample = scene(removed=(), kind="absent")
-    mask = np.zeros((FRAMES, HEIGHT * WIDTH), np.float32)  # 2 % of a frame is 61.4 pixels
+    mask = np.zeros((FRAMES, HEIGHT * WIDTH), np.float32)  # 2 % of a frame are 61.4 pixels
     mask[:, :pixels] = 0.5
     found = measures(sample, sample.source, mask.reshape(sample.mask.shape))
     assert found["absent"] == [expected]
@@ -419,7 +419,7 @@ def test_instruct_pix2pix_folder_edits_every_frame(tmp_path):
 
 
 def write_pix2pix(folder):
-    """A random model in the layout of InstructPix2Pix."""
+    """Write a random model in the layout of InstructPix2Pix."""
     import diffusers
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 

@@ -1,4 +1,4 @@
-"""Evaluation of chat models: what counts as named, both paths, and clips that are asked about."""
+"""Evaluation of chat models: measures of replies, both paths, and clips with conversations."""
 
 import json
 
@@ -20,11 +20,11 @@ from train.evaluation.config import EndToEndConfig, TwoStageConfig
 from train.evaluation.methods import open_method
 from train.evaluation.object_measures import reply_measures
 
-FEATURES = 24  # of the tiny U-Net
+FEATURES = 24  # width of the tiny U-Net's text features
 
 
 def asked(wanted, frames=2):
-    """The first held-out conversation whose last turn is about as many objects as `wanted`."""
+    """The first held-out clip whose conversation removes something, or nothing, and its number."""
     for number in range(200):
         sample = make_asked_sample("held-out", number, frames, 64, 64)
         if bool(sample.removed) == wanted:
@@ -71,7 +71,7 @@ def test_what_counts_as_named_and_well_formed():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """(two-stage model, end-to-end model, chat model), all random."""
+    """Random models: (two-stage model, end-to-end model, chat model)."""
     root = tmp_path_factory.mktemp("models")
     two_stage, end_to_end = write_checkpoint(root / "lgvi"), write_checkpoint(root / "lgvi-i")
     config = end_to_end / "unet" / "config.json"

@@ -1,4 +1,4 @@
-"""Exports open as the nodes open them; a trained LoRA changes what ComfyUI makes."""
+"""Exports: the nodes can open them, and a trained LoRA changes the output of ComfyUI."""
 
 import importlib
 import json
@@ -26,7 +26,7 @@ LAYER = "up_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """A finished run from random weights."""
+    """A finished training run from random weights."""
     output = tmp_path_factory.mktemp("runs") / "run"
     train(TrainConfig.model_validate(tiny_values(output, max_steps=2)))
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -35,7 +35,7 @@ def run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def lora_run(tiny_folder, tmp_path_factory) -> Path:
-    """A finished LoRA run on the random checkpoint `tiny`."""
+    """A finished training run of a LoRA on the random checkpoint `tiny`."""
     output = tmp_path_factory.mktemp("runs") / "lora"
     values = tiny_values(
         output,
@@ -75,7 +75,7 @@ def test_folder_and_file_are_the_same_model(run, tmp_path):
 
 @pytest.mark.parametrize("name", ["folder", "file.safetensors"])
 def test_load_lgvi_opens_the_export(pack, run, tmp_path, name):
-    """MODEL, CLIP and VAE as the node makes them; the file encodes text and frames."""
+    """The export gives MODEL, CLIP and VAE, and encodes text and frames."""
     comfy_checkpoint = importlib.import_module("lgvi_pack.nodes.host.checkpoint")
     core = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
     export(run, tmp_path / name, "MIT", torch.float16)
@@ -132,7 +132,7 @@ def test_only_the_additions_of_a_lora_are_exported(lora_run, tmp_path):
 
 
 def test_comfyui_loads_the_lora_and_the_output_changes(pack, tiny_folder, lora_run, tmp_path):
-    """All layers of the file are taken, and MODEL plus LoRA is the model that was trained."""
+    """ComfyUI takes all layers of the file, and MODEL with the LoRA equals the trained model."""
     comfy_checkpoint = importlib.import_module("lgvi_pack.nodes.host.checkpoint")
     core = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
     comfy_lora = importlib.import_module("comfy.lora")

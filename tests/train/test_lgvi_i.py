@@ -1,4 +1,4 @@
-"""Joint training of video and chat model: what is trained, Eq. 5, resuming, and both exports."""
+"""Joint training of video and chat model: trained parts, Eq. 5, resuming, and both exports."""
 
 import sys
 from pathlib import Path
@@ -31,7 +31,7 @@ from train.lgvi.objective import losses
 from train.train_lgvi import train as train_lgvi
 from train.train_lgvi_i import build_trainer, train
 
-WIDTH = 16  # of the tiny U-Net's text features
+WIDTH = 16  # width of the tiny U-Net's text features
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def _fresh_accelerator():
 
 @pytest.fixture(scope="module")
 def lgvi(tmp_path_factory) -> Path:
-    """A tiny LGVI to start from."""
+    """A tiny LGVI model to start from."""
     folder = tmp_path_factory.mktemp("lgvi")
     train_lgvi(TrainConfig.model_validate(tiny_values(folder / "run", max_steps=1)))
     export(folder / "run", folder / "model", "MIT", torch.float32)
@@ -104,7 +104,7 @@ def test_the_mm_head_may_have_a_rate_of_its_own(tmp_path, lgvi, chat, own, expec
 
 
 def test_the_states_of_the_prompt_reach_cross_attention(tmp_path, lgvi, chat):
-    """The features are those that the nodes' own reply has for the same words."""
+    """The features are those of the prompt's own words in the reply."""
     trainer = build_trainer(config_of(tmp_path, lgvi, chat))
     encoder = trainer.task.batches.text.encoder
     batch = trainer.task.losses.to_latents(trainer.task.batches[0])
@@ -312,7 +312,7 @@ def test_released_parts_read_back(tmp_path, finished):
 
 
 def test_released_parts_have_the_rows_of_the_base_tokenizer(tmp_path, lgvi):
-    """From and for Hugging Face's LLaVA, which adds tokens and rows, and its authors'."""
+    """The base is Hugging Face's LLaVA, which adds tokens and rows, or that of its authors."""
     few, many = (
         make_chat_folder(tmp_path / str(rows), mm_features=None, context=1024, rows=rows)
         for rows in (BASE_ROWS, BASE_ROWS + 8)

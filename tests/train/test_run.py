@@ -1,4 +1,4 @@
-"""Training from configuration to checkpoint: resuming, many processes, ablations, samples."""
+"""Training from configuration to checkpoint: resuming, many processes, ablations and samples."""
 
 import json
 import logging
@@ -43,21 +43,21 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def curve(run: Path, name: str = "loss/loss") -> list[float]:
-    """A TensorBoard scalar by step."""
+    """Values of a TensorBoard scalar, step by step."""
     events = EventAccumulator(str(run / "tensorboard")).Reload()
     return [event.value for event in events.Scalars(name)]
 
 
 @pytest.fixture(autouse=True)
 def _fresh_accelerator():
-    """Precision is a state of the process for accelerate; every test chooses its own."""
+    """Reset accelerate's state, as it keeps the precision of one test for the whole process."""
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A run of six steps with pictures."""
+    """A finished run of six steps with progress pictures."""
     output = tmp_path_factory.mktemp("runs") / "finished"
     samples = {"every": 3, "source": {**SOURCE, "split": "held-out"}, "count": 2, "frames": 2}
     train(config_of(output, samples={**samples, "steps": 2}))
@@ -146,7 +146,7 @@ def test_accumulated_parts_train_as_a_whole(finished, tmp_path):
 
 
 def rewind(run: Path, steps: int) -> None:
-    """As if the run had been killed before its last checkpoint, at `steps`, was written."""
+    """Make the run look killed before its last checkpoint, at step `steps`, was written."""
     shutil.rmtree(run / "checkpoints" / f"step-{steps:08d}")
 
 
@@ -373,7 +373,7 @@ def test_batches_are_the_same_wherever_they_are_made(tmp_path):
     tokenizer = build_tokenizer(config)
     whole = ReaderBatches(config, tokenizer, videos, images)
     halves = [ReaderBatches(config, tokenizer, videos, images, rank, 2) for rank in (0, 1)]
-    for number in (5, 0):  # in any order
+    for number in (5, 0):  # the order must not matter
         parts = [half[number] for half in halves]
         for name in ("source", "target", "mask", "text", "t", "noise"):
             joined = torch.cat([getattr(part, name) for part in parts])
@@ -506,7 +506,7 @@ def test_the_bundled_weights_can_be_trained_on(tmp_path):
 
 
 def write_image_model(folder: Path, tiny_folder: Path) -> Path:
-    """An InstructPix2Pix folder with a small random U-Net."""
+    """Write an InstructPix2Pix folder with a small random U-Net."""
     shutil.copytree(tiny_folder, folder)
     shutil.rmtree(folder / "unet")
     diffusers.UNet2DConditionModel(
@@ -524,7 +524,7 @@ def write_image_model(folder: Path, tiny_folder: Path) -> Path:
 
 
 def test_inflation_keeps_the_image_models_function(tiny_folder, tmp_path):
-    """Which sees the source's latents without the VAE's scale, as InstructPix2Pix does."""
+    """The image model gets the source's latents without the VAE's scale (InstructPix2Pix)."""
     folder = write_image_model(tmp_path / "image", tiny_folder)
     rates = {"unet": {"peak": 1e-3}, "text_encoder": None}
     config = config_of(tmp_path, start_from=str(folder), optimizer=rates, **OWN_PARTS)
@@ -557,7 +557,7 @@ def test_a_tokenizer_is_never_looked_for_elsewhere(tmp_path):
 
 @pytest.mark.parametrize("full", [True, False])
 def test_an_image_model_is_inflated_and_trained(tiny_folder, tmp_path, full):
-    """Table 4's first row keeps the image model's own weights as they were."""
+    """Without full fine-tuning (Table 4, row 1), the image model's own weights do not change."""
     folder = write_image_model(tmp_path / "image", tiny_folder)
     config = config_of(
         tmp_path / "run",

@@ -1,1 +1,1 @@
-"""A real ComfyUI for the tools and tests: its server, and this pack inside a plain process."""
+"""A real ComfyUI for the tools and tests: its server, or its modules in a plain process."""

@@ -1,4 +1,4 @@
-"""This pack imported into a plain Python process beside ComfyUI's modules."""
+"""Import of this pack into a plain Python process, beside ComfyUI's modules."""
 
 import importlib.util
 import sys
@@ -9,7 +9,7 @@ from ..paths import ROOT
 
 
 def load_pack(comfyui: Path) -> ModuleType:
-    """Import as ``lgvi_pack``, as ComfyUI does by path; ComfyUI is set to the CPU."""
+    """Import the pack by its path, as ComfyUI does, under the name `lgvi_pack` and on the CPU."""
     sys.path.insert(0, str(comfyui))
     from comfy.cli_args import args
 

@@ -1,4 +1,4 @@
-"""A real ComfyUI server on a free port with this pack inside, and its HTTP API."""
+"""A real ComfyUI server with this pack on a free port, and a client of its HTTP API."""
 
 import json
 import os
@@ -21,15 +21,15 @@ from ..paths import ROOT
 PACK_NAME = "comfyui-lgvi"
 START_SECONDS = 180
 ON_CPU = ("--cpu", "--preview-method", "latent2rgb")
-# Whatever proxy the environment names, it does not lead to this machine.
+# The server is local, so a proxy that the environment names must not be used.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 Prompt = dict[str, dict[str, Any]]
-"""ComfyUI's API format: node id -> class_type and inputs."""
+"""A prompt in ComfyUI's API format: node id -> class_type and inputs."""
 
 
 class PromptFailed(RuntimeError):
-    """ComfyUI refused or failed a prompt; ``details`` is what the page would show."""
+    """ComfyUI refused or failed a prompt; `details` is what the page would show."""
 
     def __init__(self, message: str, details: Any) -> None:
         super().__init__(message)
@@ -37,20 +37,23 @@ class PromptFailed(RuntimeError):
 
 
 class ComfyServer:
-    """Talks to a running ComfyUI."""
+    """Client of a running ComfyUI, with its base directory, log file and process id."""
 
     def __init__(self, url: str, base: Path, log: Path, pid: int) -> None:
         self.url, self.base, self.log, self.pid = url, base, log, pid
 
     def get(self, path: str, **query: str) -> Any:
+        """JSON answer to a GET request."""
         return json.loads(self.read(path, **query))
 
     def read(self, path: str, **query: str) -> bytes:
+        """Answer to a GET request, as bytes."""
         url = f"{self.url}{path}?{urllib.parse.urlencode(query)}"
         with OPENER.open(url, timeout=60) as response:
             return response.read()
 
     def post(self, path: str, body: Any) -> Any:
+        """JSON answer to a POST request; raises PromptFailed where the server refuses it."""
         request = urllib.request.Request(
             f"{self.url}{path}",
             json.dumps(body).encode(),
@@ -65,13 +68,16 @@ class ComfyServer:
         return json.loads(text) if text else None
 
     def queue(self, prompt: Prompt, workflow: Any = None, client: str = "") -> str:
-        """Queue ``prompt``; PromptFailed where validation refuses it."""
+        """Queue a prompt and return its id; raises PromptFailed where validation refuses it."""
         extra = {"extra_pnginfo": {"workflow": workflow}} if workflow else {}
         body = {"prompt": prompt, "client_id": client or uuid.uuid4().hex, "extra_data": extra}
         return self.post("/prompt", body)["prompt_id"]
 
     def wait(self, prompt_id: str, seconds: float = 600) -> dict[str, Any]:
-        """Outputs by node id; PromptFailed with the node's error where it failed."""
+        """Wait for a prompt to end and return its outputs by node id.
+
+        Raises PromptFailed with the node's error where it failed, and TimeoutError after `seconds`.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             history = self.get(f"/history/{prompt_id}")
@@ -81,10 +87,11 @@ class ComfyServer:
         raise TimeoutError(f"prompt {prompt_id} did not end within {seconds} s")
 
     def run(self, prompt: Prompt, seconds: float = 600) -> dict[str, Any]:
+        """Queue a prompt and wait for its outputs, as `queue` and `wait` do."""
         return self.wait(self.queue(prompt), seconds)
 
     def file(self, item: dict[str, str]) -> bytes:
-        """The content of a file that an output node reported."""
+        """Content of a file that an output node reported."""
         names = ("filename", "subfolder", "type")
         return self.read("/view", **{name: item[name] for name in names})
 
@@ -94,7 +101,7 @@ class ComfyServer:
 
 @contextmanager
 def running_server(base: Path, options: tuple[str, ...] = ON_CPU) -> Iterator[ComfyServer]:
-    """Start ComfyUI (COMFYUI_PATH) with its folders in ``base``; stop it on leaving."""
+    """Start the ComfyUI of COMFYUI_PATH with its folders in `base`; stop it on leaving."""
     link_pack(base)
     port = _free_port()
     log = base / "comfyui.log"
@@ -105,7 +112,7 @@ def running_server(base: Path, options: tuple[str, ...] = ON_CPU) -> Iterator[Co
         *("--base-directory", str(base), "--database-url", "sqlite:///:memory:"),
         *("--disable-auto-launch", *options),
     ]
-    # A group of its own, so that nothing that ComfyUI starts outlives it.
+    # The server has a process group of its own, so that no process it starts outlives it.
     group: dict[str, Any] = (
         {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
         if os.name == "nt"
@@ -122,7 +129,7 @@ def running_server(base: Path, options: tuple[str, ...] = ON_CPU) -> Iterator[Co
 
 
 def link_pack(base: Path) -> None:
-    """Put this pack into ``base``'s custom_nodes without copying it."""
+    """Link this pack into the custom_nodes folder of `base` without copying it."""
     link = base / "custom_nodes" / PACK_NAME
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.exists():

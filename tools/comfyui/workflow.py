@@ -1,4 +1,4 @@
-"""Saved workflows as prompts for ComfyUI's HTTP API."""
+"""Conversion of saved workflows into prompts for ComfyUI's HTTP API."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 from ..comfyui.server import Prompt
 
 NOTES = {"Note", "MarkdownNote"}
-"""Nodes that only the page knows."""
+"""Types of nodes that exist only in the page, not on the server."""
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+"""Types of inputs that the page shows as widgets."""
 
 
 def load_workflow(path: Path) -> dict[str, Any]:
@@ -16,9 +17,10 @@ def load_workflow(path: Path) -> dict[str, Any]:
 
 
 def to_prompt(workflow: dict[str, Any], object_info: dict[str, Any]) -> Prompt:
-    """What the page would send for ``workflow``: links and widget values by input name.
+    """The prompt that the page would send for `workflow`: links and widget values by input name.
 
-    Raises KeyError where a node of the workflow is not installed.
+    `object_info` is the server's answer to /object_info. Raises KeyError where a node of the
+    workflow is not installed.
     """
     sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
     prompt: Prompt = {}
@@ -34,7 +36,7 @@ def to_prompt(workflow: dict[str, Any], object_info: dict[str, Any]) -> Prompt:
 
 
 def _widgets(node: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
-    """Widget values by name. The page stores a second value after seeds and file uploads."""
+    """Widget values by name; the page saves a second value after seeds and video uploads."""
     known = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
     values, result = iter(node["widgets_values"]), {}
     for slot in node["inputs"]:
@@ -50,7 +52,7 @@ def _widgets(node: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nested(name: str, chosen: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Newer ComfyUI nests inputs under a menu's entry, ``format.codec``: defaults where unsaved."""
+    """Defaults of inputs that newer ComfyUI nests under a menu's entry, such as `format.codec`."""
     for option in options.get("options") or []:
         if isinstance(option, dict) and option["key"] == chosen[name]:
             inputs = option["inputs"].get("required", {})
@@ -62,7 +64,7 @@ def _nested(name: str, chosen: dict[str, Any], options: dict[str, Any]) -> dict[
 
 
 def default(spec: list[Any]) -> Any:
-    """The value of a widget that was not touched, by its entry in /object_info."""
+    """Initial value of a widget, by its entry in /object_info."""
     options = spec[1] if len(spec) > 1 else {}
     entries = options.get("options") or spec[0]
     first = entries[0] if isinstance(entries, list) else None

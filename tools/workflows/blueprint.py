@@ -1,4 +1,4 @@
-"""A subgraph blueprint in the page's format: nodes behind inputs and outputs of one node."""
+"""Subgraph blueprints in the page's format: nodes behind the inputs and outputs of one node."""
 
 import uuid
 from typing import Any
@@ -6,15 +6,18 @@ from typing import Any
 from ..comfyui.workflow import WIDGET_TYPES
 from ..workflows.graph import Graph, Output
 
-_INPUTS, _OUTPUTS = -10, -20  # the page's ids of the subgraph's two ends
+_INPUTS, _OUTPUTS = -10, -20  # ids that the page gives to the two ends of a subgraph
 _SLOT, _END_WIDTH, _FRAME = 20, 130, 40
 
 
 class Blueprint(Graph):
-    """A Graph with an outside: `input` before the nodes that take it, `output` after all."""
+    """A graph with inputs and outputs of its own.
+
+    Call `input` before adding the nodes that take it, and `output` after adding all nodes.
+    """
 
     def __init__(self, info: dict[str, Any], name: str) -> None:
-        """``info``: a server's /object_info; ``name``: what the page calls it."""
+        """Start a blueprint; `info` is a server's /object_info, `name` is shown in the page."""
         self.base = uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")
         super().__init__(info, str(self.base))
         self.name = name
@@ -23,20 +26,20 @@ class Blueprint(Graph):
         self.values: list[Any] = []
 
     def input(self, name: str, type_: str, value: Any = None) -> Output:
-        """A new input; one of a widget's type shows that widget, at ``value`` first."""
+        """Add an input; one of a widget's type shows the widget with the initial `value`."""
         self.inputs.append(self._end(name, type_))
         if type_ in WIDGET_TYPES:
             self.values.append(value)
         return Output(_INPUTS, len(self.inputs) - 1, type_)
 
     def output(self, name: str, source: Output) -> None:
-        """A new output, which gives what ``source`` does."""
+        """Add an output that passes on `source`."""
         self.outputs.append(self._end(name, source.type))
         number = self._link(source, _OUTPUTS, len(self.outputs) - 1, source.type)
         self.outputs[-1]["linkIds"].append(number)
 
     def workflow(self) -> dict[str, Any]:
-        """The blueprint's file: one node, and what is inside it."""
+        """Content of the blueprint's file: one node and the subgraph inside it."""
         keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
         inside = {
             "id": self.number,

@@ -1,4 +1,4 @@
-"""What the workflow files show, as descriptions from which make_workflows.py writes them.
+"""Descriptions of the workflow files, from which tools/make_workflows.py writes them.
 
 Node ids in a file follow the order of the description: add new nodes at its end.
 """
@@ -17,12 +17,12 @@ END_TO_END_MODEL = "lgvi-mini-i (bundled, end to end)"
 CHAT_MODEL = "lgvi-mini-chat (bundled)"
 SCALES = {"text_scale": 2.0, "video_scale": 1.0}
 SAMPLING: dict[str, Any] = {"seed": 1, "steps": 10, **SCALES}
-MASK = {"grow": 12, "feather": 6}
+MASK: dict[str, Any] = {"grow": 12, "feather": 6}
 WORKING_SIZE = 160
 
 
 def two_objects(graph: Graph) -> None:
-    """Two objects in one sentence."""
+    """Removal of two objects by one sentence."""
     video = _source(
         graph,
         "**Name both in one sentence**, joined by *and*. For everything at once write *remove "
@@ -33,7 +33,7 @@ def two_objects(graph: Graph) -> None:
 
 
 def stock_nodes_only(graph: Graph) -> None:
-    """ComfyUI's own sampling, without mask."""
+    """Sampling by ComfyUI's own nodes, without a mask."""
     video = _source(
         graph,
         "**Only Load LGVI is this pack's**, everything else is ComfyUI's own: the three branches "
@@ -89,7 +89,7 @@ def stock_nodes_only(graph: Graph) -> None:
 
 
 def fix_the_mask(graph: Graph) -> None:
-    """The predicted mask with a part added by hand, used in its place."""
+    """Compositing by the predicted mask with a part added by hand."""
     video = _source(
         graph,
         "**Add to the mask, or take from it.** The predicted mask and one of your own are joined "
@@ -105,7 +105,7 @@ def fix_the_mask(graph: Graph) -> None:
 
 
 def external_mask(graph: Graph) -> None:
-    """A mask from elsewhere restricts the predicted one."""
+    """Compositing by the predicted mask, restricted by a mask of another node."""
     video = _source(
         graph,
         "**A mask of any segmentation node** restricts the predicted one (*multiply*), adds to "
@@ -122,7 +122,7 @@ def external_mask(graph: Graph) -> None:
 
 
 def long_clip(graph: Graph) -> None:
-    """Windows over a clip that is longer than the model was trained on."""
+    """Context windows over a video that is longer than those of the training."""
     video = _source(
         graph,
         "**A long clip in overlapping windows**: memory stays that of one window. *length* is 24 "
@@ -139,7 +139,7 @@ def long_clip(graph: Graph) -> None:
 
 
 def whole_video(graph: Graph) -> None:
-    """A file in, a file out."""
+    """Removal from a whole video file, which is never loaded at once."""
     graph.column(320)
     graph.note(
         "**A whole file, however long**: it is never loaded at once, and size, frame times, depth "
@@ -160,7 +160,7 @@ def whole_video(graph: Graph) -> None:
 
 
 def batch_folder(graph: Graph) -> None:
-    """All files of a folder."""
+    """Removal from all videos of a folder, one in each run."""
     graph.column(320)
     graph.note(
         f"**Every video of a folder, one in each run.** Make the folder *{CLIPS}* in ComfyUI's "
@@ -182,7 +182,7 @@ def batch_folder(graph: Graph) -> None:
 
 
 def lora(graph: Graph) -> None:
-    """A LoRA of train_lgvi on top of the model."""
+    """A LoRA made by `train.train_lgvi`, on top of the model."""
     video = _source(
         graph,
         f"**A LoRA that `train.train_lgvi` made** changes the model a little: put the file into "
@@ -197,7 +197,7 @@ def lora(graph: Graph) -> None:
 
 
 def interactive_two_stage(graph: Graph) -> None:
-    """The chat's prompt as text for CLIP."""
+    """Two-stage removal: the chat model's prompt is text for the video model."""
     video = _source(
         graph,
         "**Say what you want, the chat model finds out what has to go.** Its prompt becomes text "
@@ -212,7 +212,7 @@ def interactive_two_stage(graph: Graph) -> None:
 
 
 def interactive_end_to_end(graph: Graph) -> None:
-    """The chat's hidden states through the MM head."""
+    """LGVI-I: the chat model's hidden states reach the video model through the MM head."""
     video = _source(
         graph,
         "**End to end (LGVI-I).** The hidden states of the chat's prompt guide the video model "
@@ -228,7 +228,7 @@ def interactive_end_to_end(graph: Graph) -> None:
 
 
 def multi_turn(graph: Graph) -> None:
-    """Three turns, each an LGVI Chat that is given the history of the one before."""
+    """A conversation of three turns, each a node LGVI Chat with the history of the one before."""
     video = _source(
         graph,
         "**A conversation in one graph.** Each LGVI Chat is given the *history* of the one "
@@ -246,14 +246,14 @@ def multi_turn(graph: Graph) -> None:
 
 
 def _source(graph: Graph, note: str) -> Node:
-    """A note, and the clip's frames, sound and rate."""
+    """Add a note and the sample video; return its frames, audio and frame rate."""
     graph.column(320)
     graph.note(note, 60 + len(note) // 2)
     return graph.add("GetVideoComponents", video=graph.add("LoadVideo", at_least=330, file=CLIP)[0])
 
 
-def _sentence(graph: Graph, text: str | Output) -> tuple[Node, dict[str, Output]]:
-    """The video model, and what to remove as its CLIP reads it."""
+def _sentence(graph: Graph, text: str | Output) -> tuple[Node, dict[str, Any]]:
+    """Add the video model and the encoded sentence; return the model and its conditions."""
     graph.column(340)
     model = graph.add("LGVI_LoadModel", model=VIDEO_MODEL)
     clip = model["clip"]
@@ -281,10 +281,10 @@ def _sample(
     graph: Graph,
     model: Node,
     video: Node,
-    conditions: dict[str, Output],
+    conditions: dict[str, Any],
     changed: Output | None = None,
 ) -> Node:
-    """Conditioning and sampling; `changed` is the MODEL where it is not the loader's."""
+    """Add conditioning and sampling; `changed` is a MODEL to use in place of the loader's."""
     condition = graph.add(
         "LGVI_VideoConditioning",
         at_least=190,
@@ -308,14 +308,14 @@ def _sample(
 def _join(
     graph: Graph, title: str, first: Output, operation: str, second: Output, x: int = 0, y: int = 0
 ) -> Output:
-    """Two masks as one; `x` and `y` say where in the first the second lies."""
+    """Join two masks; (`x`, `y`) in pixels is the second one's position in the first."""
     kind = "MaskComposite"
-    values = {"x": x, "y": y, "operation": operation}
+    values: dict[str, Any] = {"x": x, "y": y, "operation": operation}
     return graph.add(kind, title, "what", destination=first, source=second, **values)[0]
 
 
 def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, mask: Output) -> None:
-    """From the sampled latents to the saved video, and a look at the mask."""
+    """Add all nodes from the sampled latents to the saved video and the preview of the mask."""
     frames = video["images"]
     decoded = graph.add("VAEDecode", samples=sample["latent"], vae=model["vae"])
     graph.column(320)
@@ -325,15 +325,19 @@ def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, ma
     _save_video(graph, result[0], video)
 
 
-def _remove_and_save(graph: Graph, model: Node, video: Node, conditions: dict[str, Output]) -> None:
+def _remove_and_save(graph: Graph, model: Node, video: Node, conditions: dict[str, Any]) -> None:
     sample = _sample(graph, model, video, conditions)
     _composite_and_save(graph, model, video, sample, sample["mask"])
 
 
 def _scale_like(graph: Graph, title: str, images: Output, method: str, like: Output) -> Output:
-    """``images`` in the size of ``like``."""
+    """Scale `images` to the size of `like`."""
     size = graph.add("GetImageSize", image=like)
-    inputs = {"width": size["width"], "height": size["height"], "upscale_method": method}
+    inputs: dict[str, Any] = {
+        "width": size["width"],
+        "height": size["height"],
+        "upscale_method": method,
+    }
     return graph.add("ImageScale", title, image=images, **inputs)[0]
 
 
@@ -344,7 +348,7 @@ def _save_video(graph: Graph, frames: Output, video: Node) -> None:
 
 
 def _remove_from_video(
-    graph: Graph, model: Node, video: Output, conditions: dict[str, Output]
+    graph: Graph, model: Node, video: Output, conditions: dict[str, Any]
 ) -> Node:
     return graph.add(
         "LGVI_RemoveFromVideo",
@@ -377,12 +381,12 @@ DESIGNS: dict[str, Callable[[Graph], None]] = {
 
 
 def remove_object_node(graph: Blueprint) -> None:
-    """The whole of remove_object as one node."""
+    """The whole workflow remove_object as one node."""
     frames = graph.input("images", "IMAGE")
     text = graph.input("text", "STRING", "remove the red ball")
     menu = graph.input("model", "COMBO", VIDEO_MODEL)
     numbers = {"working_size": WORKING_SIZE, **SAMPLING, "grow": MASK["grow"]}
-    of = {
+    of: dict[str, Any] = {
         name: graph.input(name, "FLOAT" if isinstance(value, float) else "INT", value)
         for name, value in numbers.items()
     }
@@ -402,7 +406,7 @@ def remove_object_node(graph: Blueprint) -> None:
     sample = graph.add(
         "LGVI_Sampler",
         model=model["model"],
-        **{name: condition[name] for name in ("text_video", "video", "unconditional", "latent")},
+        **{name: condition[name] for name in ("text_video", "video", "unconditional", "latent")},  # type: ignore[arg-type]
         **{name: of[name] for name in SAMPLING},
     )
     graph.column(340)

@@ -1,4 +1,4 @@
-"""Workflow files in the page's format, from what a server says of its nodes."""
+"""Workflow files in the page's format, built from a server's descriptions of its nodes."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ _TITLE, _SLOT, _WIDGET, _TEXT, _MARGIN = 30, 20, 24, 90, 16
 
 
 class Output(NamedTuple):
-    """One output of a node of the graph: what another node's input takes."""
+    """An output of a node in the graph, which an input of another node can take."""
 
     node: int
     slot: int
@@ -18,7 +18,7 @@ class Output(NamedTuple):
 
 
 class Node:
-    """A node that was added; ``node["mask"]`` or ``node[1]`` is one of its outputs."""
+    """A node in the graph; `node["mask"]` or `node[1]` is one of its outputs."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
         self.entry = entry
@@ -30,17 +30,17 @@ class Node:
 
 
 class Graph:
-    """A workflow that is being built, in columns of nodes from left to right."""
+    """A workflow under construction, with nodes in columns from left to right."""
 
     def __init__(self, info: dict[str, Any], number: str) -> None:
-        """``info``: a server's /object_info; ``number``: the workflow's id."""
+        """Start a workflow; `info` is a server's /object_info, `number` is the workflow's id."""
         self.info, self.number = info, number
         self.nodes: list[dict[str, Any]] = []
         self.links: list[list[Any]] = []
         self.x, self.y, self.width = 20, 0, 0
 
     def column(self, width: int) -> None:
-        """Places the nodes that follow in a new column, ``width`` pixels wide."""
+        """Place the nodes that follow in a new column, `width` pixels wide."""
         self.x, self.y = (self.x + self.width + GAP if self.width else self.x), 0
         self.width = width
 
@@ -52,10 +52,9 @@ class Graph:
         at_least: int = 0,
         **inputs: Any,
     ) -> Node:
-        """Adds a node, ``at_least`` so many pixels high.
+        """Add a node, at least `at_least` pixels high.
 
-        Inputs are Outputs of others or widget values, the rest are defaults.
-
+        `inputs` are outputs of other nodes or values of widgets; other widgets have their defaults.
         Raises KeyError for an input that the node does not have.
         """
         number = len(self.nodes) + 1
@@ -86,12 +85,13 @@ class Graph:
         return Node(entry)
 
     def note(self, text: str, height: int) -> None:
-        """Adds a note in Markdown, which only the page knows."""
+        """Add a note in Markdown, a node that exists only in the page."""
         entry = self._place("MarkdownNote", height)
         entry |= {"inputs": [], "outputs": [], "properties": {}, "widgets_values": [text]}
         entry["color"], entry["bgcolor"] = "#432", "#653"
 
     def workflow(self) -> dict[str, Any]:
+        """Content of the workflow's file."""
         return {
             "id": self.number,
             "revision": 0,
@@ -123,7 +123,7 @@ class Graph:
     def _slots(
         self, kind: str, number: int, inputs: dict[str, Any]
     ) -> tuple[list[dict[str, Any]], list[Any]]:
-        """The node's inputs and widget values; takes what it uses out of ``inputs``."""
+        """Inputs and widget values of a node; removes what it uses from `inputs`."""
         sockets: list[tuple[str, list[Any], str]] = []
         widgets: list[tuple[str, list[Any], str]] = []
         for part in ("required", "optional"):
@@ -133,7 +133,7 @@ class Graph:
                 (widgets if is_widget else sockets).append((name, spec, part))
         slots: list[dict[str, Any]] = []
         values: list[Any] = []
-        # The page has the widgets' inputs last, and a subgraph's links go by that order.
+        # The page lists the inputs of widgets last, and a subgraph's links refer to that order.
         for name, spec, part in (*sockets, *widgets):
             slot: dict[str, Any] = {"localized_name": name, "name": name}
             if part == "optional":

@@ -1,4 +1,4 @@
-"""What the workflow files expect in ComfyUI's folders: clips, and a LoRA."""
+"""Files that the workflows expect in ComfyUI's folders: videos and a LoRA."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ RANK, SIZE = 4, 0.02
 
 
 def prepare(base: Path) -> None:
-    """Puts all of it under ``base``, a ComfyUI base directory."""
+    """Write all of these files below `base`, a ComfyUI base directory."""
     for folder in (base / "input", base / "input" / CLIPS):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(SAMPLE, folder)
@@ -25,7 +25,7 @@ def prepare(base: Path) -> None:
 
 
 def write_lora(path: Path) -> None:
-    """A random LoRA for lgvi-mini's cross-attention, small enough that the star still goes."""
+    """Write a random LoRA for lgvi-mini's cross-attention, weak enough to still remove the star."""
     generator = torch.Generator().manual_seed(0)
     weights = {}
     (file,) = UNET.glob("*.safetensors")

@@ -1,4 +1,4 @@
-"""Batches for the chat model, by number: batch n is the same whenever and wherever it is made."""
+"""Batches for the chat model; each follows from the run's seed and the number of its step alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,17 +18,17 @@ from .config import ChatConfig
 from .encoder import IGNORED, ConversationEncoder
 from .frames import FrameCache
 
-COVERED = 0.25  # from this share of a patch on an object counts as shown there
+COVERED = 0.25  # share of a patch that an object must cover to count as shown there
 
 
 @dataclass(frozen=True)
 class ChatBatch:
-    """One process's part of a step.
+    """One process's part of a training step.
 
-    `pixels` [p, 3, s, s], p is b where `joint`; `tokens` and `labels` [b, n], padded on the right;
-    `attributes` [p, 2 + FLAGS, 1, side, side] as in `train.attributes`; `order` [p, side, side]:
-    the place from the left, from 1 on, of the object that a patch shows, 0 for none. `joint` says
-    whether the tokens have places for the pictures.
+    `pixels` [p, 3, s, s]; `tokens` and `labels` [b, n], padded on the right; `attributes`
+    [p, 2 + FLAGS, 1, side, side] as in `train.lgvi.attributes`; `order` [p, side, side]: the
+    position of the object that a patch shows, counted from the left from 1 on, 0 for none. `joint`
+    says whether the conversations contain the pictures, one each, so that p is b.
     """
 
     pixels: Tensor
@@ -44,21 +44,25 @@ class ChatBatch:
 
     @property
     def samples(self) -> int:
-        """How many pictures it holds."""
+        """Number of pictures in the batch."""
         return len(self.pixels)
 
     def to(self, device: torch.device) -> "ChatBatch":
-        """The batch on a device."""
+        """Return the batch with its tensors on `device`."""
         moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
         return ChatBatch(**moved, joint=self.joint)
 
 
 class ChatBatches(Dataset[ChatBatch]):
-    """The run's batches for one of several processes."""
+    """All batches of a run, for one of its processes."""
 
     def __init__(
         self, config: ChatConfig, encoder: ConversationEncoder, rank: int = 0, processes: int = 1
     ) -> None:
+        """Open the cache of scenes.
+
+        Raises LGVIError where it is empty, or the processes cannot share a step evenly.
+        """
         self.config, self.encoder = config, encoder
         self.rank, self.processes = rank, processes
         for name in ("batch", "apart_pictures", "apart_talks"):
@@ -101,22 +105,22 @@ class ChatBatches(Dataset[ChatBatch]):
         return np.random.default_rng([self.config.seed, *numbers])
 
     def _places(self, size: int) -> range:
-        """This process's share of a step's samples."""
+        """Return the numbers of this process's samples among the `size` of a step."""
         own = size // self.processes
         return range(self.rank * own, (self.rank + 1) * own)
 
     def _scene(self, rng: np.random.Generator) -> tuple[int, tuple[int, ...]]:
-        """A scene, and which of its objects are there."""
+        """Draw the number of a scene, and the indices of those of its objects that are present."""
         scene = int(rng.integers(len(self.cache)))
         return scene, self._present(rng, len(self.cache.objects(scene)))
 
     def _picture(
         self, rng: np.random.Generator, scene: int, present: tuple[int, ...]
     ) -> tuple[tuple[Tensor, Tensor, Tensor], list[SceneObject]]:
-        """Pixels, attributes and order of one picture, and its objects.
+        """Return pixels, attributes and order of one picture, and its objects.
 
-        Shifted by up to half a patch and mirrored at random: a small tower would learn by heart
-        how the objects of the cache lie among its patches.
+        The picture is shifted by up to half a patch and mirrored at random. Otherwise a small
+        vision tower would memorise how the cached objects lie among its patches.
         """
         frame, masks = self.cache.picture(scene, present)
         objects = [self.cache.objects(scene)[i] for i in present]
@@ -139,7 +143,7 @@ class ChatBatches(Dataset[ChatBatch]):
     def _text(
         self, rng: np.random.Generator, objects: Sequence[SceneObject], turns: int, images: int
     ) -> tuple[Tensor, Tensor]:
-        """Tokens and labels of a conversation about a picture of `objects`."""
+        """Return the tokens and labels of a conversation about a picture of `objects`."""
         tokens, labels = self.encoder.with_labels(converse(rng, objects, turns), images)
         return torch.tensor(tokens), torch.tensor(labels)
 
@@ -153,13 +157,17 @@ class ChatBatches(Dataset[ChatBatch]):
 
 
 def mirrored(thing: SceneObject, aspect: float) -> SceneObject:
-    """The object as a mirror image of a picture of that aspect shows it."""
+    """Return the object as in the mirror image of a picture of that `aspect` (width / height)."""
     path = np.stack([aspect - thing.path[:, 0], thing.path[:, 1]], axis=1)
     return replace(thing, path=path, tilt=-thing.tilt, mirrored=not thing.mirrored)
 
 
 def patch_targets(coverage: Tensor, objects: Sequence[SceneObject]) -> tuple[Tensor, Tensor]:
-    """A picture's `attributes` and `order` (see ChatBatch) from its patches' coverage."""
+    """Return a picture's `attributes` and `order`; see `ChatBatch`.
+
+    `coverage` [n, side, side], 0 to 1, is the share of each patch that an object covers; the first
+    channels are those of `objects`, in their order.
+    """
     order = torch.zeros(coverage.shape[1:], dtype=torch.long)
     if not objects:
         return torch.full((2 + FLAGS, 1, *coverage.shape[1:]), NONE), order
@@ -172,5 +180,5 @@ def patch_targets(coverage: Tensor, objects: Sequence[SceneObject]) -> tuple[Ten
 
 
 def padded(rows: Sequence[Tensor], value: int) -> Tensor:
-    """[b, n] of rows of different lengths, filled up on the right."""
+    """Pad rows of different lengths on the right with `value`, and stack them to [b, n]."""
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)

@@ -1,6 +1,6 @@
-"""How often a chat model names the right objects, on held-out conversations.
+"""Measurement of how often a chat model names the right objects in held-out conversations.
 
-Each turn is asked with the model's own earlier replies as its history.
+The history of each turn holds the model's own earlier replies.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ ASKED_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A held-out conversation and what the model sees with it: `pixels` [m, 3, s, s]."""
+    """A held-out conversation, and the images [m, 3, s, s] that the model sees with it."""
 
     talk: Conversation
     pixels: Tensor
@@ -34,14 +34,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares of the turns, 0 to 1.
+    """A chat model's scores, all of them shares from 0 to 1.
 
-    `right`: of those that should have a prompt, whose prompt names exactly the right objects.
-    `well_formed`: of those replies that have a prompt, which have one, closed, in the prompts'
-    language. `silent`: of those that should have none, which have none. `scene`: of first replies,
-    which describe the picture rightly. `told`: of conversations without a picture, in which every
-    reply is given up to each of its words, the share whose other words than the scene's are all
-    found.
+    `right`: of the turns that call for a prompt, those whose last prompt names exactly the right
+    objects. `well_formed`: of the replies with a prompt, those with a single one that is closed and
+    in the prompts' language. `silent`: of the turns that call for no prompt, those without one.
+    `scene`: of the first replies, those that describe the picture correctly. `told`: of the
+    conversations without pictures, those in which every token of the replies but the scene's is
+    predicted, given the correct tokens before it.
     """
 
     right: float
@@ -51,11 +51,12 @@ class Scores:
     told: float
 
     def named(self) -> dict[str, float]:
+        """Return the scores by their names, rounded to four decimals."""
         return {name: round(value, 4) for name, value in vars(self).items()}
 
 
 def held_out(encoder: ConversationEncoder, count: int, blank: bool = False) -> list[HeldOut]:
-    """`count` conversations, with their first frames or with grey ones."""
+    """Make `count` held-out conversations with their first frames, grey ones if `blank`."""
     found = []
     for number in range(count):
         height, width = FRAME_SIZES[number % len(FRAME_SIZES)]
@@ -70,7 +71,10 @@ def held_out(encoder: ConversationEncoder, count: int, blank: bool = False) -> l
 
 
 def score(llava: Any, encoder: ConversationEncoder, conversations: Sequence[HeldOut]) -> Scores:
-    """Asks every turn of every conversation, the likeliest token each time."""
+    """Ask every turn of every conversation, and score the replies.
+
+    The model takes the most likely token each time.
+    """
     replies: list[list[str]] = [[] for _ in conversations]
     for number in range(max(len(item.talk.turns) for item in conversations)):
         asked = [i for i, item in enumerate(conversations) if len(item.talk.turns) > number]
@@ -95,7 +99,7 @@ def score(llava: Any, encoder: ConversationEncoder, conversations: Sequence[Held
 def _reason(
     llava: Any, encoder: ConversationEncoder, conversations: Sequence[HeldOut]
 ) -> list[bool]:
-    """Whether each conversation's replies are found when the scene is told instead of shown."""
+    """Return for each conversation whether it counts as `told`; see `Scores`."""
     found = []
     for item in conversations:
         ids, labels = encoder.with_labels(item.talk.turns, 0)
@@ -109,7 +113,7 @@ def _reason(
 def answer(
     llava: Any, encoder: ConversationEncoder, texts: Sequence[str], pixels: Tensor
 ) -> list[str]:
-    """The replies to rendered `texts`, one picture [1, 3, s, s] of `pixels` each."""
+    """Return the replies to rendered `texts`; `pixels` [b, 3, s, s] are one image for each."""
     tokenizer = encoder.tokenizer
     rows = [encoder.ids(text) for text in texts]
     longest = max(map(len, rows))
@@ -151,7 +155,10 @@ def _judge(
 
 
 def _is_right(turn: LabelledTurn, text: str, objects: Sequence[SceneObject]) -> bool:
-    """Whether a reply's last prompt names exactly what has to go; none where nothing has to."""
+    """Whether a reply's last prompt names exactly the objects to remove.
+
+    Where nothing is to be removed, the reply must have no prompt.
+    """
     prompts = _prompts(text)
     if not turn.has_prompt:
         return not prompts

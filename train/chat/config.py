@@ -1,6 +1,6 @@
-"""The configuration of `train_chat`: a YAML file checked on reading. The keys are documented here.
+"""Configuration of `train_chat`: a YAML file, validated on reading. The keys are documented here.
 
-`configs/chat_mini.yaml` and `chat_mini_more.yaml` are the bundled chat model's.
+`configs/chat_mini.yaml` and `configs/chat_mini_more.yaml` are the bundled chat model's.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ _MODEL_KEYS = ("seed", "system_prompt", "vocabulary", "vision", "text")
 
 
 class ChatDataConfig(Section):
-    """Pictures and conversations. Batches are counted over all processes."""
+    """Settings of the pictures and conversations; sizes are totals over all processes."""
 
     cache: Path = Field(description="scenes drawn by train.chat.frames")
     batch: int = Field(32, gt=0, description="pictures in a step, each with a conversation")
@@ -41,7 +41,7 @@ class ChatDataConfig(Section):
 
 
 class ChatOptimizerConfig(Section):
-    """AdamW; the learning rates rise linearly, stay, and fall linearly to 0."""
+    """Settings of AdamW; the learning rates rise linearly, stay, and fall linearly to 0."""
 
     vision: float = Field(1e-3, gt=0, description="peak rate of vision tower, projector and heads")
     language: float = Field(1e-3, gt=0, description="peak rate of the language model")
@@ -54,12 +54,12 @@ class ChatOptimizerConfig(Section):
 
     @property
     def rates(self) -> dict[str, float]:
-        """The peak learning rates by the names of the optimizer's groups."""
+        """Peak learning rates, keyed by the names of the optimizer's groups."""
         return {"vision": self.vision, "language": self.language}
 
 
 class ChatConfig(Section):
-    """One run from random weights, or from those of another."""
+    """Settings of one run, which starts from random weights or from another run's."""
 
     output: Path = Field(description="folder for checkpoints, tokenizer and TensorBoard logs")
     start_from: Path | None = Field(
@@ -94,12 +94,12 @@ class ChatConfig(Section):
     data: ChatDataConfig
     optimizer: ChatOptimizerConfig = ChatOptimizerConfig()
 
-    # What the log of a run asks of any configuration.
+    # The training loop reads it from any run's configuration.
     gradient_accumulation: Literal[1] = 1
 
 
 def check_changes(config: ChatConfig) -> None:
-    """Raises LGVIError where the run in the output folder is one of another model."""
+    """Raise LGVIError where the run in the output folder is one of another model."""
     before = read_run_config(config.output, ChatConfig)
     changed = [key for key in _MODEL_KEYS if getattr(before, key) != getattr(config, key)]
     if changed:

@@ -1,4 +1,4 @@
-"""From conversations and pictures to what the chat model reads and learns."""
+"""Encoding of conversations and frames as the chat model's inputs and labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from .config import ChatConfig
 from .frames import MOST_OBJECTS
 
 IGNORED = -100
-"""The label of a token that no loss counts."""
+"""Label of a token that the loss leaves out."""
 
 
 @dataclass(frozen=True)
 class ConversationEncoder:
-    """What turns text and pictures into the model's inputs."""
+    """Encoder of conversations and frames for one chat model; sizes are in pixels."""
 
     tokenizer: Any
     image_token: int
@@ -34,14 +34,15 @@ class ConversationEncoder:
 
     @property
     def side(self) -> int:
-        """Patches along a picture's side."""
+        """Number of patches along an image's side."""
         return self.image_size // self.patch_size
 
     def ids(self, text: str) -> list[int]:
+        """Return the token ids of a rendered conversation."""
         return encode(self.tokenizer, text, self.image_token, self.side**2)
 
     def prefix(self, turns: Sequence[LabelledTurn], number: int, images: int) -> str:
-        """The text up to where the reply of turn `number` begins."""
+        """Return the text of the conversation up to where the reply of turn `number` begins."""
         history = [Turn(turn.request, turn.reply) for turn in turns[:number]]
         request = turns[number].request
         return render(request, history, images, self.format.system_prompt)
@@ -49,9 +50,9 @@ class ConversationEncoder:
     def with_labels(
         self, turns: Sequence[LabelledTurn], images: int
     ) -> tuple[list[int], list[int]]:
-        """Ids of a whole conversation, and the same with all but the replies IGNORED.
+        """Return the token ids of a whole conversation, and its labels: IGNORED but in replies.
 
-        Without pictures what only they could tell is IGNORED too.
+        Without images, those parts of a reply that only an image could tell are IGNORED too.
         """
         text, learnt = "", set()
         for number, turn in enumerate(turns):
@@ -66,11 +67,14 @@ class ConversationEncoder:
         return ids, labels
 
     def pixels(self, frames: Tensor) -> Tensor:
-        """[m, 3, s, s] of float frames [f, h, w, 3] in 0..1."""
+        """Return the images [m, 3, s, s] of `frames` [f, h, w, 3], float 0 to 1."""
         return prepare_pixels(frames, self.image_size, self.format.framing, self.format.frames)
 
     def coverage(self, masks: Tensor) -> Tensor:
-        """How much of every patch [n, side, side] each of three masks [h, w, n] covers."""
+        """Return the share of every patch that each mask covers, [n, side, side], 0 to 1.
+
+        `masks` are float [h, w, n], 0 to 1, where n is MOST_OBJECTS.
+        """
         nothing, unit = (0.0,) * MOST_OBJECTS, (1.0,) * MOST_OBJECTS
         size, framing = self.image_size, self.format.framing
         shown = prepare_pixels(masks[None], size, framing, mean=nothing, std=unit)
@@ -78,14 +82,14 @@ class ConversationEncoder:
 
 
 def chat_format(config: ChatConfig) -> ChatFormat:
-    """What the model is trained to read: the whole of one frame."""
+    """Return the format that a run's model is trained in: the whole of one frame."""
     return ChatFormat(
         system_prompt=config.system_prompt, framing="letterbox", frames=1, features="to_mark"
     )
 
 
 def encoder_for(config: ChatConfig, llava: LlavaConfig, tokenizer: Any) -> ConversationEncoder:
-    """The encoder of a run's conversations, for a network of that configuration."""
+    """Return the encoder of a run's conversations, for a network of the configuration `llava`."""
     vision: Any = llava.vision_config
     image_token = tokenizer.convert_tokens_to_ids(IMAGE)
     return ConversationEncoder(

@@ -1,4 +1,4 @@
-"""From a run to the folder that the chat nodes load: a LLaVA in fp16 with its tokenizer."""
+"""Export of a run to the folder that the chat nodes load: a LLaVA in fp16 with its tokenizer."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ PREFIX = "llava."
 
 
 def export(run: Path, output: Path) -> None:
-    """Writes the averaged weights of a run's newest checkpoint, and loads them as a check.
+    """Write the averaged weights of a run's newest checkpoint, and load them as a check.
 
     Raises LGVIError where there is no run or no intact checkpoint.
     """
@@ -39,9 +39,9 @@ def export(run: Path, output: Path) -> None:
 
 
 def start_from(run: Path, learner: ChatLearner) -> None:
-    """Gives `learner` the averaged weights of a run's newest checkpoint, and its heads.
+    """Load the averaged weights of a run's newest checkpoint, and its heads, into `learner`.
 
-    Raises LGVIError where there is no intact checkpoint, or it is of another model.
+    Raises LGVIError where there is no intact checkpoint, or where it is one of another model.
     """
     checkpoint = checkpoints.newest(run / "checkpoints")
     if checkpoint is None:

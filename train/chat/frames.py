@@ -2,7 +2,8 @@
 
     python -m train.chat.frames --output .runs/chat_frames --scenes 8000 --workers 2
 
-A scene with three objects gives eight pictures. A shard that is there is not drawn again.
+Each object can be left out, so that a scene with three objects gives eight pictures. A shard that
+exists already is not drawn again.
 """
 
 import argparse
@@ -24,26 +25,27 @@ from ..engine.workers import map_in_workers
 
 SCENES_PER_SHARD = 100
 MOST_OBJECTS = 3
-BACKGROUND, LAYER = 3, 4  # channels of the background, and of an object (premultiplied RGBA)
+BACKGROUND, LAYER = 3, 4  # channels of the background (RGB) and of an object (premultiplied RGBA)
 
 
 def shard_path(folder: Path, number: int) -> Path:
+    """Return the path of shard `number` in `folder`."""
     return folder / f"frames-{number:05d}.npy"
 
 
 def frame_size(shard: int) -> tuple[int, int]:
-    """(height, width) of a shard's pictures; the sizes take turns."""
+    """Return (height, width) of a shard's pictures; the sizes alternate from shard to shard."""
     return FRAME_SIZES[shard % len(FRAME_SIZES)]
 
 
 def scene_objects(scene: int) -> tuple[SceneObject, ...]:
-    """What a scene of the cache holds, made again from its number."""
+    """Return the objects of a cached scene, generated again from its number."""
     height, width = frame_size(scene // SCENES_PER_SHARD)
     return scene_of("train", scene, 1, width / height).objects
 
 
 def write_shard(folder: Path, number: int) -> None:
-    """Draws the scenes of one shard: uint8 [scenes, channels, h, w]."""
+    """Draw the scenes of one shard and write them as uint8 [scenes, channels, h, w]."""
     height, width = frame_size(number)
     channels = BACKGROUND + MOST_OBJECTS * LAYER
     shard = np.zeros((SCENES_PER_SHARD, channels, height, width), np.uint8)
@@ -59,14 +61,17 @@ def write_shard(folder: Path, number: int) -> None:
 
 @dataclass
 class FrameCache:
-    """All shards in a folder, which stay on the disk until they are looked at."""
+    """All shards in a folder, mapped into memory and read from disk when they are used.
+
+    `known` keeps the objects of the scenes that were asked for.
+    """
 
     folder: Path
     shards: list[np.ndarray] = field(default_factory=list)
     known: dict[int, tuple[SceneObject, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises LGVIError where there are none."""
+        """Open the shards. Raises LGVIError where there are none."""
         while (path := shard_path(self.folder, len(self.shards))).is_file():
             self.shards.append(np.load(path, mmap_mode="r"))
         if not self.shards:
@@ -76,14 +81,16 @@ class FrameCache:
         return len(self.shards) * SCENES_PER_SHARD
 
     def objects(self, scene: int) -> tuple[SceneObject, ...]:
+        """Return the objects of a scene by its number."""
         if scene not in self.known:
             self.known[scene] = scene_objects(scene)
         return self.known[scene]
 
     def picture(self, scene: int, present: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """The picture with the objects `present`, float32 [h, w, 3] in 0..1, and their coverage.
+        """Return the picture with the objects `present`, float32 [h, w, 3], 0 to 1, and coverage.
 
-        Coverage [h, w, MOST_OBJECTS] has one channel per object that is present, in that order.
+        Coverage, float32 [h, w, MOST_OBJECTS], 0 to 1, has one channel for each object that is
+        present, in the order of `present`; the other channels are 0.
         """
         shard, at = divmod(scene, SCENES_PER_SHARD)
         channels = self.shards[shard][at]
@@ -117,7 +124,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class _ShardWriter:
-    """Draws shards by number, in any process."""
+    """Maker of the function that writes a shard by its number, for any process."""
 
     folder: Path
 

@@ -1,4 +1,4 @@
-"""The small LLaVA from random weights, and the losses that it learns by."""
+"""The small LLaVA with random weights, its training losses and its optimizer."""
 
 from typing import Any
 
@@ -17,7 +17,11 @@ from .frames import MOST_OBJECTS
 
 
 def llava_config(config: ChatConfig, tokenizer: Any) -> LlavaConfig:
-    """Features are those of the last layer: a small tower has none to waste."""
+    """Return the network's configuration.
+
+    The vision features are those of the tower's last layer, not of the last but one as in LLaVA
+    1.5, so that no layer of the small tower goes unused.
+    """
     text = {
         **config.text,
         "vocab_size": len(tokenizer),
@@ -38,12 +42,12 @@ def llava_config(config: ChatConfig, tokenizer: Any) -> LlavaConfig:
     )
 
 
-_FREQUENCIES = (-0.7, 0.5)  # powers of ten, in radians per patch
+_FREQUENCIES = (-0.7, 0.5)  # lowest and highest, as powers of ten, in radians per patch
 _POSITION_SCALE = 0.3
 
 
 class ChatLearner(nn.Module):
-    """The LLaVA with heads that say of every patch what it shows; they are not exported."""
+    """A LLaVA with heads that predict what every patch shows; the heads are not exported."""
 
     def __init__(self, config: LlavaConfig) -> None:
         super().__init__()
@@ -54,7 +58,7 @@ class ChatLearner(nn.Module):
         widths = (vision.hidden_size, text.hidden_size)
         self.attribute_heads = AttributeHeads(widths)
         self.order_heads = nn.ModuleList(nn.Conv2d(w, MOST_OBJECTS + 1, 1) for w in widths)
-        # Not on the way to the features, so that it would never get a gradient.
+        # The features do not pass through this norm, so it would never get a gradient.
         self._tower().post_layernorm.requires_grad_(False)
         self._tower().embeddings.position_embedding.weight.data[1:] = position_codes(
             self.side, vision.hidden_size
@@ -63,7 +67,7 @@ class ChatLearner(nn.Module):
         self.llava.model.multi_modal_projector.register_forward_hook(self._keep)
 
     def forward(self, batch: ChatBatch, attribute_weight: float) -> dict[str, Tensor]:
-        """`loss`, and what it is made of: `language`, `attributes`, `order`."""
+        """Return `loss` and its parts `language`, `attributes` and `order`, each a scalar."""
         if batch.joint:
             output = self.llava(input_ids=batch.tokens, pixel_values=batch.pixels)
         else:
@@ -89,7 +93,7 @@ class ChatLearner(nn.Module):
         self.features = [inputs[0], output]
 
     def _as_map(self, x: Tensor) -> Tensor:
-        """[b, patches, c] (or without the batch's axis) to [b, c, side, side]."""
+        """Reshape [b, patches, c] or [b * patches, c] to [b, c, side, side]."""
         return x.reshape(-1, self.side, self.side, x.shape[-1]).movedim(-1, 1)
 
     def _tower(self) -> Any:
@@ -98,9 +102,9 @@ class ChatLearner(nn.Module):
 
 
 def position_codes(side: int, width: int) -> Tensor:
-    """[side * side, width]: waves along both axes, row by row.
+    """Return sine and cosine position codes [side * side, width] of the patches, row by row.
 
-    Where patches are is known from the start then, instead of being found out by training.
+    With them the tower knows the patches' positions from the start instead of learning them.
     """
     waves = width // 4
     frequencies = torch.logspace(*_FREQUENCIES, waves)
@@ -116,7 +120,7 @@ def position_codes(side: int, width: int) -> Tensor:
 
 
 def build_optimizer(model: ChatLearner, config: ChatOptimizerConfig) -> torch.optim.AdamW:
-    """Groups named "vision" and "language", each with and without weight decay."""
+    """Build AdamW with groups named "vision" and "language", each with and without weight decay."""
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

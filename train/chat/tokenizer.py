@@ -1,4 +1,4 @@
-"""The small chat model's own vocabulary: byte-level BPE, learnt from generated conversations."""
+"""Tokenizer of the small chat model: byte-level BPE, learnt from generated conversations."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +17,16 @@ from ..engine.files import write_json
 from .config import ChatConfig
 
 TOKENIZER = "tokenizer"
-"""The folder in a run that holds its tokenizer."""
+"""Folder of the tokenizer in a run's output folder."""
 START, PAD = "<s>", "<pad>"
 TEXTS = 4000
 
 
 def train_tokenizer(vocabulary: int, system_prompt: str) -> PreTrainedTokenizerFast:
-    """At most `vocabulary` tokens; every byte is one, so that no text is unknown."""
+    """Learn a tokenizer of at most `vocabulary` tokens.
+
+    Every byte is a token, so that no text is unknown.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -46,14 +49,14 @@ def train_tokenizer(vocabulary: int, system_prompt: str) -> PreTrainedTokenizerF
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """Raises LGVIError where the folder of a run has none."""
+    """Load the tokenizer in `folder`. Raises LGVIError where there is none."""
     if not (folder / "tokenizer.json").is_file():
         raise LGVIError(f"no tokenizer in {folder}: name the output folder of a chat training")
     return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """With a configuration that all versions of transformers read alike."""
+    """Write the tokenizer, configured so that all versions of transformers read it alike."""
     tokenizer.save_pretrained(folder)
     values = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -67,7 +70,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
 
 
 def run_tokenizer(config: ChatConfig, accelerator: Accelerator) -> Any:
-    """The tokenizer of a run, learnt by the main process when the run begins."""
+    """Return a run's tokenizer, which the main process learns or copies when the run begins."""
     folder = config.output / TOKENIZER
     if accelerator.is_main_process and not folder.is_dir():
         if before := config.start_from:
@@ -83,6 +86,6 @@ def _texts(system_prompt: str) -> Iterator[str]:
     height, width = FRAME_SIZES[0]
     for number in range(TEXTS):
         for turn in make_conversation("train", number, 1, height, width).turns:
-            # Requests vary far more than replies, and their words would fill the vocabulary.
+            # Replies come twice: requests vary far more, and their words would fill the vocabulary.
             yield f"{system_prompt} User: \n{turn.request} Assistant: {turn.reply}"
             yield f" {turn.reply}"

@@ -1,1 +1,1 @@
-"""Training data: procedurally made clips with the sentences that ask for a removal."""
+"""Training data: readers of data sets, procedurally drawn clips, and the requests about them."""

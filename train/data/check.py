@@ -1,12 +1,12 @@
-"""What a data set holds and what is wrong with it, before anyone pays for GPUs.
+"""Check a data set before training on it: report what it holds and which samples are broken.
 
     python -m train.data.check data/rovi
     python -m train.data.check data/rovi --options '{"split_file": "test.json"}' --limit 500
     python -m train.data.check https://host/shards/index.json --options '{"cache_dir": "cache"}'
 
 The layout is recognised: ROVI, GQA-Inpaint, an index of WebDataset shards, or a folder of cached
-latents. --options are the keys of that data set in a training configuration, as JSON. Every sample
-is read whole. The exit code is 1 if anything is broken.
+latents. --options takes the keys of that data set in a training configuration, as JSON. Every
+sample is read completely. The exit code is 1 if anything is broken.
 """
 
 import argparse
@@ -36,45 +36,51 @@ from .sets.shards import INDEX, ShardReader
 
 KINDS = ("rovi", "gqa_inpaint", "shards", "latents")
 _LATENT_PATTERN = "*.safetensors"
-_DIFFERENT = 40  # mean difference, of 255, outside the mask: pictures of different scenes
-_SHOWN = 50
+_DIFFERENT = 40  # mean difference (of 255) outside the mask that means two different scenes
+_SHOWN = 50  # number of problems that a report lists
 
 
 class Checkable(Protocol):
-    """A reader of files, which can read one sample whole."""
+    """A reader that can also read all frames of one sample."""
 
     def __len__(self) -> int: ...
 
     def examine(self, index: int) -> Sample:
-        """All of a sample. Raises BrokenSample."""
+        """Read all frames of a sample. Raises BrokenSample if it cannot be used."""
         ...
 
 
 @dataclass
 class Finding:
-    """What one sample is, or what is wrong with it."""
+    """The properties of one sample, or what is wrong with it."""
 
     name: str = ""
     sentence: str = ""
     kind: str = ""
     frames: int = 0
     size: str = ""
+    """WIDTHxHEIGHT in pixels."""
     is_empty: bool = False
+    """Whether the mask is empty, so that there is nothing to remove."""
     problem: str = ""
+    """What is wrong with the sample, if anything."""
     is_dropped: bool = False
+    """Whether training leaves the sample out because the object is too large."""
 
 
 @dataclass
 class Report:
-    """The findings on a data set; `facts` are lines about it as a whole."""
+    """The findings on a data set; printed as text by `str`."""
 
     kind: str
     total: int
     findings: list[Finding] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
+    """Lines about the data set as a whole."""
 
     @property
     def problems(self) -> list[str]:
+        """What is wrong with each broken sample."""
         return [found.problem for found in self.findings if found.problem]
 
     def __str__(self) -> str:
@@ -95,7 +101,7 @@ class Report:
 
 
 def detect(path: str) -> str:
-    """Which of `KINDS` lies at a path. Raises LGVIError, naming what was found, for any other."""
+    """Recognise which of `KINDS` lies at a path. Raises LGVIError, with what was found, if none."""
     folder = Path(path)
     if path.endswith(".json") or (folder / INDEX).is_file():
         return "shards"
@@ -119,7 +125,10 @@ def check(
     limit: int | None = None,
     workers: int = 1,
 ) -> Report:
-    """Reads a data set, or `limit` random samples. Raises LGVIError where it has no layout."""
+    """Read a data set, or `limit` random samples of it, and report the findings.
+
+    Raises LGVIError if its layout is not recognised or its files do not fit it.
+    """
     kind = kind or detect(path)
     if kind == "latents":
         return _check_latents(Path(path), limit)
@@ -159,7 +168,7 @@ def _examine_all(reader: Checkable, chosen: list[int], workers: int) -> Iterator
 
 @dataclass(frozen=True)
 class _Examiner:
-    """Reads samples by number, in any process, and says what is wrong with them."""
+    """Factory of a function that examines one sample by its index, in any process."""
 
     reader: Checkable
 
@@ -186,7 +195,7 @@ class _Examiner:
 
 
 def _contradiction(sample: Sample) -> str:
-    """What in a readable sample cannot be right, or nothing."""
+    """What cannot be right in a readable sample, or an empty string."""
     if not sample.sentence.strip():
         return f"{sample.name}: the sentence is empty"
     if sample.mask.any() and np.array_equal(sample.source, sample.target):
@@ -221,7 +230,7 @@ def _counted(values: Iterator[str]) -> str:
 
 
 def _check_latents(folder: Path, limit: int | None) -> Report:
-    """Shards of `train.latent_cache`: each readable, of the right shape, and finite."""
+    """Check that each shard of `train.latent_cache` is readable, of the right shape, and finite."""
     files = sorted(folder.glob(_LATENT_PATTERN))
     report = Report("latents", len(files))
     kinds = Counter(path.stem.rpartition("-")[0] or "?" for path in files)

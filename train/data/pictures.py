@@ -1,4 +1,4 @@
-"""Picture files of a data set: reading them with errors that name the file, and picking frames."""
+"""Image files of a data set: reading, with errors that name the file, and selection of frames."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -11,11 +11,11 @@ from PIL import Image
 from .sample import BrokenSample
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-_ASPECT_TOLERANCE = 0.02
+_ASPECT_TOLERANCE = 0.02  # relative difference of aspect ratios that rounding may cause
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder in sorted order. Raises BrokenSample where there are none."""
+    """The image files of a folder in sorted order. Raises BrokenSample if there are none."""
     if not folder.is_dir():
         raise BrokenSample(f"{folder}: this folder is missing")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
@@ -25,17 +25,24 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 def read_rgb(file: Path | bytes, name: str = "") -> np.ndarray:
-    """A picture as uint8 RGB [h, w, 3]; `name` stands in errors for a picture given as bytes."""
+    """Read an image as uint8 RGB [h, w, 3].
+
+    `name` identifies an image that is given as bytes in errors. Raises BrokenSample if the image is
+    missing or damaged.
+    """
     return np.asarray(_open(file, name, "RGB"))
 
 
 def read_grey(file: Path | bytes, name: str = "") -> np.ndarray:
-    """A picture as uint8 [h, w]."""
+    """Read an image as greyscale, uint8 [h, w]; `name` and errors are as in `read_rgb`."""
     return np.asarray(_open(file, name, "L"))
 
 
 def read_indices(file: Path) -> np.ndarray:
-    """The palette indices of an indexed PNG, integers [h, w]; grey values count as indices."""
+    """Read the palette indices of an indexed PNG, int64 [h, w]; grey values count as indices.
+
+    Raises BrokenSample if the image is missing, damaged or of another kind.
+    """
     image = _open(file, "", None)
     if image.mode not in ("P", "L", "1", "I", "I;16"):
         raise BrokenSample(f"{file}: is a {image.mode} picture, not an indexed one")
@@ -43,10 +50,10 @@ def read_indices(file: Path) -> np.ndarray:
 
 
 def same_size(*stacks: np.ndarray) -> list[np.ndarray]:
-    """Frames [f, h, w, ...] of one clip, all brought to the smallest height and width among them.
+    """Resize the stacks [f, h, w, ...] of one clip to the smallest size among them.
 
-    RGB is averaged, masks keep their values. Raises ValueError where the shapes of the pictures
-    differ by more than rounding.
+    RGB is averaged; masks [f, h, w] are resized by nearest neighbour. Raises ValueError if the
+    aspect ratios differ by more than rounding.
     """
     height, width = min(stack.shape[1:3] for stack in stacks)
     fitted = []
@@ -64,10 +71,10 @@ def same_size(*stacks: np.ndarray) -> list[np.ndarray]:
 def choose_frames(
     rng: np.random.Generator, available: int, frames: int, stride: int, name: str
 ) -> list[int]:
-    """Indices of `frames` frames at a stride, from a random start.
+    """Choose the indices of `frames` out of `available` frames, at a stride from a random start.
 
-    A clip too short for the stride gets the largest that fits; one with fewer frames than asked
-    raises BrokenSample.
+    If the clip is too short for the stride, the largest that fits is used. Raises BrokenSample,
+    with the sample's `name`, if there are fewer frames than asked for.
     """
     if available < frames:
         raise BrokenSample(f"{name}: has {available} frames, {frames} are asked for")
@@ -79,7 +86,7 @@ def choose_frames(
 
 
 def stack_frames(pictures: Sequence[np.ndarray], name: str) -> np.ndarray:
-    """Frames of one size stacked; raises BrokenSample where sizes differ."""
+    """Stack frames. Raises BrokenSample, with the sample's `name`, if their sizes differ."""
     sizes = {picture.shape[:2] for picture in pictures}
     if len(sizes) > 1:
         listed = ", ".join(f"{width}x{height}" for height, width in sorted(sizes))
@@ -93,7 +100,7 @@ def _open(file: Path | bytes, name: str, mode: str | None) -> Image.Image:
         with Image.open(BytesIO(file) if isinstance(file, bytes) else file) as image:
             image.load()
             return image.convert(mode) if mode else image.copy()
-    except Exception as error:  # a decoder fed with damaged data raises all sorts of errors
+    except Exception as error:  # decoders raise many types of errors for damaged data
         reason = (
             "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
         )
@@ -101,7 +108,7 @@ def _open(file: Path | bytes, name: str, mode: str | None) -> Image.Image:
 
 
 def cover_and_crop(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Frames [f, h, w] or [f, h, w, 3] that fill `size` (height, width): scaled, and cut around."""
+    """Scale frames, [f, h, w] or [f, h, w, 3], to cover `size` (h, w), and crop them centrally."""
     height, width = frames.shape[1:3]
     scale = max(size[0] / height, size[1] / width)
     if (height, width) == tuple(size):

@@ -1,4 +1,4 @@
-"""Data sets as a configuration names them, and the one function that opens any of them."""
+"""Data sets as a configuration describes them, and the function that opens any of them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ class _Source(BaseModel):
 
 
 class RoviSource(_Source):
-    """Clips of ROVI; the layout is described in `train.data.rovi`."""
+    """Videos of ROVI, in the layout that `train.data.sets.rovi` describes."""
 
     kind: Literal["rovi"]
     root: Path = Field(description="folder with JPEGImages, Annotations and InpaintImages")
@@ -38,7 +38,7 @@ class RoviSource(_Source):
 
 
 class GqaInpaintSource(_Source):
-    """Pictures of GQA-Inpaint; the layout is described in `train.data.gqa_inpaint`."""
+    """Images of GQA-Inpaint, in the layout that `train.data.sets.gqa_inpaint` describes."""
 
     kind: Literal["gqa_inpaint"]
     root: Path = Field(description="folder with images, images_inpainted and masks")
@@ -49,7 +49,7 @@ class GqaInpaintSource(_Source):
 
 
 class ShardSource(_Source):
-    """WebDataset shards; the layout is described in `train.data.shards`."""
+    """WebDataset shards, in the layout that `train.data.sets.shards` describes."""
 
     kind: Literal["shards"]
     index: str = Field(description="path or URL of the index, or the folder that holds it")
@@ -65,7 +65,7 @@ class ShardSource(_Source):
 
 
 class GeneratedSource(_Source):
-    """Clips drawn when they are asked for; see `train.data.synthetic`."""
+    """Clips that are drawn when they are read; see `train.data.drawn.synthetic`."""
 
     kind: Literal["generated"]
     split: Literal["train", "held-out"] = Field(default="train", description="they share nothing")
@@ -93,7 +93,7 @@ DataSource = Annotated[
 
 
 def open_reader(source: DataSource) -> Reader:
-    """The reader of a data set. Raises LGVIError where its files or packages are not there."""
+    """Open the reader of a data set. Raises LGVIError if its files or packages are missing."""
     match source:
         case RoviSource():
             return RoviReader(

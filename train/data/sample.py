@@ -1,4 +1,4 @@
-"""What every reader gives: a clip before and after a removal, and the sentence that asks for it."""
+"""The sample that every reader returns: a clip before and after a removal, and the request."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -10,50 +10,53 @@ if TYPE_CHECKING:
 
 
 class BrokenSample(Exception):
-    """A sample that cannot be used; the message names it and says why."""
+    """Raised for a sample that cannot be used; the message names the sample and the reason."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One removal task. Frames are uint8 RGB [f, h, w, 3], masks uint8 [f, h, w].
+    """One removal task: a clip, its target, and the request in words.
 
-    `source` shows everything, `target` the scene without what goes; `mask` is 255 on what goes
-    and empty where the sentence names nothing that is there. `name` says where it comes from,
-    `kind` which kind of expression it is ("" where that is unknown).
-
-    `turns` are (request, reply) of a conversation that asks for the same, where the data has one.
-
-    Known of generated clips only: `object_masks` [n, f, h, w] of every object in the source,
-    `removed`, the indices of those that go, `without`, by index of each kept object, the target
-    without that object too, and `objects`, what they are.
+    Only generated clips have `object_masks`, `removed`, `without` and `objects`.
     """
 
     source: np.ndarray
+    """Frames with all objects, uint8 RGB [f, h, w, 3]."""
     target: np.ndarray
+    """The same frames without the objects to remove."""
     mask: np.ndarray
+    """Coverage of the objects to remove, uint8 [f, h, w] in 0 to 255; 0 if there are none."""
     sentence: str
+    """The request as one sentence; it may name something that is not there."""
     name: str
+    """Origin of the sample, for messages."""
     kind: str = ""
+    """Kind of expression that the sentence uses; empty if unknown."""
     turns: tuple[tuple[str, str], ...] = ()
+    """(request, reply) turns of a conversation that asks for the same, if the data has one."""
     object_masks: np.ndarray | None = None
+    """Coverage of every object in the source, uint8 [n, f, h, w]."""
     removed: tuple[int, ...] = ()
+    """Indices of the objects to remove."""
     without: dict[int, np.ndarray] = field(default_factory=dict)
+    """For each kept object's index, the target without that object as well."""
     objects: "tuple[SceneObject, ...]" = ()
+    """The objects in the source."""
 
 
 class Reader(Protocol):
-    """Random access to a data set. Nothing is read before it is asked for."""
+    """Random access to the samples of a data set; each is read when it is asked for."""
 
     def __len__(self) -> int: ...
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
-        """Sample `index` with `frames` frames at the data's own size.
+        """Read sample `index` with `frames` frames, at the size that the data set has.
 
-        `rng` chooses among frames and sentences, so that the same seed reads the same. Raises
-        BrokenSample where a file is missing, damaged or does not fit the others.
+        `rng` chooses among the possible frames and sentences, so the same seed reads the same
+        sample. Raises BrokenSample if a file is missing, damaged or does not fit the others.
         """
         ...
 
     def order(self, rng: np.random.Generator) -> np.ndarray:
-        """An epoch's order: every index once, in the random order that reads fastest."""
+        """An epoch's order: every index once, at random as far as that reads efficiently."""
         ...

@@ -1,13 +1,12 @@
-"""Write clips as a data set on disk: in ROVI's layout or as WebDataset shards.
+"""Write clips as a data set on disk, in ROVI's layout or as WebDataset shards.
 
-    python -m train.data.write --layout rovi --output data/generated --clips 1000 --frames 24 \
-        --size 320x512
+    python -m train.data.write --layout rovi --output data/generated --clips 1000 --frames 24
     python -m train.data.write --layout shards --output data/shards --source rovi.yaml --frames 24
 
-Without --source the clips are generated, the same for the same numbers. A source is a YAML file
-with the keys of one data set of a training configuration (see `train.data.readers`). The layouts
-are described in `train.data.rovi` and `train.data.shards`. In ROVI's layout every clip is one video
-whose objects that go are object 1 together.
+Without --source the clips are generated, and the same arguments give the same clips. A source is a
+YAML file with the keys of one data set of a training configuration (see `train.data.readers`). The
+layouts are described in `train.data.sets.rovi` and `train.data.sets.shards`. In ROVI's layout every
+clip becomes one video, and all of its objects to remove are object 1 together.
 """
 
 import argparse
@@ -42,10 +41,10 @@ logger = logging.getLogger(__name__)
 
 PictureFormat = Literal["jpg", "png"]
 Files = dict[str, bytes]  # path under the output, or suffix in a shard, to content
-_FRAME_STEP = 5  # numbers in the names of ROVI's frames: every 5th frame of a film
+_FRAME_STEP = 5  # step of the numbers in frame names; ROVI has every 5th frame of a video
 _JPEG_QUALITY = 95
-_OBJECT = 1
-_PALETTE = (0, 0, 0, 236, 95, 103)  # colours of the background and of object 1
+_OBJECT = 1  # id of the removed object in annotations
+_PALETTE = (0, 0, 0, 236, 95, 103)  # RGB of the background and of object 1
 
 
 def write_rovi(
@@ -56,7 +55,10 @@ def write_rovi(
     picture_format: PictureFormat = "jpg",
     workers: int = 1,
 ) -> list[str]:
-    """Writes every sample as a video of its own; returns the reasons of broken ones, left out."""
+    """Write every sample as a video in ROVI's layout, under `output`.
+
+    Broken samples are left out; their reasons are returned.
+    """
     videos: dict[str, object] = {}
     broken = []
     encode = partial(_rovi_files, picture_format)
@@ -88,7 +90,10 @@ def write_shards(
     samples_per_shard: int = 100,
     workers: int = 1,
 ) -> list[str]:
-    """Writes every sample into shards and then their index; returns the reasons of broken ones."""
+    """Write the samples as WebDataset shards under `output`, and then their index.
+
+    Broken samples are left out; their reasons are returned.
+    """
     from webdataset import ShardWriter
 
     output.mkdir(parents=True, exist_ok=True)
@@ -157,13 +162,13 @@ def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
 
 
 _Encoded = tuple[dict[str, str], Files] | str
-"""A sample's facts and files, or why it is broken."""
+"""A sample's facts and files, or the reason why it is broken."""
 
 
 def _encoded(
     reader: Reader, frames: int, encode: Callable[[Sample], Files], workers: int
 ) -> Iterator[tuple[int, _Encoded]]:
-    """All samples with their numbers, in order."""
+    """Yield all encoded samples with their indices, in order."""
     encoder = _Encoder(reader, frames, encode)
     numbers = range(len(reader))
     done = map_in_workers(encoder, numbers, workers if workers > 1 else 0)
@@ -172,7 +177,7 @@ def _encoded(
 
 @dataclass(frozen=True)
 class _Encoder:
-    """Reads and encodes samples by number, in any process."""
+    """Factory of a function that reads and encodes one sample by its index, in any process."""
 
     reader: Reader
     frames: int
@@ -190,7 +195,7 @@ class _Encoder:
 
 
 def _write_index(path: Path, content: object) -> None:
-    """Last of all, so that a data set with an index is whole."""
+    """Write the index; it comes last, so that a data set with an index is complete."""
     write_text(path, json.dumps(content, indent=1))
 
 

@@ -1,1 +1,1 @@
-"""What every training here shares: the loop, checkpoints, progress, and files that stay whole."""
+"""Parts that all trainings share: the loop, checkpoints, progress, workers and safe file writes."""

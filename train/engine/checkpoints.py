@@ -1,7 +1,7 @@
-"""Checkpoints that a kill, a full disk or a torn file cannot spoil.
+"""Checkpoints that survive a killed process, a full disk or a truncated file.
 
-A checkpoint is written beside the others under a passing name, sealed with a list of its files'
-sizes and checksums, and only then renamed. Reading takes the newest one whose seal is intact.
+A checkpoint is written under a temporary name, sealed with a list of its files' sizes and
+checksums, and only then renamed. Resuming takes the newest checkpoint whose seal is intact.
 """
 
 import json
@@ -32,9 +32,10 @@ BLOCK = 1 << 20
 
 
 def keep_trained_only(accelerator: Accelerator, model: nn.Module) -> None:
-    """Checkpoints hold the parameters of `model` that are trained, not those that are frozen.
+    """Make checkpoints hold only the trained parameters of `model`, not the frozen ones.
 
-    Under the model's own names, whatever wraps it, so the number of processes may change.
+    They are stored under the names of the unwrapped model, so that the number of processes may
+    change. Loading raises LGVIError if the checkpoint is of another model.
     """
 
     def write(_: list[nn.Module], states: list[dict[str, Tensor]], folder: str) -> None:
@@ -62,11 +63,10 @@ def keep_trained_only(accelerator: Accelerator, model: nn.Module) -> None:
 def save(
     accelerator: Accelerator, folder: Path, step: int, weights: dict[str, Tensor], keep: int
 ) -> bool:
-    """Writes `folder/step-<step>` and drops all but the `keep` newest before it.
+    """Write `folder/step-<step>`, then delete all but the `keep` newest checkpoints up to it.
 
-    The whole training state goes into it, and `weights`, those that are exported. Returns False
-    in every process, with the reason in the log, where one of them could not write; what was there
-    before stays.
+    It holds the whole training state and, in a file of their own, the exported `weights`. If any
+    process fails to write, all return False, the reason is logged, and older checkpoints stay.
     """
     final = folder / f"step-{step:08d}"
     partial = final.with_suffix(".partial")
@@ -95,7 +95,8 @@ def save(
                 )
             return False
     if main:
-        # Later ones are damaged: this run began before them. They must not push out good ones.
+        # Checkpoints of later steps are damaged, or this run would have resumed from them. They
+        # must not displace intact ones.
         earlier = [p for p in sorted(folder.glob(PATTERN)) if p.name <= final.name]
         for old in earlier[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
@@ -103,7 +104,7 @@ def save(
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest intact checkpoint; damaged ones are named in the log and left alone."""
+    """The newest intact checkpoint, if any; damaged ones are logged and left alone."""
     for checkpoint in sorted(folder.glob(PATTERN), reverse=True):
         if problem := _damage(checkpoint):
             logger.warning(
@@ -115,9 +116,9 @@ def newest(folder: Path) -> Path | None:
 
 
 def find(accelerator: Accelerator, folder: Path) -> Path | None:
-    """The newest intact checkpoint, the same in every process; None where there is none at all.
+    """The newest intact checkpoint, the same in every process; None if there is no checkpoint.
 
-    Raises LGVIError where there are some and all are damaged.
+    Raises LGVIError if there are checkpoints and all are damaged.
     """
     found = [newest(folder) if accelerator.is_main_process else None]
     if accelerator.num_processes > 1:
@@ -131,9 +132,12 @@ def find(accelerator: Accelerator, folder: Path) -> Path | None:
 
 
 def load(accelerator: Accelerator, checkpoint: Path) -> None:
-    """Restores the state that `save` wrote. Raises LGVIError where it is of another model."""
+    """Restore the state that `save` wrote.
+
+    Raises LGVIError if it is of another model, or if a pickle in it holds more than tensors.
+    """
     for path in checkpoint.glob("custom_checkpoint_*.pkl"):
-        # accelerate reads these without asking; a pickle that holds code is refused before.
+        # accelerate loads these unrestricted, so a pickle that holds code is refused first.
         try:
             torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except pickle.UnpicklingError as error:
@@ -146,7 +150,7 @@ def _trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
 
 
 def _attempt(accelerator: Accelerator, work: Callable[[], object] | None) -> str | None:
-    """Does this process's `work`; returns the first failure of any process, the same in all."""
+    """Do this process's `work`; returns the first failure of any process, the same in all."""
     reason = None
     try:
         if work is not None:
@@ -164,7 +168,7 @@ def _seal(checkpoint: Path) -> None:
     for path in sorted(checkpoint.rglob("*")):
         if path.is_file():
             files[path.relative_to(checkpoint).as_posix()] = [path.stat().st_size, _checksum(path)]
-            with path.open("r+b") as file:  # Windows flushes only files that may be written
+            with path.open("r+b") as file:  # Windows flushes only files opened for writing
                 os.fsync(file.fileno())
     with (checkpoint / SEAL).open("w") as file:
         json.dump(files, file, indent=1)
@@ -173,7 +177,7 @@ def _seal(checkpoint: Path) -> None:
 
 
 def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint; None where its files are as they were written."""
+    """What is wrong with a checkpoint; None if its files are as they were written."""
     try:
         files = json.loads((checkpoint / SEAL).read_text())
         for name, (size, checksum) in files.items():

@@ -1,4 +1,4 @@
-"""Configurations of runs: YAML files that are checked on reading, and noted in the run's folder."""
+"""Configurations of runs: YAML files, validated on reading and recorded in the run's folder."""
 
 import json
 from pathlib import Path
@@ -12,19 +12,19 @@ from lgvi_core.errors import LGVIError
 from .files import write_text
 
 CONFIG_FILE = "config.json"
-"""The configuration that a run was last started with, in its output folder."""
+"""Name of the file in a run's output folder that records its latest configuration."""
 
 Config = TypeVar("Config", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A part of a configuration: unknown keys are errors, and nothing changes after reading."""
+    """Base class of a configuration's sections: unknown keys are errors, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OptimizerSettings(Protocol):
-    """What the training loop asks of a configuration's section on the optimizer."""
+    """Optimizer settings that the training loop reads, whatever the configuration."""
 
     @property
     def warmup_steps(self) -> int: ...
@@ -37,7 +37,7 @@ class OptimizerSettings(Protocol):
 
 
 class RunConfig(Protocol):
-    """What the training loop asks of any run's configuration."""
+    """Settings of a run that the training loop reads, whatever the configuration."""
 
     @property
     def output(self) -> Path: ...
@@ -65,9 +65,10 @@ class RunConfig(Protocol):
 
 
 def read_yaml_config(path: Path, kind: type[Config]) -> Config:
-    """A configuration of that kind, read from a YAML file and checked.
+    """Read a YAML file and validate it as the configuration class `kind`.
 
-    Raises LGVIError with one line for each wrong, missing or unknown key.
+    Raises LGVIError if the file cannot be read, or with one line for each wrong, missing or unknown
+    key.
     """
     try:
         return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -81,12 +82,12 @@ def read_yaml_config(path: Path, kind: type[Config]) -> Config:
 
 
 def write_run_config(config: RunConfig) -> None:
-    """Note a configuration in the run's folder, for the export and for a later start."""
+    """Record the configuration in the run's folder, for the export and for resuming."""
     write_text(config.output / CONFIG_FILE, config.model_dump_json(indent=2))
 
 
 def read_run_config(run: Path, kind: type[Config]) -> Config:
-    """The configuration that a run was last started with. Raises LGVIError where there is none."""
+    """Read the latest configuration of a run. Raises LGVIError if its folder holds none."""
     path = run / CONFIG_FILE
     try:
         return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Contact sheets: what went in, what came out, what should have, and the predicted mask."""
+"""Contact sheets: images that show source, result, target and predicted mask side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ GAP = 2  # pixels between cells
 
 @dataclass(frozen=True)
 class Row:
-    """One clip: uint8 frames [f, h, w, 3] and the predicted `mask` [f, h, w] in 0..1, or None."""
+    """One video: uint8 RGB frames [f, h, w, 3], and the predicted `mask` [f, h, w] in 0 to 1."""
 
     sentence: str
     source: np.ndarray
@@ -21,7 +21,10 @@ class Row:
 
 
 def contact_sheet(rows: Sequence[Row], frames: int = 2) -> Image.Image:
-    """Rows of source, result, target and mask, `frames` frames of each, evenly spread."""
+    """Draw one row per video: source, result, target and mask, each with `frames` frames.
+
+    The frames are evenly spread over the video. A missing mask is black.
+    """
     strips = [_strip(row, frames) for row in rows]
     width = max(strip.width for strip in strips)
     sheet = Image.new("RGB", (width, sum(strip.height + GAP for strip in strips)))

@@ -1,4 +1,4 @@
-"""What the trainings do alike with their optimizer: the learning rate, and averaged weights."""
+"""Learning-rate schedules and averaged weights, for all trainings."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class Schedule(Protocol):
-    """When a learning rate rises and falls, in any of the configurations."""
+    """Settings for when a learning rate rises and falls, whatever the configuration."""
 
     @property
     def warmup_steps(self) -> int: ...
@@ -19,7 +19,10 @@ class Schedule(Protocol):
 
 
 def rate_factor(schedule: str, config: Schedule, step: int, max_steps: int) -> float:
-    """The share of the peak learning rate at `step`: warm-up, plateau, fall to 0."""
+    """The factor on the peak learning rate at `step`: linear warm-up, plateau, decay to 0.
+
+    `schedule` is the form of the decay, "linear" or "cosine"; with any other there is none.
+    """
     warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
     fall = max(0.0, step / max_steps - config.decay_from) / (1 - config.decay_from)
     if schedule == "linear":
@@ -31,7 +34,7 @@ def rate_factor(schedule: str, config: Schedule, step: int, max_steps: int) -> f
 
 @contextmanager
 def averaged(ema: EMAModel | None, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Within it the parameters have their averages, where there are any."""
+    """Context in which `parameters` hold their moving averages; without `ema` nothing changes."""
     if ema is None:
         yield
         return

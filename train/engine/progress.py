@@ -1,4 +1,4 @@
-"""How a run goes: its step, what was broken, and what TensorBoard and the progress bar show."""
+"""Progress of a run: its step, its broken samples, and its log entries."""
 
 import logging
 import math
@@ -19,11 +19,11 @@ from .config import RunConfig
 
 logger = logging.getLogger(__name__)
 
-BROKEN_SHARE = 0.01  # training stops when more of the samples of a kind than this are broken
+BROKEN_SHARE = 0.01  # share of the samples of a kind beyond which broken ones stop the training
 
 
 def start_logging() -> None:
-    """A training's log on the terminal: everything of the first process, of others warnings."""
+    """Set up the log on the terminal: all messages of the first process, warnings of the others."""
     first = int(os.environ.get("RANK", "0")) == 0
     logging.basicConfig(
         level=logging.INFO if first else logging.WARNING, format="%(asctime)s %(message)s"
@@ -32,7 +32,7 @@ def start_logging() -> None:
 
 
 class Progress:
-    """How far the run is; part of every checkpoint."""
+    """Number of finished steps and training time in seconds; part of every checkpoint."""
 
     def __init__(self) -> None:
         self.step = 0
@@ -46,18 +46,19 @@ class Progress:
 
 
 class BrokenSamples:
-    """Counts the distinct samples that were skipped, and stops at too many.
+    """Record of the distinct samples that were skipped; too many of them are an error.
 
-    Clips and pictures count apart: a few broken ones of few clips must not hide among pictures.
+    Videos and images are counted separately: broken videos must not go unnoticed because a run has
+    many more images.
     """
 
     def __init__(self, totals: Mapping[str, int]) -> None:
-        """`totals` are the numbers of samples by kind."""
+        """Start an empty record; `totals` is the number of samples of each kind."""
         self.totals = totals
         self.names: set[tuple[str, str]] = set()
 
     def add(self, kind: str, names: tuple[str, ...]) -> None:
-        """Raises LGVIError when more than BROKEN_SHARE of the samples of a kind are broken."""
+        """Record skipped samples. Raises LGVIError if they exceed the BROKEN_SHARE of a kind."""
         for name in names:
             if (kind, name) not in self.names:
                 self.names.add((kind, name))
@@ -66,7 +67,7 @@ class BrokenSamples:
             self._check()
 
     def share(self, accelerator: Accelerator) -> None:
-        """Brings together what all processes have found; they raise together."""
+        """Merge the records of all processes. Raises LGVIError, in all of them, like `add`."""
         if accelerator.num_processes > 1:
             self.names = set(gather_object(sorted(self.names)))
         self._check()
@@ -82,7 +83,7 @@ class BrokenSamples:
 
 
 class Log:
-    """Means since the last entry, to TensorBoard and the progress bar."""
+    """Mean losses and speed since the last entry, written to TensorBoard and the progress bar."""
 
     def __init__(
         self,
@@ -99,16 +100,19 @@ class Log:
         self.since = time.monotonic()
 
     def add(self, parts: dict[str, Tensor], samples: int, frames: int = 1) -> None:
-        """The losses of a part of a step, which had `samples` of `frames` frames.
+        """Add the losses of one batch with `samples` samples of `frames` frames each.
 
-        Nothing waits for the GPU here.
+        They stay tensors on the device, so that this does not wait for the GPU.
         """
         self.parts.append(parts)
         self.samples += samples
         self.frames += samples * frames
 
     def write(self) -> None:
-        """One entry; losses are means over all processes. Raises LGVIError where one is NaN."""
+        """Write an entry with the means over all processes, and start the next one.
+
+        Raises LGVIError if the mean loss is not finite, except in fp16.
+        """
         accelerator, progress = self.accelerator, self.progress
         names = sorted(self.parts[0])
         means = torch.stack([torch.stack([p[n].float() for p in self.parts]).mean() for n in names])
@@ -138,7 +142,7 @@ class Log:
         self.parts, self.samples, self.frames, self.since = [], 0, 0, now
 
     def _check(self, loss: float) -> None:
-        # In fp16 single steps overflow as a matter of course; the gradient scaler skips them.
+        # In fp16 it is normal that single steps overflow; the gradient scaler skips them.
         if not math.isfinite(loss) and self.config.mixed_precision != "fp16":
             raise LGVIError(
                 f"the loss is {loss} at step {self.progress.step}: training has come apart. Lower "
@@ -148,7 +152,7 @@ class Log:
 
 
 def memory_gigabytes(device: torch.device) -> float:
-    """The GPU's peak, or on a CPU what the process holds."""
+    """Memory use in gigabytes (1e9 bytes): the GPU's peak, or the process's resident set."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
     return psutil.Process().memory_info().rss / 1e9

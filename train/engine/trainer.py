@@ -1,7 +1,7 @@
 """The training loop of LGVI, LGVI-I and the chat model.
 
-A run that was stopped goes on from its last checkpoint when it is started again, and ends with the
-weights of an uninterrupted one.
+A stopped run resumes from its last checkpoint when it is started again, and ends with the same
+weights as an uninterrupted run.
 """
 
 import logging
@@ -36,13 +36,19 @@ from .progress import BrokenSamples, Log, Progress
 logger = logging.getLogger(__name__)
 
 PATIENCE = timedelta(hours=2)
-"""How long processes wait for one that draws pictures or writes and checks a checkpoint."""
+"""How long processes wait for one that draws contact sheets or writes a checkpoint."""
 SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)
+"""Kinds of distribution that split the weights among processes."""
 State = dict[str, Tensor]
+"""Tensors by name: a state dict, or the losses of a batch."""
 
 
 class TrainingBatch(Protocol):
-    """What the loop asks of a batch: one process's part of a step."""
+    """A batch as the loop needs it: one process's share of a step, or of a part of the step.
+
+    It has `samples` samples of `frames` frames each, all of one `kind`; `broken` names the samples
+    that were skipped.
+    """
 
     @property
     def samples(self) -> int: ...
@@ -60,33 +66,36 @@ Batch = TypeVar("Batch", bound=TrainingBatch)
 
 @dataclass(frozen=True)
 class Task(Generic[Batch]):
-    """What one kind of training brings to the loop.
-
-    `batches` has `gradient_accumulation` batches for every step of the run. `losses` gives the
-    losses of one by name, of which "loss" is minimised. `rate` is the learning rate of a group of
-    the optimizer, by its name, at a step. `exported` picks from the model's state what is exported.
-    `check_changes` raises LGVIError where a run's configuration has changed too much for it to go
-    on. `look` is called every `look_every` steps in all processes, to draw or to check.
-    """
+    """One kind of training, as the loop needs it."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     batches: Dataset[Batch]
+    """The batches of the run, `gradient_accumulation` of them for every step."""
     losses: Callable[[nn.Module, Batch], State]
+    """Computes the losses of a batch by name; the one named "loss" is minimised."""
     rate: Callable[[str, int], float]
+    """The learning rate of an optimizer group, given its name and the step."""
     exported: Callable[[State], State]
+    """Selects from the model's state what is exported."""
     check_changes: Callable[[], None]
+    """Raises LGVIError if the configuration has changed too much for the run to be resumed."""
     workers: int = 0
+    """Number of loading processes."""
     broken: BrokenSamples = field(default_factory=lambda: BrokenSamples({}))
     look: Callable[["Trainer[Batch]"], None] | None = None
+    """Called in all processes every `look_every` steps, to draw or check the model's results."""
     look_every: int = 1
 
 
 class Trainer(Generic[Batch]):
-    """One process of a run: model, optimizer, averages and progress, and the loop over them."""
+    """The training loop in one process of a run, with its model, optimizer and averaged weights."""
 
     def __init__(self, config: RunConfig, accelerator: Accelerator, task: Task[Batch]) -> None:
-        """Raises LGVIError where weights cut among processes are to be averaged."""
+        """Prepare the task for `accelerator`.
+
+        Raises LGVIError if weights that are split among processes are to be averaged.
+        """
         self.config, self.accelerator, self.task = config, accelerator, task
         self.is_sharded = accelerator.distributed_type in SHARDED
         self.folder = config.output / "checkpoints"
@@ -108,16 +117,20 @@ class Trainer(Generic[Batch]):
             accelerator.register_for_checkpointing(self.ema)
 
     def run(self) -> None:
-        """The training, or the rest of it. Raises LGVIError where its end could not be written."""
+        """Run the training, or resume it.
+
+        Raises LGVIError if the final checkpoint cannot be written, if the loss is not finite, or if
+        too many samples are broken.
+        """
         config, accelerator, task = self.config, self.accelerator, self.task
         self.resume()
         first = self.progress.step
         accelerator.init_trackers(
             "tensorboard",
-            # What a killed run logged beyond its checkpoint is logged again.
+            # Drops entries that a killed run logged after its checkpoint; they are written again.
             init_kwargs={"tensorboard": {"purge_step": first + 1}} if first else {},
         )
-        hidden = None if accelerator.is_main_process else True  # None: where it is no terminal
+        hidden = None if accelerator.is_main_process else True  # None hides it without a terminal
         bar = tqdm(total=config.max_steps, initial=first, disable=hidden)
         log = Log(accelerator, self.optimizer, self.progress, config, bar)
         written = True
@@ -147,9 +160,9 @@ class Trainer(Generic[Batch]):
         logger.info("done: %d steps", self.progress.step)
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint, if any, and note the configuration for the export.
+        """Load the newest checkpoint, if any, and record the configuration for the export.
 
-        Raises LGVIError where the checkpoint is of a run that this one cannot go on with.
+        Raises LGVIError if the checkpoint does not fit the configuration.
         """
         accelerator = self.accelerator
         if checkpoint := checkpoints.find(accelerator, self.folder):
@@ -163,7 +176,7 @@ class Trainer(Generic[Batch]):
             write_run_config(self.config)
 
     def loader(self, first_step: int) -> DataLoader[Batch]:
-        """The batches from a step on, loaded by `workers` processes."""
+        """The batches from `first_step` on, loaded by the task's `workers` processes."""
         batches: Any = self.task.batches
         workers = self.task.workers
         return DataLoader(
@@ -172,13 +185,16 @@ class Trainer(Generic[Batch]):
             sampler=range(first_step * self.config.gradient_accumulation, len(batches)),
             num_workers=workers,
             worker_init_fn=_one_thread,
-            # A fork of this process stops for good where a library's threads were running.
+            # A forked process hangs if a library's threads were running at the time of the fork.
             multiprocessing_context="spawn" if workers else None,
             pin_memory=self.accelerator.device.type == "cuda",
         )
 
     def train_part(self, batch: Batch) -> State:
-        """Forward and backward of one part of a step; at the last part the weights move."""
+        """Run the forward and backward pass of one batch, and return its losses.
+
+        The last batch of a step updates the weights.
+        """
         accelerator, task = self.accelerator, self.task
         task.broken.add(batch.kind, batch.broken)
         for group in self.optimizer.param_groups:
@@ -200,12 +216,12 @@ class Trainer(Generic[Batch]):
         return {name: value.detach() for name, value in losses.items()}
 
     def save(self) -> bool:
-        """Write a checkpoint; False where the disk would not take it."""
+        """Write a checkpoint. Returns False if it could not be written."""
         step, keep = self.progress.step, self.config.keep_checkpoints
         return checkpoints.save(self.accelerator, self.folder, step, self.weights(), keep)
 
     def weights(self) -> State:
-        """What is exported, with averaged weights, on the CPU; nothing but in the main process."""
+        """The exported state, averaged and on the CPU; empty in all but the main process."""
         if self.is_sharded:
             state = self.accelerator.get_state_dict(self.model)
             return self.task.exported(state) if self.accelerator.is_main_process else {}
@@ -216,12 +232,12 @@ class Trainer(Generic[Batch]):
             return {name: value.cpu().clone() for name, value in state.items()}
 
     def trained(self) -> list[nn.Parameter]:
-        """The parameters that move."""
+        """The parameters that are trained."""
         return [p for p in self.plain.parameters() if p.requires_grad]
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Within it the model has its averaged weights, in evaluation mode and autocast."""
+        """Context with the averaged weights, in evaluation mode and under autocast."""
         self.plain.eval()
         with averaged(self.ema, self.trained()), self.accelerator.autocast():
             yield
@@ -231,23 +247,23 @@ class Trainer(Generic[Batch]):
         accelerator = self.accelerator
         accelerator.wait_for_everyone()
         if accelerator.num_processes > 1:
-            # Gloo's threads need the interpreter's lock to let go of the last tensors, and taking
-            # the process group down holds it while it waits for them.
+            # Gloo's threads need the GIL to release the last tensors, and destroying the process
+            # group holds the GIL while it waits for these threads.
             time.sleep(1)
         accelerator.end_training()
 
 
 def start(config: RunConfig) -> Accelerator:
-    """The first thing of every run: threads, accelerate and the seed.
+    """Set up threads, accelerate and the seed; every run begins with it.
 
-    Devices, DDP, FSDP and DeepSpeed are as `accelerate config` says; precision and accumulation as
-    the run's configuration does.
+    Devices, DDP, FSDP and DeepSpeed are set by `accelerate config`; precision and gradient
+    accumulation by the run's configuration.
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
-        # As a plugin, since a number gives way to the launcher's environment.
+        # A plain number would be overridden by the launcher's environment; a plugin is not.
         gradient_accumulation_plugin=GradientAccumulationPlugin(config.gradient_accumulation),
         cpu=config.cpu,
         log_with="tensorboard",
@@ -256,7 +272,7 @@ def start(config: RunConfig) -> Accelerator:
     )
     if (plugin := accelerator.state.deepspeed_plugin) is not None:
         plugin.deepspeed_config.update(
-            # No DataLoader is prepared from which accelerate could read it; batches come ready.
+            # accelerate would read it from a prepared DataLoader, but batches come ready-made.
             train_micro_batch_size_per_gpu=1,
             gradient_accumulation_steps=config.gradient_accumulation,
             gradient_clipping=config.optimizer.max_grad_norm,
@@ -266,5 +282,5 @@ def start(config: RunConfig) -> Accelerator:
 
 
 def _one_thread(_: int) -> None:
-    """In a loading process: as many threads as processes, whatever OpenCV would take."""
+    """Limit OpenCV in a loading process to one thread."""
     cv2.setNumThreads(1)

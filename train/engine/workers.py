@@ -1,4 +1,4 @@
-"""Worker processes for work that is cut into jobs: drawing, encoding, checking, evaluating."""
+"""Jobs run in worker processes: drawing, encoding, checking, evaluating."""
 
 import os
 from collections import deque
@@ -16,13 +16,13 @@ import torch
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 MakeWork = Callable[[], Callable[[Job], Result]]
-"""Called once in every process; returns the function that does a job there.
+"""A factory, called once in every process, of the function that does one job.
 
-What it opens, such as a model, is opened once for all jobs of a process.
+What the factory opens, such as a model, serves all jobs of its process.
 """
 
 AHEAD = 2
-"""Jobs per process that are handed out at a time, so that an error or Ctrl-C ends all soon."""
+"""Number of jobs per process that are submitted ahead; few, so that an error ends the run soon."""
 
 _work: Callable[[Any], Any]
 
@@ -30,9 +30,9 @@ _work: Callable[[Any], Any]
 def map_in_workers(
     make_work: MakeWork[Job, Result], jobs: Iterable[Job], workers: int
 ) -> Iterator[Result]:
-    """The results of the jobs, in their order, from so many processes of one thread each.
+    """Yield the results of `jobs` in their order, from `workers` single-threaded processes.
 
-    With 0 workers the work is done in this process, with its threads.
+    With 0 workers the jobs run in this process, with all its threads.
     """
     if workers == 0:
         yield from map(make_work(), jobs)
@@ -50,9 +50,9 @@ def map_in_workers(
 def results_as_they_come(
     make_work: MakeWork[Job, Result], jobs: Iterable[Job], workers: int
 ) -> Iterator[tuple[Job, Result]]:
-    """The jobs with their results, those first that are done first, from so many processes.
+    """Yield each job and its result as it finishes, from `workers` single-threaded processes.
 
-    With 0 workers the work is done in this process, with its threads.
+    With 0 workers the jobs run in this process, with all its threads.
     """
     if workers == 0:
         work = make_work()
@@ -72,14 +72,14 @@ def results_as_they_come(
 
 
 def use_threads(count: int) -> None:
-    """Keep libraries of this process to so many threads."""
+    """Limit PyTorch and OpenCV in this process to `count` threads."""
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
 
 
 @contextmanager
 def _pool(make_work: Callable[[], Any], workers: int) -> Iterator[ProcessPoolExecutor]:
-    # Spawned, not forked: a fork of a process with threads, or with a GPU, may hang.
+    # Processes are spawned because a fork of a process with threads or a GPU may hang.
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, (make_work,)) as pool:
         try:
             yield pool
@@ -95,7 +95,7 @@ def _start(make_work: Callable[[], Callable[[Any], Any]]) -> None:
 
 
 def _end_with_parent() -> None:
-    """A killed parent cannot tell its processes; without this they would wait for ever."""
+    """Exit when the parent process ends; after a kill, workers would otherwise wait forever."""
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)

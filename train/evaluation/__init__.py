@@ -1,1 +1,1 @@
-"""What `train.evaluate` is made of: configuration, methods, measures, statistics and reports."""
+"""The parts of `train.evaluate`: configuration, methods, measures, statistics and reports."""

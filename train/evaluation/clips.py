@@ -1,4 +1,4 @@
-"""The clips that every method is evaluated on, by number."""
+"""The numbered clips that every method is evaluated on."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,10 +17,14 @@ from ..data.sample import Reader, Sample
 from .config import GeneratedConfig, ReaderConfig
 
 ReadClip = Callable[[int], Sample]
+"""Reads the clip with a given number; raises BrokenSample where its files are damaged."""
 
 
 def open_clips(config: GeneratedConfig | ReaderConfig) -> tuple[range, ReadClip]:
-    """The clips' numbers, and what reads one; reading may raise BrokenSample."""
+    """Open the evaluation's data: the numbers of the clips, and a function that reads one.
+
+    Raises LGVIError where the data set holds no clip with the number `config.first`.
+    """
     if isinstance(config, GeneratedConfig):
         numbers = range(config.first, config.first + config.clips)
         return numbers, lambda number: _generate(config, number)
@@ -65,7 +69,7 @@ def _read(config: ReaderConfig, reader: Reader, number: int) -> Sample:
 
 
 def digest(sample: Sample) -> str:
-    """Equal for equal samples only: what cached results of a clip are filed under."""
+    """Hash of a clip's frames, masks and texts, 16 hexadecimal digits; names its cached results."""
     words = (sample.sentence, sample.kind, sample.removed, *sample.turns)
     found = hashlib.sha256(repr(words).encode())
     for array in (sample.source, sample.target, sample.mask, sample.object_masks):
@@ -76,7 +80,7 @@ def digest(sample: Sample) -> str:
 
 
 def write_clips(config: GeneratedConfig | ReaderConfig, folder: Path) -> None:
-    """Writes what a method needs that is run elsewhere: `<clip>/source/*.png`, `sentence.txt`."""
+    """Write `<clip>/source/*.png` and `<clip>/sentence.txt`, for methods that are run elsewhere."""
     from PIL import Image
 
     numbers, read = open_clips(config)

@@ -1,4 +1,4 @@
-"""The evaluation's configuration: a YAML file checked on reading. The keys are documented here."""
+"""Configuration of an evaluation: a YAML file, checked on reading. Its keys are described here."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,14 +16,17 @@ from .names import MEASURES
 
 _SAMPLING, _MASK = SamplingSettings(), MaskSettings()
 BASELINES = ("source", "vae")
+"""Kinds of the methods that every evaluation includes."""
 
 
 class Section(BaseModel):
+    """A part of the configuration; an unknown key is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LGVIConfig(Section):
-    """A model that `LGVIPipeline` loads."""
+    """An LGVI model, as `LGVIPipeline` loads it."""
 
     kind: Literal["lgvi"]
     name: str = Field(description="its row in the tables")
@@ -36,7 +39,7 @@ class LGVIConfig(Section):
 
 
 class ChatMethodConfig(LGVIConfig):
-    """A chat model hears the request, and its reply guides an LGVI."""
+    """An LGVI model that is guided by a chat model's reply to the request."""
 
     chat: Path = Field(description="LLaVA folder, as Load LGVI Chat opens it")
     max_tokens: int = Field(256, gt=0, description="longest reply")
@@ -46,13 +49,13 @@ class ChatMethodConfig(LGVIConfig):
 
 
 class TwoStageConfig(ChatMethodConfig):
-    """The prompt of the reply is the sentence that LGVI gets (the paper's LGVI+MLLM)."""
+    """The paper's LGVI+MLLM: the prompt in the reply becomes the sentence that LGVI receives."""
 
     kind: Literal["lgvi_mllm"]  # type: ignore[assignment]
 
 
 class EndToEndConfig(ChatMethodConfig):
-    """The prompt's hidden states reach cross-attention through the MM head (LGVI-I)."""
+    """The paper's LGVI-I: the prompt's hidden states reach cross-attention through the MM head."""
 
     kind: Literal["lgvi_i"]  # type: ignore[assignment]
 
@@ -71,7 +74,7 @@ class InstructPix2PixConfig(Section):
 
 
 class FolderConfig(Section):
-    """Results made elsewhere: `<folder>/<clip>/*.png`, and `<folder>/<clip>/masks/*.png`."""
+    """Results of another program: `<folder>/<clip>/*.png`, and optionally `<clip>/masks/*.png`."""
 
     kind: Literal["folder"]
     name: str = Field(description="its row in the tables")
@@ -86,21 +89,21 @@ class FolderConfig(Section):
 
 
 class SourceConfig(Section):
-    """The baseline that changes nothing."""
+    """The baseline that returns the source unchanged."""
 
     kind: Literal["source"] = "source"
     name: str = "source unchanged"
 
 
 class VAEConfig(Section):
-    """The baseline that knows the target and only passes it through a VAE: a ceiling."""
+    """The baseline that encodes and decodes the target by a VAE: an upper bound."""
 
     kind: Literal["vae"] = "vae"
     name: str = "VAE of the target"
     model: Path = Field(BUNDLED_MODEL, description="checkpoint that the VAE comes from")
 
 
-# A new kind of method is added here and in methods.OPENERS.
+# A new kind of method has to be added here and in `methods.OPENERS`.
 MethodConfig = Annotated[
     LGVIConfig | TwoStageConfig | EndToEndConfig | InstructPix2PixConfig | FolderConfig,
     Field(discriminator="kind"),
@@ -109,7 +112,7 @@ AnyMethod = MethodConfig | SourceConfig | VAEConfig
 
 
 class GeneratedConfig(Section):
-    """Held-out clips rendered on the fly."""
+    """Held-out clips that are rendered while they are evaluated."""
 
     kind: Literal["held-out"]
     clips: int = Field(256, gt=0, description="how many")
@@ -131,7 +134,7 @@ class GeneratedConfig(Section):
 
 
 class ReaderConfig(Section):
-    """Clips of a data set that train.data.readers opens."""
+    """Clips of a data set that `train.data.readers` opens."""
 
     kind: Literal["reader"]
     source: DataSource = Field(description="the data set, as train.data.readers describes it")
@@ -145,7 +148,7 @@ class ReaderConfig(Section):
 
 
 class CompositeConfig(Section):
-    """How the result is laid over the source, as the node LGVI Composite does; its defaults."""
+    """Settings for laying results over the source, with the defaults of LGVI Composite."""
 
     threshold: float = Field(
         _MASK.threshold, ge=0, le=1, description="mask values from here on count"
@@ -157,13 +160,13 @@ class CompositeConfig(Section):
 
 
 class DISConfig(Section):
-    """OpenCV's dense inverse search: no weights needed."""
+    """Optical flow by OpenCV's dense inverse search (DIS), which needs no weights."""
 
     kind: Literal["dis"] = "dis"
 
 
 class RAFTConfig(Section):
-    """torchvision's RAFT."""
+    """Optical flow by torchvision's RAFT."""
 
     kind: Literal["raft"]
     size: Literal["large", "small"] = Field("large", description="of the network")
@@ -171,7 +174,7 @@ class RAFTConfig(Section):
 
 
 class MeasuresConfig(Section):
-    """How the measures are taken."""
+    """Settings of the measures."""
 
     dilation: int = Field(
         5, ge=0, description="pixels by which object masks are widened before errors are measured"
@@ -193,7 +196,7 @@ class MeasuresConfig(Section):
 
 
 class Bar(Section):
-    """What a measure's mean has to reach; exactly one of minimum and maximum."""
+    """A bound that a measure's mean has to reach; exactly one of minimum and maximum is given."""
 
     minimum: float | None = Field(None, description="at least this")
     maximum: float | None = Field(None, description="at most this")
@@ -208,7 +211,7 @@ class Bar(Section):
         return self
 
     def met(self, value: float, other: float = 0) -> bool:
-        """Whether a mean reaches it; `other` is that of the method `above`."""
+        """Whether the mean `value` reaches the bar; `other` is the mean of the method `above`."""
         if self.minimum is not None:
             return value >= other + self.minimum
         return self.maximum is not None and value <= other + self.maximum
@@ -219,12 +222,13 @@ class Bar(Section):
 
 
 def check_measures(names: Iterable[str]) -> None:
+    """Raise ValueError for names that no measure has."""
     if unknown := sorted({*names} - {*MEASURES}):
         raise ValueError(f"unknown measures {unknown}; there are {sorted(MEASURES)}")
 
 
 class EvaluateConfig(Section):
-    """One evaluation: methods in rows, measures in columns, the same clips for all."""
+    """One evaluation: all methods (rows) and measures (columns) on the same clips."""
 
     output: Path = Field(description="folder for results.json, tables, the sheet and the cache")
     methods: tuple[MethodConfig, ...] = Field(min_length=1, description="rows of the tables")
@@ -267,7 +271,7 @@ class EvaluateConfig(Section):
         return self
 
     def bars_for(self, method: str) -> dict[str, Bar]:
-        """Of a method, by measure."""
+        """Bars that a method has to reach, by name of the measure."""
         return self.bars_of_methods.get(method, self.bars)
 
     @model_validator(mode="after")
@@ -287,11 +291,13 @@ class EvaluateConfig(Section):
 
 
 def read_evaluation_config(path: Path, overrides: dict[str, Any]) -> EvaluateConfig:
-    """Reads and checks a YAML file; a wrong or unknown key raises pydantic's error naming it.
+    """Read and check a YAML file; pydantic's ValidationError names a wrong or unknown key.
 
-    `overrides` come from the command line: `model` (of the first lgvi method, whose row is then
-    called by the file's name), `steps` (of every method that samples), `clips`, `first`, and
-    keys of the file's top level. None leaves what the file says.
+    `overrides` are options of the command line, where None keeps the file's value: `model` (of the
+    first method of kind lgvi, whose row is then named after the file), `steps` (of every method
+    that samples), `clips` and `first` (of the data), and keys of the file's top level.
+
+    Raises ValueError where `model` is given and no method is of kind lgvi.
     """
     values: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
     given = {key: value for key, value in overrides.items() if value is not None}

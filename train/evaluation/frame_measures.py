@@ -1,6 +1,6 @@
-"""Agreement of frames with the target: PSNR and SSIM, whole and in an area.
+"""PSNR and SSIM of frames against the target, whole and within an area.
 
-Frames are uint8 RGB [f, h, w, 3], areas boolean [f, h, w].
+Frames are uint8 RGB [f, h, w, 3]; areas are boolean [f, h, w].
 """
 
 from functools import partial
@@ -10,9 +10,9 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 PSNR_LIMIT = 60.0
-"""Equal frames have no finite PSNR; this is what they, and all above it, count as."""
+"""Largest PSNR in dB; equal frames, whose PSNR is infinite, count as this."""
 
-# The window of Wang et al. 2004.
+# These settings are those of Wang et al. 2004.
 _ssim = partial(
     structural_similarity,
     data_range=255,
@@ -24,13 +24,13 @@ _ssim = partial(
 
 
 def dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """A boolean mask [f, h, w] widened by `pixels` each way."""
+    """Widen a boolean mask [f, h, w] by `pixels` in every direction."""
     kernel = np.ones((2 * pixels + 1,) * 2, np.uint8)
     return np.stack([cv2.dilate(m.astype(np.uint8), kernel) > 0 for m in mask])
 
 
 def psnr(frames: np.ndarray, target: np.ndarray, area: np.ndarray | None = None) -> float | None:
-    """Mean over the frames in dB; None where the area is empty in all of them."""
+    """Mean PSNR of the frames in dB; None where the area is empty in all of them."""
     values = []
     for i, (one, other) in enumerate(zip(frames, target, strict=True)):
         if area is not None:
@@ -44,7 +44,10 @@ def psnr(frames: np.ndarray, target: np.ndarray, area: np.ndarray | None = None)
 
 
 def ssim(frames: np.ndarray, target: np.ndarray, area: np.ndarray) -> dict[str, float]:
-    """Mean over the frames: "" whole, "_inside" and "_outside" the area where it has pixels."""
+    """Mean SSIM of the frames: "" is whole, "_inside" and "_outside" are relative to the area.
+
+    A key is absent where it has no pixels in any frame.
+    """
     found: dict[str, list[float]] = {"": [], "_inside": [], "_outside": []}
     for one, other, inside in zip(frames, target, area, strict=True):
         whole, pixels = _ssim(other, one, full=True)

@@ -1,4 +1,4 @@
-"""All measures of one clip."""
+"""All measures of a method's result for one clip."""
 
 from dataclasses import dataclass
 
@@ -18,19 +18,22 @@ from .vfid import FeatureNetwork
 from .warping import FlowFunction, Motion, flow_function, motion, warping_error
 
 VERSION = 1
-"""To be raised when a measure changes, so that cached values of the old one are not used."""
+"""Version of the measures, raised when one changes so that its cached values are not used."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`values` by measure; `features` of result and target, where there is a network for them."""
+    """Values of one result by measure, and features [d] of result and target for VFID.
+
+    `features` is None where no feature network is configured.
+    """
 
     values: Values
     features: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Measurer:
-    """What the measures need, opened once per process."""
+    """Takes all measures; optical flow and feature network are opened once per process."""
 
     def __init__(self, config: MeasuresConfig, device: str) -> None:
         self.config = config
@@ -40,7 +43,7 @@ class Measurer:
             self.network = FeatureNetwork(config.features, device)
 
     def __call__(self, sample: Sample, result: Result) -> Measured:
-        """Everything that applies to the sample and the result."""
+        """Take every measure that applies to the sample and the result."""
         dilation = self.config.dilation
         area = dilate(sample.mask >= 128, dilation)
         moved = motion(sample.target, self.flow)
@@ -66,7 +69,7 @@ class Measurer:
 
 
 def composited_frames(sample: Sample, result: Result, config: CompositeConfig) -> np.ndarray:
-    """The result over the source where its mask is: uint8 [f, h, w, 3], as LGVI Composite does."""
+    """Lay the result over the source by its mask, as LGVI Composite does: uint8 [f, h, w, 3]."""
     settings = MaskSettings(config.threshold, config.grow, config.feather)
     opacity = soft_mask(torch.from_numpy(result.mask), settings)
     source, frames = (torch.from_numpy(x).float() / 255 for x in (sample.source, result.frames))
@@ -78,7 +81,7 @@ def composited_frames(sample: Sample, result: Result, config: CompositeConfig) -
 def _agreement(
     frames: np.ndarray, target: np.ndarray, area: np.ndarray, moved: Motion | None
 ) -> Values:
-    """PSNR, SSIM and E_warp (x 100), whole, inside and outside of `area`."""
+    """PSNR, SSIM and E_warp (times 100) of whole frames, inside and outside `area`."""
     found: dict[str, float | None] = {
         f"ssim{where}": value for where, value in ssim(frames, target, area).items()
     }

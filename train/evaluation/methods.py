@@ -1,4 +1,4 @@
-"""The rows of the tables: each takes a clip and a sentence and gives frames, maybe a mask."""
+"""The methods under evaluation: each takes a clip and a sentence and returns frames."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,11 +35,12 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 @dataclass(frozen=True)
 class Result:
-    """What a method made of a sample.
+    """The output of a method for one sample.
 
-    `frames` uint8 [f, h, w, 3] of the sample's size; `mask` [f, h, w] in 0..1, None where the
-    method predicts none. `undamaged` is what the target looks like at best in this method's
-    frames: after its VAE, or the target itself. `reply` is a chat model's, None without one.
+    `frames` are uint8 [f, h, w, 3] in the sample's size; `mask` is [f, h, w] in 0 to 1, or None
+    where the method predicts none. `undamaged` is the best that the method's frames can show of
+    the target: the target after the method's VAE, or the target itself. `reply` is the chat
+    model's text, or None without a chat model.
     """
 
     frames: np.ndarray
@@ -49,13 +50,13 @@ class Result:
 
 
 class Method(Protocol):
-    """An opened row of the tables."""
+    """A method that is loaded and maps a sample to its result."""
 
     def __call__(self, sample: Sample) -> Result: ...
 
 
 class LGVI:
-    """The paper's method."""
+    """The paper's LGVI, guided by a sentence."""
 
     def __init__(self, config: LGVIConfig, device: str) -> None:
         self.config = config
@@ -65,7 +66,7 @@ class LGVI:
         return self.remove(sample, sample.sentence)
 
     def remove(self, sample: Sample, prompt: str | Tensor) -> Result:
-        """The result of a sentence, or of a chat model's features."""
+        """Remove what a sentence, or the features [1, n, d] of a reply, describe."""
         output = self.pipeline(
             _floats(sample.source),
             prompt,
@@ -81,10 +82,11 @@ class LGVI:
 
 
 class LGVIWithChat(LGVI):
-    """LGVI+MLLM, or LGVI-I: the request goes to a chat model first.
+    """LGVI guided by a chat model's reply: LGVI+MLLM by its text, LGVI-I by its hidden states.
 
-    Each turn of a conversation is asked with the model's own earlier replies. Where the last reply
-    names nothing to remove, the source stays as it is.
+    Each turn of a conversation is asked with the model's own earlier replies as history. Where the
+    last reply names nothing to remove, the source is returned unchanged. Raises LGVIError where
+    LGVI-I is configured with a chat model that has no MM head.
     """
 
     def __init__(self, config: ChatMethodConfig, device: str) -> None:
@@ -115,7 +117,7 @@ class LGVIWithChat(LGVI):
 
 
 class InstructPix2Pix:
-    """An image editing model that sees one frame at a time. It predicts no mask."""
+    """An image editing model that sees one frame at a time; it predicts no mask."""
 
     def __init__(self, config: InstructPix2PixConfig, device: str) -> None:
         from diffusers import StableDiffusionInstructPix2PixPipeline
@@ -147,7 +149,7 @@ class InstructPix2Pix:
 
 
 class Folder:
-    """Results made elsewhere. The size of every picture must be that of the clip."""
+    """Results that another program wrote as pictures of the clip's size."""
 
     def __init__(self, config: FolderConfig, device: str) -> None:
         if not config.folder.is_dir():
@@ -167,7 +169,7 @@ class Folder:
 
 
 class SourceUnchanged:
-    """The baseline that returns its input."""
+    """The baseline that returns the source."""
 
     def __init__(self, config: SourceConfig, device: str) -> None:
         pass
@@ -177,7 +179,7 @@ class SourceUnchanged:
 
 
 class VAERoundTrip:
-    """The baseline that returns the target after a VAE: what no result of it can surpass."""
+    """The baseline that returns the target after a VAE, which no result of this VAE can surpass."""
 
     def __init__(self, config: VAEConfig, device: str) -> None:
         self.vae = _pipeline(config.model, device).vae
@@ -196,23 +198,24 @@ OPENERS: dict[str, Callable[[Any, str], Method]] = {
     "source": SourceUnchanged,
     "vae": VAERoundTrip,
 }
+"""Classes by kind of method; a configuration and a device make one."""
 
 
 def open_method(config: AnyMethod, device: str) -> Method:
-    """Loads what a method needs; LGVIError or CheckpointError says what is wrong with it."""
+    """Load a method; raises LGVIError or CheckpointError where its files cannot be used."""
     return OPENERS[config.kind](config, device)
 
 
 def files_of(config: AnyMethod) -> list[Path]:
-    """The folders and files that a method's results depend on."""
+    """Folders and files that a method's results depend on."""
     names = ("model", "chat", "folder", "vae")
     return [path for name in names if (path := getattr(config, name, None)) is not None]
 
 
 def read_pictures(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """The pictures of a folder by sorted name: uint8 RGB [f, h, w, 3], where `shape` is (f, h, w).
+    """Read the pictures of a folder, sorted by name, as uint8 RGB [f, h, w, 3].
 
-    Raises LGVIError where their number or size differs.
+    Raises LGVIError where their number or size is not that of `shape` (f, h, w).
     """
     from PIL import Image
 
@@ -237,7 +240,10 @@ def read_pictures(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 @torch.inference_mode()
 def round_trip(vae: Any, frames: np.ndarray, working_size: int = 0) -> np.ndarray:
-    """uint8 `frames` [f, h, w, 3] encoded (the posterior's mean) and decoded by a diffusers VAE."""
+    """Encode uint8 frames [f, h, w, 3] by a diffusers VAE (posterior's mean) and decode them.
+
+    `working_size` is the long side in pixels that the VAE sees; 0 keeps the frames' own.
+    """
     weight = next(vae.parameters())
     fit = fit_canvas((frames.shape[1], frames.shape[2]), working_size)
     canvas = rearrange(to_canvas(_floats(frames), fit), "f h w c -> f c h w") * 2 - 1

@@ -1,11 +1,15 @@
-"""The measures: their keys in results.json, their titles, and which way is better."""
+"""The measures: their keys in results.json, their titles, and which direction is better."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Measure:
-    """`title` heads its column; `better` is up or down; a `share` is a mean of zeros and ones."""
+    """Description of a measure, for the tables.
+
+    `title` heads its column, `better` is up or down, `digits` are decimal places, and a `share` is
+    a mean of zeros and ones.
+    """
 
     title: str
     better: str
@@ -113,3 +117,4 @@ MEASURES: dict[str, Measure] = {
         share=True,
     ),
 }
+"""All measures, by their key in results.json."""

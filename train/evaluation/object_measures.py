@@ -1,4 +1,4 @@
-"""Whether what was named went, and everything else stayed.
+"""Measures of objects: whether the named ones are gone and all others are still there.
 
 Frames are uint8 RGB [f, h, w, 3]; predicted masks are boolean [f, h, w].
 """
@@ -12,16 +12,17 @@ from ..data.sample import Sample
 from .frame_measures import dilate
 
 CLEAN, VISIBLE, DAMAGED = 0.25, 0.5, 0.5
-ALONE = 0.02  # share of the pixels that a mask may hold where there is nothing to remove
+"""Bounds for the distance to the target, relative to that of the object as the source shows it."""
+ALONE = 0.02  # a mask where nothing is to be removed has to cover less than this share of pixels
 
 Values = dict[str, list[float]]
-"""By measure: one value of the scene, or one of each object; what does not apply is left out."""
+"""Values by measure, one for the scene or one per object; without measures that do not apply."""
 
 
 def measured_objects(sample: Sample) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Boolean masks [n, f, h, w] and the indices of those to go.
+    """Boolean masks [n, f, h, w] of the objects, and the indices of those to be removed.
 
-    Where a data set knows only what goes, all of it is one object.
+    Where a data set only has one mask of all that is to be removed, that counts as one object.
     """
     if sample.object_masks is not None:
         return sample.object_masks >= 128, sample.removed
@@ -30,12 +31,12 @@ def measured_objects(sample: Sample) -> tuple[np.ndarray, tuple[int, ...]]:
 
 
 def error(one: np.ndarray, other: np.ndarray, area: np.ndarray) -> float:
-    """Root of the summed squared difference in a boolean area [f, h, w]."""
+    """Euclidean distance of two videos within a boolean area [f, h, w], on values of 0 to 255."""
     return float(np.sqrt(np.square(one[area].astype(np.float32) - other[area]).sum()))
 
 
 def mask_measures(sample: Sample, predicted: np.ndarray) -> Values:
-    """iou, right, twins and absent."""
+    """The measures of a predicted mask: iou, right and twins; or absent where nothing is to go."""
     masks, removed = measured_objects(sample)
     if not removed:
         return {"absent": [float(predicted.mean() < ALONE)]}
@@ -43,7 +44,7 @@ def mask_measures(sample: Sample, predicted: np.ndarray) -> Values:
     found = {"iou": [float((predicted & truth).sum() / max(1, (predicted | truth).sum()))]}
     right = True
     for i, mask in enumerate(masks):
-        if mask.any():  # an object outside of the picture can be neither found nor spared
+        if mask.any():  # an object outside the frame can be neither found nor spared
             cover = predicted[mask].mean()
             right &= bool(cover >= 0.5 if i in removed else cover <= 0.5)
     found["right"] = [float(right)]
@@ -53,7 +54,7 @@ def mask_measures(sample: Sample, predicted: np.ndarray) -> Values:
 
 
 def removal_measures(sample: Sample, result: np.ndarray, dilation: int) -> Values:
-    """visible and clean for each object to go that the source shows; two_objects."""
+    """The measures visible and clean for each removed object that the source shows; two_objects."""
     masks, removed = measured_objects(sample)
     found: Values = {}
     for i in removed:
@@ -69,10 +70,10 @@ def removal_measures(sample: Sample, result: np.ndarray, dilation: int) -> Value
 
 
 def damage(sample: Sample, result: np.ndarray, reference: np.ndarray, dilation: int) -> list[float]:
-    """1 where any kept object suffered, 0 where none did; empty where none is kept.
+    """One value: 1 where any kept object was damaged, otherwise 0; empty where no object is kept.
 
-    `reference` is what an undamaged result looks like: the target as the method's VAE gives it
-    back, or the target itself.
+    `reference` is what an undamaged result looks like: the target after the method's VAE, or the
+    target itself.
     """
     found = []
     for i, without in sample.without.items():
@@ -84,7 +85,7 @@ def damage(sample: Sample, result: np.ndarray, reference: np.ndarray, dilation: 
 
 
 def reply_measures(sample: Sample, reply: str) -> Values:
-    """named and well_formed where something is to go, silent where nothing is."""
+    """The measures of a reply: named and well_formed; or silent where nothing is to be removed."""
     letters = [ord(letter) for letter in reply]
     prompts = find_prompts(letters, lambda part: "".join(map(chr, part)))
     if not sample.removed:

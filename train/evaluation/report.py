@@ -1,4 +1,4 @@
-"""results.json and the tables."""
+"""Reports of an evaluation: results.json, and tables in Markdown."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +46,10 @@ Statistics = Mapping[str, Statistic]
 
 @dataclass(frozen=True)
 class Row:
-    """A method's figures: over all clips and by kind of sentence, and the clips of each kind."""
+    """A method's figures: over all clips (`measures`) and by kind of sentence (`kinds`).
+
+    `counts` are the numbers of clips of each kind.
+    """
 
     name: str
     baseline: bool
@@ -56,7 +59,7 @@ class Row:
 
 
 def summarize_rows(config: EvaluateConfig, records: Sequence[Record]) -> list[Row]:
-    """One row per method, in the configuration's order."""
+    """Summarize records in one row per method, in the configuration's order."""
     rows = []
     for method in config.all_methods:
         own = [r for r in records if r.method == method.name and r.broken is None]
@@ -80,7 +83,7 @@ def summarize_rows(config: EvaluateConfig, records: Sequence[Record]) -> list[Ro
 
 
 def write_report(config: EvaluateConfig, records: Sequence[Record]) -> str:
-    """Writes results.json, results.md and contact_sheet.png; returns the Markdown."""
+    """Write results.json, results.md and contact_sheet.png; return the Markdown."""
     rows = summarize_rows(config, records)
     text = markdown(config, rows, broken_clips(records))
     write_text(config.output / "results.md", text)
@@ -98,12 +101,15 @@ def write_report(config: EvaluateConfig, records: Sequence[Record]) -> str:
 
 
 def broken_clips(records: Iterable[Record]) -> dict[int, str]:
-    """Why clips could not be read, by their number."""
+    """Reasons why clips could not be read, by number of the clip."""
     return {r.clip: r.broken for r in records if r.broken is not None}
 
 
 def bars_of(config: EvaluateConfig, row: Row, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """By measure: the bar, the method's value, and whether it is met; None where there is none."""
+    """Bars of a row by measure, with the method's mean (`value`) and whether it is met (`met`).
+
+    Both are None where the measure does not apply; `met` also where the other method's does not.
+    """
     means = {(r.name, name): found.mean for r in rows for name, found in r.measures.items()}
     found = {}
     for name, bar in config.bars_for(row.name).items():
@@ -117,7 +123,7 @@ def bars_of(config: EvaluateConfig, row: Row, rows: Sequence[Row]) -> dict[str, 
 
 
 def as_json(config: EvaluateConfig, rows: Sequence[Row], records: Sequence[Record]) -> Any:
-    """All that the tables say, and every clip's own values."""
+    """Content of results.json: the figures of the tables, and the values of every clip."""
     methods = {}
     for row in rows:
         own = [r for r in records if r.method == row.name and r.broken is None]
@@ -145,7 +151,7 @@ def as_json(config: EvaluateConfig, rows: Sequence[Row], records: Sequence[Recor
 
 
 def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, str]) -> str:
-    """The tables and what their columns mean."""
+    """Content of results.md: the tables, and what their columns mean."""
     clips = max((row.measures["psnr"].clips for row in rows if "psnr" in row.measures), default=0)
     parts = [
         f"# Evaluation on {clips} clips",

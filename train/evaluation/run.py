@@ -1,4 +1,4 @@
-"""Every method on every clip, in parallel, each finished clip kept on disk."""
+"""Evaluation of every method on every clip, in parallel; finished clips are cached on disk."""
 
 import json
 import os
@@ -25,15 +25,15 @@ from .object_measures import Values
 from .sheet import write_row
 
 Job = tuple[int, int]
-"""Number of the method, number of the clip."""
+"""Index of the method in `all_methods`, and number of the clip."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One clip by one method.
+    """The outcome of one method on one clip.
 
-    `row` is its strip of the contact sheet, from the output folder. `broken` says why a clip
-    could not be read; it then has no values.
+    `row` is the path of its row of the contact sheet, relative to the output folder; None where it
+    has none. `broken` says why the clip could not be read; there are no values then.
     """
 
     method: str
@@ -48,14 +48,14 @@ class Record:
 
 
 def evaluate(config: EvaluateConfig) -> list[Record]:
-    """Evaluates what is not yet in the cache; the records come in the order of methods and clips.
+    """Evaluate what is not yet in the cache; the records are in the order of methods and clips.
 
     Raises LGVIError for methods, clips and files that cannot be used.
     """
     check_files(config)
     numbers, _ = open_clips(config.data)
     methods = config.all_methods
-    # Results made elsewhere come first: what they lack is then found before hours of sampling.
+    # Results made elsewhere come first, so that missing ones are found before hours of sampling.
     order = sorted(range(len(methods)), key=lambda i: methods[i].kind not in ("source", "folder"))
     jobs = [(method, clip) for method in order for clip in numbers]
     found: dict[Job, Record] = {}
@@ -69,7 +69,7 @@ def evaluate(config: EvaluateConfig) -> list[Record]:
 
 
 class Worker:
-    """A process's share: one method open at a time, so that memory stays that of one model."""
+    """Runs jobs in one process; one method is loaded at a time, to need the memory of one model."""
 
     def __init__(self, config: EvaluateConfig) -> None:
         use_threads(config.threads)
@@ -116,7 +116,7 @@ class Worker:
 
     def _open(self, number: int) -> Method:
         if self.opened is None or self.opened[0] != number:
-            self.opened = None  # frees the last one before the next is loaded
+            self.opened = None  # frees the previous method before the next is loaded
             self.opened = number, open_method(self.config.all_methods[number], self.device)
         return self.opened[1]
 
@@ -127,7 +127,7 @@ class Worker:
 
 
 def check_files(config: EvaluateConfig) -> None:
-    """Raises LGVIError for any file or folder of the configuration that is not there."""
+    """Raise LGVIError where a file or folder of the configuration does not exist."""
     files = [(method.name, path) for method in config.all_methods for path in files_of(method)]
     files += [("measures", path) for path in measuring_files(config)]
     for owner, path in files:
@@ -136,20 +136,20 @@ def check_files(config: EvaluateConfig) -> None:
 
 
 def measuring_files(config: EvaluateConfig) -> list[Path]:
-    """The weights that measures need."""
+    """Files of weights that the measures need."""
     named = (config.measures.features, getattr(config.measures.flow, "weights", None))
     return [path for path in named if path is not None]
 
 
 def pick_device(device: str) -> str:
-    """The device that "auto" stands for here."""
+    """The device to use: "auto" is cuda where there is a GPU, otherwise cpu."""
     if device != "auto":
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def cache_key(config: EvaluateConfig, method: AnyMethod) -> str:
-    """Changes with whatever a method's values depend on besides the clip itself."""
+    """Name of a method's cache folder: a hash of all that its values depend on except the clip."""
     known = [
         VERSION,
         method.model_dump(mode="json"),
@@ -160,14 +160,14 @@ def cache_key(config: EvaluateConfig, method: AnyMethod) -> str:
 
 
 def fingerprint(path: Path) -> list[Any]:
-    """Names, sizes and times of the files at `path`: what tells that weights were replaced."""
+    """Names, sizes in bytes and times in ns of the files at `path`, which show replaced weights."""
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     stats = [(file, file.stat()) for file in files if file.exists()]
     return [[os.path.relpath(file, path), stat.st_size, stat.st_mtime_ns] for file, stat in stats]
 
 
 def seen_features(records: list[Record]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Features [n, d] of results and targets; None where they were not taken."""
+    """Features [n, d] of results and of targets; None where no feature network was used."""
     pairs = [record.features for record in records if record.features is not None]
     if not pairs:
         return None

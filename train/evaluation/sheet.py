@@ -1,4 +1,4 @@
-"""The contact sheet: what the numbers look like."""
+"""The contact sheet: pictures of results beside source, target and mask."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from ..data.sample import Sample
 from ..engine.contact_sheet import GAP, Row, contact_sheet
 from .methods import Result
 
-CELL_HEIGHT = 128  # pixels; larger frames are shrunk to it
+CELL_HEIGHT = 128  # pixels; larger frames are scaled down to it
 CAPTION_HEIGHT = 18  # pixels
 
 
 def write_row(sample: Sample, result: Result, caption: str, path: Path) -> None:
-    """Source, result, target and mask, first and last frame of each, as a PNG."""
+    """Write the first and last frame of source, result, target and mask as a PNG."""
     clips = (sample.source, result.frames, sample.target)
     source, frames, target = (_shrink(clip) for clip in clips)
     mask = None
@@ -28,7 +28,7 @@ def write_row(sample: Sample, result: Result, caption: str, path: Path) -> None:
 
 
 def write_sheet(rows: Sequence[Path], path: Path) -> None:
-    """The pictures of `rows` below each other, as a PNG at `path`."""
+    """Join the pictures of `rows`, one below another, and write them as a PNG."""
     pictures = [Image.open(row) for row in rows]
     height = sum(picture.height + GAP for picture in pictures)
     sheet = Image.new("RGB", (max(picture.width for picture in pictures), height), "grey")
@@ -42,7 +42,7 @@ def write_sheet(rows: Sequence[Path], path: Path) -> None:
 def _shrink(clip: np.ndarray) -> np.ndarray:
     """First and last frame of uint8 [f, h, w] or [f, h, w, 3], at most CELL_HEIGHT high.
 
-    Below them is room for the caption.
+    Zeros below them make room for the caption.
     """
     frames = [Image.fromarray(clip[i]) for i in (0, -1)]
     scale = min(1, CELL_HEIGHT / frames[0].height)

@@ -15,7 +15,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Statistic:
-    """`mean` of all values; the rest is None where there are fewer than two clips."""
+    """The mean of all values; error and interval are None where there are fewer than two clips."""
 
     mean: float
     standard_error: float | None
@@ -24,11 +24,11 @@ class Statistic:
 
 
 def summarize(clips: Sequence[Sequence[float]], share: bool = False) -> Statistic:
-    """The mean of all values of all clips, each clip with one value or with one per object.
+    """The mean of all values of all clips, where each clip has one value or one per object.
 
-    Whole clips are drawn in the bootstrap (percentile intervals): the objects of a clip are not
-    independent of each other. Draws are seeded, so that equal values give equal intervals. Where
-    all values of a share are 0, or all 1, draws cannot vary: its interval is then Wilson's.
+    The bootstrap (percentile intervals) draws whole clips, since the objects of a clip are not
+    independent of each other. It is seeded, so that equal values give equal intervals. Where the
+    values of a share are all 0 or all 1, draws cannot vary, and the interval is Wilson's.
     """
     sums = np.array([np.sum(values) for values in clips], np.float64)
     counts = np.array([len(values) for values in clips], np.float64)
@@ -53,7 +53,7 @@ def summarize(clips: Sequence[Sequence[float]], share: bool = False) -> Statisti
 
 
 def summarize_measures(clips: Iterable[Values]) -> dict[str, Statistic]:
-    """`summarize` for every measure, over the clips that it applies to."""
+    """Apply `summarize` to every measure, over the clips that the measure applies to."""
     collected: dict[str, list[list[float]]] = {}
     for values in clips:
         for name, found in values.items():

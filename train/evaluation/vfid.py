@@ -9,10 +9,10 @@ from lgvi_core.errors import LGVIError
 
 
 class FeatureNetwork:
-    """A TorchScript file that maps [b, 3, f, h, w] in -1 to 1 to features [b, d]."""
+    """A TorchScript network that maps videos [b, 3, f, h, w] in -1 to 1 to features [b, d]."""
 
     def __init__(self, path: Path, device: str) -> None:
-        """Raises LGVIError where the file is not TorchScript."""
+        """Load the network; raises LGVIError where the file is not TorchScript."""
         try:
             self.network = torch.jit.load(str(path), map_location=device).eval()
         except (RuntimeError, ValueError) as error:
@@ -24,7 +24,10 @@ class FeatureNetwork:
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Features [d], float32, of uint8 RGB frames [f, h, w, 3]."""
+        """Features [d], float32, of uint8 RGB frames [f, h, w, 3].
+
+        Raises LGVIError where the network's output is not [b, d].
+        """
         clip = torch.from_numpy(frames).to(self.device).permute(3, 0, 1, 2)[None]
         features = self.network(clip.float() / 127.5 - 1)
         if features.ndim != 2:
@@ -35,11 +38,13 @@ class FeatureNetwork:
 
 
 def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Between Gaussians fitted to two sets of features [n, d] (at least two each).
+    """Frechet distance between Gaussians fitted to two sets of features, [n1, d] and [n2, d].
 
-    |m1 - m2|^2 + Tr(S1 + S2 - 2 (S1 S2)^(1/2)). With centred features A and B, S1 = A'A and
-    S2 = B'B, the last trace is the nuclear norm of A B', an n x n matrix: exact where there are
-    fewer clips than features and the covariances have no stable square root.
+    It is |m1 - m2|^2 + Tr(S1 + S2 - 2 (S1 S2)^(1/2)). With centred features A and B, S1 = A'A and
+    S2 = B'B, and Tr((S1 S2)^(1/2)) is the nuclear norm of A B' [n1, n2]. This is exact also where
+    there are fewer clips than features and the covariances have no stable square root.
+
+    Raises LGVIError where a set has fewer than two rows.
     """
     if min(len(one), len(other)) < 2:
         raise LGVIError("a Frechet distance needs at least two clips")

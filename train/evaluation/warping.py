@@ -1,10 +1,10 @@
 """E_warp, the temporal warping error of Lai et al. (ECCV 2018, Eq. 4 and 5).
 
-The flow is that of the target, not of the result: a result is judged by how well it moves with
-the true scene, and cannot gain by confusing the flow. Frame t + 1 of the result is warped to t;
-the error is the mean squared difference, in 0..1 and over the channels, on pixels that are not
-occluded. Occlusion follows Ruder et al. (GCPR 2016): forward and backward flow disagree, or the
-flow has an edge.
+The optical flow is that of the target, not of the result: a result is judged by how well it moves
+with the true scene, and cannot gain by confusing the flow. Frame t + 1 of the result is warped to
+frame t; the error is the mean squared difference of values in 0 to 1, over the channels and the
+pixels that are not occluded. A pixel counts as occluded after Ruder et al. (GCPR 2016) where
+forward and backward flow disagree, or where the flow has an edge.
 """
 
 from collections.abc import Callable
@@ -21,22 +21,25 @@ from torch.nn import functional as F
 from .config import DISConfig, RAFTConfig
 
 FlowFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From two uint8 RGB frames [h, w, 3] to the flow [h, w, 2] (x, y) from the first to the second."""
+"""Maps two uint8 RGB frames [h, w, 3] to the flow between them: [h, w, 2], (x, y) in pixels."""
 
 RAFT_SIDE = 128
-"""The smallest side in pixels that RAFT's correlation pyramid takes."""
+"""Smallest side in pixels that RAFT's correlation pyramid accepts."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Flow [f - 1, h, w, 2] from each frame to the next, and where it holds [f - 1, h, w]."""
+    """Optical flow [f - 1, h, w, 2] in pixels from each frame to the next.
+
+    `valid` [f - 1, h, w] is false where a pixel is occluded.
+    """
 
     flow: np.ndarray
     valid: np.ndarray
 
 
 def flow_function(config: DISConfig | RAFTConfig, device: str) -> FlowFunction:
-    """The optical flow that the configuration asks for."""
+    """The optical flow method that the configuration chooses."""
     if isinstance(config, RAFTConfig):
         return _raft(config, device)
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -74,7 +77,7 @@ def _state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def motion(frames: np.ndarray, flow: FlowFunction) -> Motion | None:
-    """The motion of uint8 `frames` [f, h, w, 3]; None of a single frame, which has none."""
+    """Motion of uint8 frames [f, h, w, 3]; None for a single frame."""
     if len(frames) < 2:
         return None
     pairs = list(pairwise(frames))
@@ -87,10 +90,10 @@ def motion(frames: np.ndarray, flow: FlowFunction) -> Motion | None:
 def warping_error(
     frames: np.ndarray, moved: Motion, area: np.ndarray | None = None
 ) -> float | None:
-    """E_warp of uint8 `frames` [f, h, w, 3], mean over the pairs of frames.
+    """E_warp of uint8 frames [f, h, w, 3]: the mean over the pairs of consecutive frames.
 
-    With `area` [f, h, w], only its pixels in the first frame of each pair count; None where no
-    pixel does.
+    Where a boolean `area` [f, h, w] is given, only its pixels in the first frame of each pair
+    count. None where no pixel counts.
     """
     errors = [error for error in warping_errors(frames, moved, area) if error is not None]
     return float(np.mean(errors)) if errors else None
@@ -99,7 +102,7 @@ def warping_error(
 def warping_errors(
     frames: np.ndarray, moved: Motion, area: np.ndarray | None = None
 ) -> list[float | None]:
-    """The same of every pair by itself."""
+    """The warping error of every pair of frames; None for a pair without a pixel that counts."""
     errors: list[float | None] = []
     for t, (flow, valid) in enumerate(zip(moved.flow, moved.valid, strict=True)):
         counted = valid if area is None else valid & area[t]
@@ -113,7 +116,7 @@ def warping_errors(
 
 
 def _warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """`image` sampled at where `flow` leads to."""
+    """Sample `image` at the positions that `flow` leads to."""
     x, y = _ends(flow)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
@@ -125,7 +128,7 @@ def _ends(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _occluded(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
-    """Pixels of the first frame that the second does not show, or whose flow is unsure."""
+    """Pixels of the first frame that the second does not show, or whose flow is unreliable."""
     height, width = forward.shape[:2]
     x, y = _ends(forward)
     gone = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)

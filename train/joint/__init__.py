@@ -1,1 +1,1 @@
-"""Joint training of chat and video model (Sec. 4.2): the parts of train_lgvi_i."""
+"""Joint training of the chat model and the video model (Sec. 4.2), for `train_lgvi_i`."""

@@ -1,4 +1,4 @@
-"""The configuration of `train_lgvi_i`: that of `train_lgvi`, and the chat model's."""
+"""Configuration of `train_lgvi_i`: that of `train_lgvi`, and a section on the chat model."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from ..lgvi.config import LoraConfig, Rate, TrainConfig
 
 
 class ChatLoraConfig(LoraConfig):
-    """Low-rank additions to the language model's layers."""
+    """Settings of LoRA on the language model's layers."""
 
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj"), description="ends of the layers' names"
@@ -21,7 +21,7 @@ class ChatLoraConfig(LoraConfig):
 
 
 class ChatSection(Section):
-    """The LLaVA, of which token embeddings, projector and MM head are trained."""
+    """Settings of the LLaVA, whose token embeddings, projector and MM head are trained."""
 
     model: Path = Field(description="LLaVA folder: Hugging Face's layout, or the original 1.5's")
     end_to_end_weights: Path | None = Field(
@@ -46,21 +46,24 @@ class ChatSection(Section):
 
     @property
     def rates(self) -> dict[str, Rate]:
-        """The learning rates by the names of the optimizer's groups."""
+        """Learning rates, keyed by the names of the optimizer's groups."""
         return {"chat": self.rate, "mm_head": self.mm_head_rate or self.rate}
 
 
 def run_config_kind(run: Path) -> type[TrainConfig]:
-    """Whose configuration a run's folder holds: train_lgvi's, or train_lgvi_i's."""
+    """Return the class of the configuration in a run's folder: `train_lgvi`'s or `train_lgvi_i`'s.
+
+    The class is `train_lgvi`'s also where the file cannot be read.
+    """
     try:
         values = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return TrainConfig  # reading it says what is wrong
+        return TrainConfig  # the caller reads the file next, which raises what is wrong with it
     return JointConfig if isinstance(values, dict) and "chat" in values else TrainConfig
 
 
 class JointConfig(TrainConfig):
-    """One run of LGVI-I, from an LGVI and a LLaVA."""
+    """Settings of one run of LGVI-I, which starts from an LGVI and a LLaVA."""
 
     chat: ChatSection
 

@@ -1,4 +1,4 @@
-"""The chat model of a joint run: whole for the nodes, or its trained parts as released."""
+"""Export of a joint run's chat model: whole for the nodes, or its trained parts as released."""
 
 import shutil
 from pathlib import Path
@@ -28,13 +28,14 @@ COPIED = (
     "added_tokens.json",
     "preprocessor_config.json",
 )
+"""Files that an export copies from the folder of the chat model that the run started from."""
 
 
 def write_released_parts(config: JointConfig, weights: dict[str, Tensor], folder: Path) -> None:
-    """`llava/llava_weights.pth` in an LGVI-I folder: token embeddings, projector and MM head.
+    """Write `llava/llava_weights.pth` into the LGVI-I folder `folder`, with the format beside it.
 
-    With the format beside it. Raises LGVIError for a run with chat.lora, which has no place there,
-    and where `weights` lack a part.
+    The file holds token embeddings, projector and MM head. Raises LGVIError for a run with
+    `chat.lora`, which the file cannot hold, and where `weights` are not those of the run's model.
     """
     if config.chat.lora is not None:
         raise LGVIError(
@@ -69,9 +70,10 @@ def write_chat_folder(
     metadata: dict[str, str],
     dtype: torch.dtype,
 ) -> None:
-    """The whole chat model in Hugging Face's layout, with the MM head and its format.
+    """Write the whole chat model in Hugging Face's layout, with the MM head and the format.
 
-    Raises LGVIError where `weights` lack a trained part, or have one that the model has not.
+    The folder is then loaded as a check. Raises LGVIError where `weights` lack a trained tensor or
+    hold one that the model lacks.
     """
     chat = _start(config)
     llava: Any = chat.llava
@@ -103,7 +105,10 @@ def _start(config: JointConfig) -> ChatModel:
 def _trained_parts(
     weights: dict[str, Tensor], chat: ChatModel, config: JointConfig
 ) -> dict[str, Tensor]:
-    """What a run trained of `chat`, by its names; LGVIError where any is missing or foreign."""
+    """Return the tensors of `chat` that a run trained, by the names that they have in it.
+
+    Raises LGVIError where one is missing or unknown.
+    """
     trained = {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
     own = chat.llava.state_dict().keys()
     if unknown := sorted(trained.keys() - own):
@@ -117,10 +122,10 @@ def _trained_parts(
 
 
 def _base_rows(chat: ChatModel) -> int | None:
-    """How many rows of the token embeddings released files have; None is all.
+    """Return how many rows of the token embeddings a released file holds; None for all.
 
-    Hugging Face's LLaVA adds tokens behind the tokenizer's own, the pictures' first, and then
-    rows for none.
+    Hugging Face's LLaVA adds rows after those of the tokenizer's own tokens: first the image
+    token's, then those of other additional tokens and of none.
     """
     added = chat.image_token >= chat.tokenizer.vocab_size
     return chat.image_token if added else None

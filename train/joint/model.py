@@ -1,4 +1,4 @@
-"""LGVI-I while it is trained: the U-Net, and the chat model in the text encoder's place."""
+"""LGVI-I in training: the U-Net, with the chat model in the place of the text encoder."""
 
 from typing import Any
 
@@ -22,16 +22,16 @@ from .config import ChatSection, JointConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TRAINED = ("embed_tokens.", "multi_modal_projector.", "mm_head.")
-"""Names of the chat model's parts that are trained (Sec. 4.2)."""
+"""Parts of the names of the chat model's trained parameters (Sec. 4.2)."""
 
 
 def is_trained(name: str) -> bool:
-    """Whether the chat model's parameter of that name is trained: TRAINED, and any LoRA."""
+    """Whether the chat model's parameter `name` is trained: one of TRAINED, or one of LoRA."""
     return any(part in name for part in (*TRAINED, ".lora_"))
 
 
 class LGVII(LGVI):
-    """U-Net and chat model as one module: one forward pass, one set of gradients."""
+    """U-Net and chat model as one module, with one forward pass and one set of gradients."""
 
     def __init__(self, video: LGVI, chat: Llava) -> None:
         super().__init__(video.unet, None, with_attributes=False)
@@ -42,7 +42,11 @@ class LGVII(LGVI):
     def forward(
         self, z_t: Tensor, t: Tensor, text: Any, has_text: Tensor, c_x: Tensor
     ) -> Predictions:
-        """As LGVI's, with conversations (ChatInput) for text, and zeros where it is withheld."""
+        """Predict as `LGVI` does, with conversations (`ChatInput`) as `text`.
+
+        The text features are zeros where `has_text` is False. The predictions include the
+        language loss.
+        """
         chat: ChatInput = text
         states = self._states(chat)
         picked = states.gather(1, chat.span[..., None].expand(-1, -1, states.shape[-1]))
@@ -52,7 +56,7 @@ class LGVII(LGVI):
         return predictions._replace(language_loss=self._language_loss(states, chat.labels))
 
     def _states(self, chat: ChatInput) -> Tensor:
-        """The last layer's states [b, n, hidden]."""
+        """Return the last layer's hidden states [b, n, hidden]."""
         llava: Any = self.chat.llava
         pixels = rearrange(chat.pixels, "b m c h w -> (b m) c h w")
         output = llava.model(
@@ -61,7 +65,10 @@ class LGVII(LGVI):
         return output.last_hidden_state
 
     def _language_loss(self, states: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy of the replies; every sample counts the same, however much it says."""
+        """Return the cross-entropy of the replies, averaged per sample first.
+
+        So every sample counts the same, however long its replies are.
+        """
         there = labels[:, 1:] != IGNORED
         sample = there.nonzero()[:, 0]
         logits = self.chat.llava.lm_head(states[:, :-1][there])
@@ -71,16 +78,17 @@ class LGVII(LGVI):
 
 
 def text_width(config: JointConfig) -> int:
-    """The width of the features that the U-Net of a run reads."""
+    """Return the width of the text features that a run's U-Net reads."""
     assert config.start_from is not None
     values = {**read_sub_model(config.start_from, "unet").config, **config.unet}
     return read_unet_config(values, str(config.start_from)).cross_attention_dim
 
 
 def load_chat_of(config: ChatSection, text_features: int) -> ChatModel:
-    """The chat model to start from, with an MM head of the U-Net's width, in fp32.
+    """Load the chat model to start from, in fp32, with an MM head of width `text_features`.
 
-    Raises LGVIError where the one that it brings has another width.
+    The MM head is a new one where the model brings none. Raises LGVIError where the one that it
+    brings has another width.
     """
     chat = load_chat(config.model, dtype=torch.float32, released_parts=config.end_to_end_weights)
     if chat.text_features is None:
@@ -99,7 +107,7 @@ def load_chat_of(config: ChatSection, text_features: int) -> ChatModel:
 
 
 def encoder_of(chat: ChatModel) -> ConversationEncoder:
-    """What turns conversations into the chat model's inputs."""
+    """Return the encoder of conversations for `chat`."""
     patch = chat.config.vision_config.patch_size
     return ConversationEncoder(
         chat.tokenizer, chat.image_token, chat.image_size, patch, chat.format
@@ -107,7 +115,7 @@ def encoder_of(chat: ChatModel) -> ConversationEncoder:
 
 
 def build_joint(config: JointConfig, chat: ChatModel) -> LGVII:
-    """The two networks together, frozen where they stay as they are."""
+    """Put the two networks together, with all weights frozen that are not trained."""
     video = build_model(config, with_text_encoder=False)
     video.unet.config = video.unet.config.model_copy(update={"text_features": ("mm_head",)})
     model = LGVII(video, chat.llava)
@@ -119,7 +127,7 @@ def _choose_trained(model: LGVII, config: JointConfig) -> None:
     chat: Any = model.chat
     if config.chat.lora is not None:
         add_lora(chat.llava.model.language_model, config.chat.lora)
-    # By name, after peft, which freezes all but its own.
+    # This must follow `add_lora`, because peft freezes all weights but its own.
     for name, parameter in chat.named_parameters():
         parameter.requires_grad_(is_trained(name))
         if not is_trained(name):

@@ -26,18 +26,18 @@ from ..lgvi.latent_cache import LatentScene
 from ..lgvi.text import Question
 
 TURNS = (1, 2)
-"""Lengths of the conversations about drawn scenes."""
+"""Possible lengths, in turns, of the conversations about generated scenes."""
 SILENT_SHARE = 0.1
-"""Share of conversations that end without a prompt; their text counts as withheld."""
+"""Share of conversations that shall end without a prompt; their text counts as withheld."""
 ATTEMPTS = 20
-"""Conversations that are drawn until one is of the kind that is wanted."""
+"""Greatest number of conversations generated to get one that ends as wanted."""
 
 ChatColumns = dict[str, Tensor]
-"""One sample's part of a ChatInput, by its fields."""
+"""One sample's part of a `ChatInput`, keyed by the names of its fields."""
 
 
 class Conversations:
-    """The TextSource of LGVI-I: what the chat model reads, and which of its states become text."""
+    """The `TextSource` of LGVI-I: conversations, and which of their states become text features."""
 
     def __init__(self, encoder: ConversationEncoder) -> None:
         self.encoder = encoder
@@ -65,7 +65,10 @@ class Conversations:
         return self.columns(question.words, shown)
 
     def of_sample(self, sample: Sample, has_text: bool, size: tuple[int, int]) -> ChatColumns:
-        """The data set's own conversation, or one made of its sentence where it has none."""
+        """Encode the data set's own conversation, or one made from its sentence if it has none.
+
+        Raises BrokenSample where the last reply has no prompt.
+        """
         turns = sample.turns
         if not turns:
             reply = f"Sure. {MARKS[0]} {sample.sentence} {MARKS[1]}"
@@ -80,9 +83,9 @@ class Conversations:
         return columns
 
     def columns(self, turns: Sequence[LabelledTurn], frames: Tensor) -> ChatColumns:
-        """One sample's part of a ChatInput; `frames` [f, h, w, 3] are float, 0 to 1.
+        """Encode a conversation about `frames` [f, h, w, 3], float 0 to 1.
 
-        Where the last reply has no prompt, nothing is `inside`.
+        `inside` is False everywhere where the last reply has no prompt.
         """
         encoder = self.encoder
         pixels = encoder.pixels(frames)
@@ -108,7 +111,8 @@ class Conversations:
         columns: dict[str, Any] = {
             name: [text[name] for text in texts] for name in ChatInput._fields
         }
-        # No token that counts comes after it. LLaVA 1.5's own padding is its pictures' token.
+        # Any token serves, as none that counts follows it, except the padding token of LLaVA 1.5,
+        # which is its image token.
         pad = self.encoder.tokenizer.eos_token_id
         text = ChatInput(
             tokens=pad_sequence(columns["tokens"], batch_first=True, padding_value=pad),

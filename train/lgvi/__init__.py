@@ -1,1 +1,1 @@
-"""Training LGVI: its configuration, networks, batches and objective (Sec. 4.1, Eq. 3)."""
+"""Training of LGVI: its configuration, networks, batches and objective (Sec. 4.1, Eq. 3)."""

@@ -1,9 +1,9 @@
-"""Supervision of what the objects are, beside the paper's losses, for generated scenes.
+"""An auxiliary loss, beside the paper's, that teaches the U-Net what the objects are.
 
-A small model that learns from masks alone grounds colours early, but nouns and places very late:
-few sentences depend on them. Here the U-Net's features also have to say of every object what it
-is, where it stands among its like, whether it is the big or the small one, and whether it moves.
-The heads are not exported.
+A small model that learns from masks alone grounds colours early, but nouns and places very late,
+because few sentences depend on them. Here linear heads on the U-Net's features also classify, at
+every pixel of an object, its noun, its colour, its place and size among similar objects, and
+whether it moves. This needs generated scenes, whose objects are known. The heads are not exported.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,20 @@ from ..data.language.expressions import (
 
 COLOUR_NAMES = tuple(COLOURS)
 FLAG_WORDS = PLACE_WORDS + SIZE_WORDS + MOTION_WORDS
+"""Words that are true or false of an object."""
 FLAGS = len(FLAG_WORDS)
 CHANNELS = len(NOUNS) + len(COLOUR_NAMES) + FLAGS
+"""Output channels of a head: one logit per noun, colour and flag."""
 NONE = -1
+"""Label of a pixel without object, or of an unknown attribute; it has no loss."""
 
 
 def attribute_table(objects: Sequence[SceneObject]) -> Tensor:
-    """[n, 2 + FLAGS]: noun, colour, and for each of FLAG_WORDS 1 where it is true of the object.
+    """The attributes of n objects, int64 [n, 2 + FLAGS]: noun, colour, and 1 for each true flag.
 
-    Words of place and size are true where they single it out among its like, that is objects of
-    the same noun, or among all where it is the only one; "moving" and "still" by its own path, and
-    NONE in a single frame.
+    Words of place and size are true if they single the object out among those of the same noun, or
+    among all if no other has that noun. "moving" and "still" depend on its own path, and are NONE
+    for a single frame.
     """
     rows = []
     for i, thing in enumerate(objects):
@@ -53,9 +56,10 @@ def attribute_table(objects: Sequence[SceneObject]) -> Tensor:
 
 
 def attribute_map(masks: Tensor, objects: Sequence[SceneObject]) -> Tensor:
-    """[2 + FLAGS, f, h, w] of uint8 `masks` [n, f, h, w]: each object's row where it is, NONE else.
+    """The attributes at every pixel, int64 [2 + FLAGS, f, h, w]; NONE where there is no object.
 
-    Where objects overlap the larger coverage counts.
+    `masks` are the objects' coverage, uint8 [n, f, h, w]. Where objects overlap, the one with the
+    larger coverage counts.
     """
     cover, index = masks.max(0)
     table = attribute_table(objects)
@@ -64,14 +68,14 @@ def attribute_map(masks: Tensor, objects: Sequence[SceneObject]) -> Tensor:
 
 
 class AttributeHeads(nn.Module):
-    """One 1x1 convolution on each feature that the mask decoder reads."""
+    """One 1x1 convolution on each of the U-Net features that the mask decoder also reads."""
 
     def __init__(self, feature_channels: Sequence[int]) -> None:
         super().__init__()
         self.heads = nn.ModuleList(nn.Conv2d(c, CHANNELS, 1) for c in feature_channels)
 
     def forward(self, features: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
-        """Logits [(b f), CHANNELS, h, w] of every feature."""
+        """Logits [(b f), CHANNELS, h, w] of every feature, resized to `size` (h, w)."""
         return [
             F.interpolate(head(x), size=size, mode="nearest")
             for head, x in zip(self.heads, features, strict=True)
@@ -79,9 +83,10 @@ class AttributeHeads(nn.Module):
 
 
 def attribute_loss(logits: Sequence[Tensor], target: Tensor) -> Tensor:
-    """Cross-entropy of the `logits` on the objects' pixels; `target` is [b, 2 + FLAGS, f, h, w].
+    """Cross-entropy of the heads' `logits` on the pixels of objects; a scalar.
 
-    The mean over features and samples, each sample normalised by itself.
+    `target` is a batch of `attribute_map`s, [b, 2 + FLAGS, f, h, w]. The loss is the mean over
+    features and samples, and each sample is normalised by its own number of pixels.
     """
     there = target[:, 0] != NONE
     normaliser = there.sum((1, 2, 3)).clamp(min=1) * len(logits)

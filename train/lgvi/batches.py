@@ -1,6 +1,6 @@
-"""Batches for the denoiser, by number: batch n is the same whenever and wherever it is made.
+"""Batches by number: batch n is the same whenever and in whatever process it is made.
 
-That makes resuming exact, and the samples of a step the same on one process as on many.
+So resuming is exact, and a step has the same samples on one process as on many.
 """
 
 from abc import ABC, abstractmethod
@@ -19,10 +19,11 @@ from .config import LossConfig, TrainConfig
 from .text import TextSource
 
 TIMESTEPS = 1000
+"""Number of timesteps that training draws from."""
 
 
 class Place(NamedTuple):
-    """Which of the run's processes this is."""
+    """The rank of this process, and the number of the run's processes."""
 
     process: int = 0
     processes: int = 1
@@ -30,25 +31,28 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What one process loads at once: some samples of a step.
-
-    `samples` are their numbers among the `size` of the whole step, all of `frames` frames. `rng` is
-    the step's, the same in all its parts.
-    """
+    """The part of a step's samples that one process loads at once."""
 
     step: int
     is_video: bool
     frames: int
+    """Number of frames of each sample."""
     size: int
+    """Number of samples in the whole step."""
     samples: range
+    """Positions of this part's samples in the step."""
     rng: np.random.Generator
+    """The step's random numbers, the same in all its parts."""
 
 
 class Batches(Dataset[Batch], ABC):
     """The run's batches, `gradient_accumulation` of them per step, for one of several processes."""
 
     def __init__(self, config: TrainConfig, text: TextSource, place: Place) -> None:
-        """Raises LGVIError where a step's samples cannot be shared evenly."""
+        """Set up the batches of one process.
+
+        Raises LGVIError if a step's samples cannot be shared evenly among processes and parts.
+        """
         self.config = config
         self.data = config.data
         self.text = text
@@ -74,22 +78,22 @@ class Batches(Dataset[Batch], ABC):
 
     @abstractmethod
     def load(self, part: MicroBatch) -> Batch:
-        """The samples of one part of a step."""
+        """Load the samples of one part of a step."""
 
     def videos_before(self, step: int) -> int:
-        """How many of the steps before `step` had clips."""
+        """The number of steps before `step` that train on videos."""
         return int(max(0, step - self.video_from) * self.share + 1e-9)
 
     def clips_in_step(self, frames: int) -> int:
-        """How many clips of so many frames a step has: shorter ones are more."""
+        """The number of clips in a step if they have `frames` frames; shorter clips are more."""
         return max(1, self.data.batch_videos * max(self.data.video_frames) // frames)
 
     def sample_rng(self, step: int, number: int) -> np.random.Generator:
-        """The random numbers of one sample of a step."""
+        """The random generator of one sample of a step."""
         return np.random.default_rng([self.config.seed, step, number])
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Any]:
-        """Timestep, noise of `shape`, and which conditions one sample sees."""
+        """Draw one sample's timestep, noise of `shape`, and which conditions it sees."""
         loss: LossConfig = self.config.loss
         high = rng.random() < loss.high_noise_share
         t = int(rng.integers(loss.high_noise_from if high else 0, TIMESTEPS))
@@ -105,7 +109,7 @@ class Batches(Dataset[Batch], ABC):
         }
 
     def collate(self, samples: list[dict[str, Any]], **given: Any) -> Batch:
-        """A batch of samples of the same shapes; `given` fields are taken as they are."""
+        """Stack samples of equal shapes into a batch; `given` sets further fields of it."""
         columns = {name: [sample[name] for sample in samples] for name in samples[0]}
         text, names_anything = self.text.collate(columns.pop("text"))
         tensors: dict[str, Any] = {

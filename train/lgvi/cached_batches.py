@@ -1,4 +1,4 @@
-"""Batches of drawn scenes, whose latents were encoded before by `train.latent_cache`."""
+"""Batches of drawn scenes whose latents `train.latent_cache` has encoded in advance."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ from .text import TextSource
 
 
 class CachedBatches(Batches):
-    """Batches of cached latents. A new source and target is put together for every sample."""
+    """Batches of cached latents; every sample is a newly drawn pair of source and target."""
 
     def __init__(self, config: TrainConfig, text: TextSource, place: Place) -> None:
-        """Raises LGVIError where the cache lacks what the configuration asks for."""
+        """Open the cache. Raises LGVIError if it lacks what the configuration asks for."""
         super().__init__(config, text, place)
         assert config.data.cache is not None
         self.cache = LatentCache(config.data.cache)
@@ -38,7 +38,7 @@ class CachedBatches(Batches):
     def load(self, part: MicroBatch) -> Batch:
         groups = self.cache.groups("video")
         if not part.is_video:
-            # Frames of clips are single frames too: more backgrounds for the same encoding.
+            # Frames of videos serve as single frames too, which adds backgrounds for free.
             groups = self.cache.groups("image") + groups
         sizes = np.array([len(group) for group in groups], np.float64)
         group = groups[part.rng.choice(len(groups), p=sizes / sizes.sum())]
@@ -47,7 +47,7 @@ class CachedBatches(Batches):
         return self.collate([self._sample(group, rng, part.frames, emphasis) for rng in rngs])
 
     def _emphasis(self, step: int) -> Emphasis:
-        """Which kinds of expression come more often at a step."""
+        """The factors on the frequency of kinds of expression at a step."""
         late = step >= round(self.data.late_from * self.config.max_steps)
         return {**self.data.emphasis, **self.data.late_emphasis} if late else self.data.emphasis
 

@@ -1,4 +1,4 @@
-"""The training configuration: a YAML file checked on reading. The keys are documented here.
+"""The configuration of `train_lgvi`: a YAML file, validated on reading, with its keys documented.
 
 `configs/lgvi_paper.yaml` is the paper's run, `configs/lgvi_mini.yaml` the bundled model's.
 """
@@ -29,7 +29,7 @@ WITHOUT_EFFECT = (
     "samples",
     "data.workers",
 )
-"""Keys that may change when a run goes on."""
+"""Keys that may change without notice when a run is resumed."""
 OTHER_MODEL = (
     "unet",
     "text_encoder",
@@ -42,14 +42,14 @@ OTHER_MODEL = (
     "chat.lora",
     "chat.feature_length",
 )
-"""Keys that may not: the weights or the optimizer's state would not fit."""
+"""Keys that must not change: the checkpoint's weights or optimizer state would not fit."""
 
 
 class DataConfig(Section):
-    """What is trained on: a cache of latents, or data sets that are read and encoded on the way.
+    """Training data: a cache of latents, or data sets whose frames are encoded during training.
 
-    Batches are counted over all processes and accumulated steps: the same configuration trains
-    the same on one process as on many.
+    Batch sizes are totals over all processes and accumulated parts, so the same configuration
+    trains the same on one process as on many.
     """
 
     cache: Path | None = Field(None, description="latent shards written by train.latent_cache")
@@ -88,7 +88,7 @@ class DataConfig(Section):
 
 
 class Rate(Section):
-    """A learning rate over the run, after `warmup_steps`."""
+    """A learning rate's peak and its course after the warm-up."""
 
     peak: float = Field(gt=0, description="highest learning rate")
     schedule: Literal["constant", "linear", "cosine"] = Field(
@@ -97,7 +97,7 @@ class Rate(Section):
 
 
 class OptimizerConfig(Section):
-    """How the weights move."""
+    """Settings of the optimizer, its learning rates and the averaged weights."""
 
     kind: Literal["adamw", "adamw8bit"] = Field("adamw", description="8-bit needs bitsandbytes")
     unet: Rate = Field(Rate(peak=3e-5), description="of the U-Net")
@@ -116,13 +116,16 @@ class OptimizerConfig(Section):
 
     @property
     def rates(self) -> dict[str, Rate]:
-        """The learning rates by the parts that are trained, which name the optimizer's groups."""
+        """The learning rates by the names of the optimizer's groups."""
         rates = {"unet": self.unet, "mask_decoder": self.mask_decoder}
         return rates | ({} if self.text_encoder is None else {"text_encoder": self.text_encoder})
 
 
 class LossConfig(Section):
-    """Weights of Eq. 3's losses, the noise levels they see, and what is withheld."""
+    """Weights of Eq. 3's losses, the choice of noise levels, and how often conditions are dropped.
+
+    The shares are probabilities per sample.
+    """
 
     mask_weight: float = Field(0.001, ge=0, description="lambda_2, of the mask loss")
     mask_time_weight: bool = Field(True, description="mask loss times 4 t (T - t) / T^2")
@@ -139,7 +142,7 @@ class LossConfig(Section):
 
 
 class AblationConfig(Section):
-    """The switches of the paper's Table 4; all on is the full method."""
+    """The switches of the paper's ablations (Table 4); the full method has all on."""
 
     full_fine_tuning: bool = Field(True, description="off: train only what inflation has added")
     mask_supervision: bool = Field(True, description="off: no mask decoder")
@@ -148,7 +151,7 @@ class AblationConfig(Section):
 
 
 class LoraConfig(Section):
-    """Train low-rank additions (peft) to a frozen model instead of its weights."""
+    """Settings of LoRA layers (peft), which are trained instead of the U-Net's own weights."""
 
     rank: int = Field(16, gt=0, description="of every addition")
     alpha: int = Field(16, gt=0, description="the addition is scaled by alpha / rank")
@@ -158,7 +161,7 @@ class LoraConfig(Section):
 
 
 class SampleConfig(Section):
-    """Pictures of the progress: source, result, target and mask of a few clips."""
+    """Progress sheets: images with source, result, target and mask of a few clips."""
 
     every: int = Field(1000, gt=0, description="steps between pictures")
     source: DataSource = Field(description="data set that the clips come from")
@@ -170,7 +173,7 @@ class SampleConfig(Section):
 
 
 class TrainConfig(Section):
-    """One run: the weights it starts from, the data, and where its checkpoints go."""
+    """The configuration of one run of `train_lgvi`."""
 
     output: Path = Field(description="folder for checkpoints, TensorBoard logs and pictures")
     start_from: Path | None = Field(
@@ -228,9 +231,9 @@ class TrainConfig(Section):
 
 
 def check_changes(config: TrainConfig) -> None:
-    """Compares a run that goes on with what it was started with.
+    """Compare the configuration of a resumed run with its last one, and log the changes.
 
-    Names in the log what has changed; raises LGVIError where the checkpoint does not fit it.
+    Raises LGVIError if the checkpoint would not fit the changed configuration.
     """
     before = _flat(read_run_config(config.output, type(config)).model_dump(mode="json"))
     now = _flat(config.model_dump(mode="json"))
@@ -254,7 +257,7 @@ def check_changes(config: TrainConfig) -> None:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with keys such as "optimizer.unet.peak"."""
+    """Flatten nested tables into one, with keys such as "optimizer.unet.peak"."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         inner = isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""What a training of the video model reads and draws with, opened before the first step."""
+"""The data of a training of the video model, opened and checked before the first step."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,23 +20,23 @@ from .text import TextSource
 
 @dataclass(frozen=True)
 class VideoData:
-    """The run's batches for this process, and what goes with them.
-
-    `broken` counts the samples that cannot be read. `vae` is None where nothing has to be encoded
-    or decoded; `sheets` draw the progress, in the main process and where the configuration asks.
-    """
+    """This process's batches, and what is needed to encode them and to draw the progress."""
 
     scheduler: DDIMScheduler
+    """The noise schedule."""
     batches: Batches
     broken: BrokenSamples
+    """The record of samples that could not be read."""
     sheets: ProgressSheets | None
+    """None in all but the main process, and if the configuration has no `samples`."""
     vae: Any
+    """The autoencoder; None if nothing has to be encoded or decoded."""
 
 
 def open_video_data(config: TrainConfig, accelerator: Accelerator, text: TextSource) -> VideoData:
-    """Open data sets, cache, autoencoder and the clips that show the progress.
+    """Open the data sets or the cache, the autoencoder and the clips for the progress sheets.
 
-    Raises LGVIError for whatever is missing or wrong, before anything is trained.
+    Raises LGVIError if any of them is missing or wrong.
     """
     scheduler = build_noise_scheduler(config)
     place = Place(accelerator.process_index, accelerator.num_processes)

@@ -1,4 +1,4 @@
-"""The cache of drawn scenes' latents that `train.latent_cache` writes, and how to read it."""
+"""The cache of drawn scenes' latents: layout and reader. `train.latent_cache` writes it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from ..data.drawn.scenes import Scene
 from ..data.drawn.synthetic import FRAME_SIZES, scene_of
 
 SCENES_PER_SHARD = 40
-VIDEO_FRAMES = 4
-FIRST_VIDEO = 1_000_000  # scene numbers from here on are clips
-FIRST_TURNED = 2_000_000  # and from here on most objects are turned
+VIDEO_FRAMES = 4  # frames of every cached video
+FIRST_VIDEO = 1_000_000  # scene numbers from here on are videos
+FIRST_TURNED = 2_000_000  # in scenes from here on most objects are rotated
 TURNED = "turned"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The numbers of one shard's scenes; all have the same size and number of frames."""
+    """A shard of the cache; its scenes all have the same frame size and number of frames."""
 
     kind: str  # "image" or "video"
     number: int
@@ -29,7 +29,7 @@ class Shard:
 
     @classmethod
     def named(cls, name: str) -> "Shard":
-        """The shard of a file, `name` without its ending; LGVIError where it is none."""
+        """The shard with a file name (without suffix). Raises LGVIError if it is none."""
         kind, *turned, number = name.split("-")
         known = kind in ("image", "video") and turned in ([], [TURNED]) and number.isdecimal()
         if not known:
@@ -38,16 +38,17 @@ class Shard:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the frames; the sizes take turns."""
+        """(height, width) of the frames in pixels; shard numbers alternate between the sizes."""
         return FRAME_SIZES[self.number % len(FRAME_SIZES)]
 
     @property
     def name(self) -> str:
+        """The name of the shard's file, with its suffix."""
         kind = f"{self.kind}-{TURNED}" if self.turned else self.kind
         return f"{kind}-{self.number:05d}.safetensors"
 
     def scenes(self) -> list[Scene]:
-        """The scenes, made again from their seeds. Clips differ in speed (stride 1 to 4)."""
+        """The scenes, sampled again from their seeds; videos differ in speed (stride 1 to 4)."""
         first = self.number * SCENES_PER_SHARD + FIRST_TURNED * self.turned
         first += FIRST_VIDEO * (self.kind == "video")
         aspect = self.size[1] / self.size[0]
@@ -59,35 +60,40 @@ class Shard:
 
 
 def subsets(count: int) -> Iterator[tuple[int, ...]]:
-    """All subsets of `count` objects; the i-th holds the objects whose bit in i is set."""
+    """Yield all subsets of `count` objects; the i-th holds the objects whose bit in i is set."""
     for code in range(2**count):
         yield tuple(i for i in range(count) if code >> i & 1)
 
 
 def subset_code(objects: Sequence[int]) -> int:
-    """The position of a subset of objects among `subsets`."""
+    """The position of a subset of objects in the order of `subsets`."""
     return sum(1 << i for i in objects)
 
 
 @dataclass
 class LatentScene:
-    """One cached scene: `latents` [2^n, f, 4, h, w] fp16, `masks` [n, f, h, w] uint8."""
+    """A cached scene with n objects."""
 
     scene: Scene
     latents: Tensor
+    """fp16 [2^n, f, 4, h, w]: the frames with every subset of the objects, as in `subsets`."""
     masks: Tensor
+    """Coverage of every object, uint8 [n, f, h, w] at latent size."""
 
 
 @dataclass
 class LatentCache:
-    """All shards in a folder, by kind and frame size. `refresh` looks for new ones."""
+    """The scenes of all shards in a folder, by kind and frame size; `refresh` reads them."""
 
     folder: Path
     scenes: dict[tuple[str, tuple[int, int]], list[LatentScene]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
     def refresh(self) -> int:
-        """Reads shards that were not there before; returns the number of scenes now held."""
+        """Read shards that are new in the folder, and return the number of scenes now held.
+
+        Raises LGVIError if a file's name is not a shard's.
+        """
         for path in sorted(self.folder.glob("*.safetensors")):
             if path.name not in self.seen:
                 self._add(Shard.named(path.stem), load_file(path))
@@ -95,7 +101,7 @@ class LatentCache:
         return sum(len(group) for group in self.scenes.values())
 
     def groups(self, kind: str) -> list[list[LatentScene]]:
-        """The scenes of a kind, one list per frame size."""
+        """The scenes of a kind ("image" or "video"), one list per frame size."""
         return [group for (k, _), group in sorted(self.scenes.items()) if k == kind]
 
     def _add(self, shard: Shard, tensors: dict[str, Tensor]) -> None:

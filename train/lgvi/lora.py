@@ -1,4 +1,4 @@
-"""Low-rank additions by peft, and the export of the U-Net's to ComfyUI's names."""
+"""LoRA layers by peft, and their export under ComfyUI's names."""
 
 from typing import Any
 
@@ -15,7 +15,10 @@ COMFYUI_PREFIX = "diffusion_model."
 
 
 def add_lora(model: nn.Module, config: LoraConfig) -> None:
-    """Puts trainable additions beside the frozen layers whose names end in `config.targets`."""
+    """Add trainable LoRA layers to the layers whose names end in one of `config.targets`.
+
+    Raises LGVIError if no layer's name does.
+    """
     peft_config = PeftConfig(
         r=config.rank, lora_alpha=config.alpha, target_modules=list(config.targets)
     )
@@ -26,7 +29,7 @@ def add_lora(model: nn.Module, config: LoraConfig) -> None:
 
 
 def merge_lora(model: nn.Module) -> None:
-    """Adds the additions to the layers beside them, and takes them away."""
+    """Merge all LoRA layers into the weights of the layers they belong to, and remove them."""
     for name, module in list(model.named_modules()):
         if isinstance(module, BaseTunerLayer):
             module.merge()
@@ -37,10 +40,10 @@ def merge_lora(model: nn.Module) -> None:
 def comfyui_state(
     unet: nn.Module, config: LoraConfig, whole: dict[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """The additions by the names that ComfyUI's LoRA loaders know.
+    """The LoRA layers' state under the names that ComfyUI's LoRA loaders read.
 
-    `diffusion_model.<layer>.lora_A.weight`, `.lora_B.weight` and `.alpha` for each layer.
-    `whole` is the state of the model where the U-Net's own parameters are only a part of them.
+    These are `diffusion_model.<layer>.lora_A.weight`, `.lora_B.weight` and `.alpha` for each layer.
+    `whole` is the state of the whole model, used instead of the U-Net's own parameters if given.
     """
     if whole is not None:
         whole = {k.removeprefix("unet."): v for k, v in whole.items() if k.startswith("unet.")}

@@ -1,4 +1,4 @@
-"""What is trained: U-Net and text encoder, built from random weights or from a folder."""
+"""The trained model: U-Net and text encoder, from random weights or from a diffusers folder."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,20 +27,20 @@ from .attributes import AttributeHeads
 from .config import OptimizerConfig, Rate, TrainConfig
 
 NEW_PARTS = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
-"""Names of what inflation adds to an image U-Net."""
+"""Parts of the names of parameters that inflation adds to an image U-Net."""
 
 
 class Predictions(NamedTuple):
-    """`noise_pred` [b, 4, f, h, w]; `mask_logits` [b, 1, f, h, w], None without mask decoder.
-
-    `attributes`: logits [(b f), CHANNELS, h, w] of each head, None without heads.
-    `language_loss`: the chat model's on its replies, None without one.
-    """
+    """The outputs of a forward pass in training."""
 
     noise_pred: Tensor
+    """Predicted noise or velocity [b, 4, f, h, w]."""
     mask_logits: Tensor | None
+    """[b, 1, f, h, w]; None without mask decoder."""
     attributes: list[Tensor] | None
+    """Logits [(b f), CHANNELS, h, w] of each attribute head; None without heads."""
     language_loss: Tensor | None = None
+    """The chat model's loss on its replies; None without chat model."""
 
 
 class LGVI(nn.Module):
@@ -49,7 +49,7 @@ class LGVI(nn.Module):
     def __init__(
         self, unet: InflatedUNet, text_encoder: nn.Module | None, with_attributes: bool = False
     ) -> None:
-        """`with_attributes` adds heads that say what the objects are; they are not exported."""
+        """Combine the networks; `with_attributes` adds `AttributeHeads`, which are not exported."""
         super().__init__()
         self.unet = unet
         self.text_encoder = text_encoder
@@ -61,16 +61,17 @@ class LGVI(nn.Module):
     def forward(
         self, z_t: Tensor, t: Tensor, text: Any, has_text: Tensor, c_x: Tensor
     ) -> Predictions:
-        """Everything that is predicted from noised targets, timesteps, tokens and sources.
+        """Predict from noised targets, timesteps, text tokens and source latents.
 
-        `text` [b, 77] are CLIP's tokens, of "" where a sample has no text.
+        `z_t` and `c_x` are [b, 4, f, h, w], `t` is [b]. `text` holds CLIP's tokens [b, 77], those
+        of "" for samples without text.
         """
         encoder: Any = self.text_encoder
         return self.predict(z_t, t, encoder(text).last_hidden_state, c_x)
 
     def predict(self, z_t: Tensor, t: Tensor, text: Tensor, c_x: Tensor) -> Predictions:
-        """The same from text features [b, n, d]."""
-        # DeepSpeed keeps the weights in half precision and leaves the inputs as they are.
+        """Predict as `forward` does, but from text features [b, n, d]."""
+        # DeepSpeed keeps the weights in half precision and does not cast the inputs.
         dtype = next(self.unet.parameters()).dtype
         z_t, c_x = z_t.to(dtype), c_x.to(dtype)
         single = z_t.shape[2] == 1
@@ -85,14 +86,14 @@ class LGVI(nn.Module):
         return Predictions(noise_pred, mask, None if heads is None else heads(features, size))
 
     def compile_unet(self) -> None:
-        """Compiles the U-Net for single frames: one shape per frame size, minutes each."""
+        """Compile the U-Net for single frames; each new frame size takes minutes to compile."""
         self.compiled = torch.compile(self._run, dynamic=False)
 
 
 def build_model(config: TrainConfig, with_text_encoder: bool = True) -> LGVI:
-    """The configured networks, with the weights that the run starts from.
+    """Build the configured networks with the weights that the run starts from.
 
-    Raises LGVIError (CheckpointError for files) where they cannot be had.
+    Raises LGVIError, or CheckpointError for an unusable file, if they cannot be built.
     """
     attention = attention_function(config.attention)
     text_encoder: Any = None
@@ -116,7 +117,7 @@ def build_model(config: TrainConfig, with_text_encoder: bool = True) -> LGVI:
 
 
 def _unet_values(config: TrainConfig, values: dict[str, Any]) -> dict[str, Any]:
-    """A U-Net config with the run's changes and ablations."""
+    """The U-Net config `values`, with the run's changes and ablations applied."""
     values = {"temp_attn": True, "mask_decoder_type": "MaskDecoder", **values, **config.unet}
     if not config.ablation.video_inflation:
         values["temp_attn"] = False
@@ -154,7 +155,11 @@ def _unet_from_folder(config: TrainConfig, attention: AttentionFunction) -> Infl
 
 @torch.no_grad()
 def _expect_scaled_condition(unet: InflatedUNet, config: TrainConfig) -> None:
-    """InstructPix2Pix was trained on condition latents without the scale that LGVI's have."""
+    """Adapt `condition_conv_in` of an InstructPix2Pix U-Net to scaled condition latents.
+
+    InstructPix2Pix was trained on condition latents without the VAE's scaling factor, which LGVI
+    applies.
+    """
     weight: Any = unet.condition_conv_in.weight if unet.condition_conv_in else None
     if weight is not None and config.start_from is not None:
         vae = read_sub_model(config.start_from, "vae").config
@@ -162,7 +167,7 @@ def _expect_scaled_condition(unet: InflatedUNet, config: TrainConfig) -> None:
 
 
 def _choose_trained(model: LGVI, config: TrainConfig) -> None:
-    """Freezes what the configuration does not train, and adds the LoRA layers."""
+    """Freeze what the configuration does not train, and add the LoRA layers."""
     if model.text_encoder is not None:
         model.text_encoder.requires_grad_(config.optimizer.text_encoder is not None)
     if not config.ablation.full_fine_tuning:
@@ -176,7 +181,10 @@ def _choose_trained(model: LGVI, config: TrainConfig) -> None:
 
 
 def attention_function(name: str) -> AttentionFunction:
-    """The attention that a configuration names."""
+    """The attention function for "sdpa", "matmul" or "xformers".
+
+    Raises LGVIError if xformers is asked for and not installed.
+    """
     if name == "matmul":
         return matmul_attention
     if name == "xformers":
@@ -197,7 +205,7 @@ def attention_function(name: str) -> AttentionFunction:
 
 
 def build_frozen_vae(config: TrainConfig) -> Any:
-    """The autoencoder that frames are encoded and decoded with; it is never trained here."""
+    """Build the autoencoder that encodes and decodes frames; it is never trained."""
     folder = config.vae
     if folder is None:
         assert config.start_from is not None
@@ -208,12 +216,16 @@ def build_frozen_vae(config: TrainConfig) -> Any:
 
 
 def build_noise_scheduler(config: TrainConfig) -> DDIMScheduler:
-    """The noise schedule: start_from's, changed by the configuration."""
+    """Build the noise schedule: that of `start_from`, with the configuration's changes."""
     values = {} if config.start_from is None else read_scheduler(config.start_from)
     return DDIMScheduler.from_config({**values, **config.scheduler})
 
 
 def build_tokenizer(config: TrainConfig) -> CLIPTokenizer:
+    """Open the configured tokenizer, that of `start_from`, or the bundled one, in this order.
+
+    Raises LGVIError if the folder is missing.
+    """
     folder = config.tokenizer
     if folder is None:
         assert config.start_from is not None
@@ -227,16 +239,17 @@ def build_tokenizer(config: TrainConfig) -> CLIPTokenizer:
 def build_optimizer(
     model: LGVI, config: OptimizerConfig, rates: Mapping[str, Rate]
 ) -> torch.optim.Optimizer:
-    """AdamW over what is trained. Groups have the names of `rates`; vectors have no weight decay.
+    """Build AdamW over the trained parameters, in groups with the names and rates of `rates`.
 
-    A chat model's MM head is the group "mm_head", its other parts are "chat".
+    A chat model's MM head is in the group "mm_head", its other parts are in "chat". Vectors and
+    embeddings have no weight decay. Raises LGVIError if bitsandbytes is needed and not installed.
     """
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         part = "text_encoder" if name.startswith("text_encoder.") else "unet"
-        # Heads start from nothing, like the mask decoder.
+        # Attribute heads start from random weights, as the mask decoder does.
         part = "mask_decoder" if "mask_decoder." in name or "attribute_heads." in name else part
         if name.startswith("chat."):
             part = "mm_head" if name.startswith("chat.mm_head.") else "chat"
@@ -260,5 +273,5 @@ def build_optimizer(
                 "bitsandbytes), or set kind to adamw"
             ) from error
         return AdamW8bit(tables, betas=config.betas)
-    # Fused: on a CPU the default takes a fifth of a small model's step.
+    # The fused version, because the default takes a fifth of a small model's step on a CPU.
     return torch.optim.AdamW(tables, betas=config.betas, fused=True)

@@ -1,4 +1,4 @@
-"""The training objective of LGVI (Eq. 3) and, with conversations for text, of LGVI-I (Eq. 5)."""
+"""The training objective of LGVI (Eq. 3) and, with conversations as text, of LGVI-I (Eq. 5)."""
 
 from typing import Any
 
@@ -18,33 +18,33 @@ from .config import LossConfig, TrainConfig
 
 @torch.no_grad()
 def encode(vae: Any, frames: Tensor) -> Tensor:
-    """Scaled latents [b, 4, f, h, w], float32, of uint8 frames [b, f, 8h, 8w, 3]."""
+    """Encode frames, uint8 [b, f, 8h, 8w, 3], to scaled latents, float32 [b, 4, f, h, w]."""
     images = rearrange(frames, "b f h w c -> (b f) c h w").to(next(vae.parameters()).dtype)
     latents = encode_images(vae, images / 127.5 - 1).float()
     return rearrange(latents, "(b f) c h w -> b c f h w", b=len(frames))
 
 
 def frames_as_samples(x: Tensor) -> Tensor:
-    """[b, c, f, h, w] as b f clips of one frame, for training without inflation."""
+    """Turn [b, c, f, h, w] into b * f videos of one frame, for training without inflation."""
     return rearrange(x, "b c f h w -> (b f) c 1 h w")
 
 
 class VideoObjective:
-    """The losses of a batch, whose frames are encoded first where it does not hold latents."""
+    """The losses of a batch; frames are encoded first if the batch does not hold latents."""
 
     def __init__(
         self, config: TrainConfig, accelerator: Accelerator, scheduler: DDIMScheduler, vae: Any
     ) -> None:
-        """`vae` may be None where all batches hold latents."""
+        """Set up the objective; `vae` may be None if all batches hold latents."""
         self.config, self.accelerator = config, accelerator
         self.scheduler, self.vae = scheduler, vae
 
     def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """As `losses`, for a batch on the model's device."""
+        """The `losses` of a batch, which must be on the model's device."""
         return losses(model, self.scheduler, self.to_latents(batch), self.config.loss)
 
     def to_latents(self, batch: Batch) -> Batch:
-        """The batch with its frames encoded; without inflation, with frames one by one."""
+        """The batch with encoded frames; without inflation, every frame becomes a sample."""
         tensors = {name: getattr(batch, name) for name in ("target", "source")}
         if not batch.is_encoded:
             with self.accelerator.autocast():
@@ -63,15 +63,17 @@ class VideoObjective:
 def losses(
     model: nn.Module, scheduler: DDIMScheduler, batch: Batch, config: LossConfig
 ) -> dict[str, Tensor]:
-    """Eq. 3 for encoded batches: "diffusion", "mask", "attributes", their weighted sum "loss".
+    """The losses of Eq. 3 on an encoded batch: "diffusion", "mask", "attributes", and "loss".
 
-    With conversations for text also Eq. 5's "language", which counts `language_weight`.
+    "loss" is the weighted sum of the others. With conversations as text, Eq. 5's "language" is
+    among them.
 
-    Objects, widened by one latent pixel, count `object_weight` times in both: they are a small
-    part of the frame, and everything else is a copy of the source. Those that stay count too:
-    else a model that cannot tell two objects apart does best by taking both. Every sample is
-    normalised by itself, so that a batch may be cut among processes. Where text or video is
-    withheld the mask cannot be known, and is not asked for.
+    In the diffusion and mask losses, the area of all objects, widened by one latent pixel, counts
+    `object_weight` times: objects are a small part of the frame, and the rest is a copy of the
+    source. Objects that stay count as well, because otherwise a model that cannot tell two objects
+    apart does best by removing both. Each sample is normalised by itself, so that a batch may be
+    split among processes. Samples without text or video have no mask loss, since their mask
+    cannot be known.
     """
     t: Any = batch.t
     z_t = scheduler.add_noise(batch.target, batch.noise, t)

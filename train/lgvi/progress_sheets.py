@@ -1,4 +1,4 @@
-"""Pictures of a run's progress: a few clips, before and after, and the predicted mask."""
+"""Progress sheets: contact sheets that show what the model does with a few clips during a run."""
 
 import logging
 from collections.abc import Callable
@@ -23,10 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class ProgressSheets:
-    """The clips of the pictures: opened and read before the first step, so that mistakes show."""
+    """The clips of the progress sheets, and how the sheets are drawn and written."""
 
     def __init__(self, config: SampleConfig, size: tuple[int, int] | None, seed: int) -> None:
-        """`size` (h, w) is what frames are cut to, None for their own. Raises LGVIError."""
+        """Read the clips now, so that mistakes show before the first step.
+
+        Frames are resized and cropped to `size` (h, w), or keep their own if it is None. Raises
+        LGVIError if the data set cannot be opened; broken clips are logged and left out.
+        """
         self.config, self.seed = config, seed
         reader = open_reader(config.source)
         self.samples: list[Sample] = []
@@ -42,9 +46,9 @@ class ProgressSheets:
     def draw(
         self, pipeline: LGVIPipeline, condition: Callable[[Sample], str | Tensor]
     ) -> Image.Image | None:
-        """Source, result, target and mask of every clip; None where no clip could be read.
+        """Draw source, result, target and mask of every clip; None if no clip could be read.
 
-        `condition` says what the pipeline gets for a sample's sentence.
+        `condition` computes the pipeline's prompt (text or text features) for a sample.
         """
         config, rows = self.config, []
         for sample in self.samples:
@@ -65,9 +69,9 @@ class ProgressSheets:
         return contact_sheet(rows) if rows else None
 
     def show(self, sheet: Image.Image, trainer: Trainer[Any]) -> None:
-        """Write a sheet into the run's folder `samples`, and to TensorBoard.
+        """Write a sheet into `samples` in the run's folder, and to TensorBoard.
 
-        A full disk is no reason to stop: it is named in the log.
+        A failure to write, such as a full disk, is logged and does not stop the training.
         """
         step = trainer.progress.step
         path = trainer.config.output / "samples" / f"step-{step:08d}.png"

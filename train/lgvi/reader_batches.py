@@ -1,4 +1,4 @@
-"""Batches of frames from data sets, which are encoded on the way."""
+"""Batches of frames from data sets; the frames are encoded during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,11 +18,11 @@ from .config import TrainConfig
 from .text import TextSource
 
 ATTEMPTS = 20
-"""Samples that are tried for one place in a batch before training gives up."""
+"""Number of samples that are tried for one position in a batch before training stops."""
 
 
 class ReaderBatches(Batches):
-    """Batches of data sets' frames, cut to the configured size; each epoch in a new order."""
+    """Batches of frames from data sets, resized and cropped; each epoch has a new order."""
 
     def __init__(
         self,
@@ -39,7 +39,8 @@ class ReaderBatches(Batches):
     def load(self, part: MicroBatch) -> Batch:
         videos = self.videos_before(part.step)
         before = videos if part.is_video else part.step - videos
-        # Steps of longer clips leave out places, so that all steps walk through the same epoch.
+        # Every step advances by the size of the largest step, and steps of longer clips skip
+        # positions, so that steps of all lengths walk through the same epoch.
         stride = self.clips_in_step(min(self.data.video_frames)) if part.is_video else part.size
         count = self.count(part.is_video)
         samples, broken = [], []
@@ -60,7 +61,7 @@ class ReaderBatches(Batches):
         return self.collate(samples, broken=tuple(broken), kind=kind)
 
     def count(self, is_video: bool) -> int:
-        """The number of clips, or of pictures."""
+        """The number of video samples, or of image samples."""
         return sum(len(reader) for reader in self.readers[is_video])
 
     def _read(self, is_video: bool, number: int, frames: int, rng: np.random.Generator) -> Sample:
@@ -98,9 +99,9 @@ class ReaderBatches(Batches):
 
 
 def merged_order(readers: Sequence[Reader], rng: np.random.Generator) -> np.ndarray:
-    """The order of an epoch [n, 2]: (reader, index) of every sample once.
+    """The order of an epoch, int64 [n, 2]: (reader, index) of every sample once.
 
-    The samples of each reader come in the order that the reader likes.
+    Readers are mixed at random; the samples of each reader come in its own `Reader.order`.
     """
     lengths = [len(reader) for reader in readers]
     labels = rng.permutation(np.repeat(np.arange(len(readers)), lengths))

@@ -1,4 +1,4 @@
-"""What a training of the video model brings to the loop."""
+"""The task of training the video model, for the training loop."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,11 +19,14 @@ from .model import LGVI
 from .objective import VideoObjective
 
 Condition = Callable[[Sample], str | Tensor]
-"""What the pipeline gets as its prompt for a sample's sentence or conversation."""
+"""Computes the pipeline's prompt (text or text features) for a sample."""
 
 
 def check_sharding(config: TrainConfig, accelerator: Accelerator) -> None:
-    """Raises LGVIError where weights cut among processes would have to be whole in one."""
+    """Raise LGVIError if the run splits its weights among processes but needs them whole in one.
+
+    Averaged weights and progress sheets need them whole.
+    """
     is_sharded = accelerator.distributed_type in SHARDED
     if is_sharded and (config.optimizer.ema_decay is not None or config.samples):
         raise LGVIError(
@@ -43,10 +46,10 @@ def video_task(
     pipeline: Callable[[], LGVIPipeline],
     condition: Condition,
 ) -> Task[Batch]:
-    """The task of training `model`.
+    """Build the task of training `model`.
 
-    `rates` are the learning rates by the optimizer's groups. `pipeline` and `condition` serve the
-    pictures of the progress.
+    `rates` holds the learning rates by optimizer group, and `exported` selects what is exported.
+    `pipeline` and `condition` are used to draw the progress sheets.
     """
 
     def rate(group: str, step: int) -> float:

@@ -1,4 +1,4 @@
-"""What the batches say about each clip: a source of text for cross-attention."""
+"""Sources of the text that a batch gives to cross-attention for each sample."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,54 +16,53 @@ from .batch import ChatInput
 from .latent_cache import LatentScene
 
 KNOWN_SENTENCES = 10_000
-"""How many sentences are kept with their tokens."""
+"""Number of sentences whose tokens are cached."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about a drawn scene.
-
-    `present` are the numbers of the objects that the source shows, `removed` of those that go, and
-    `words` what says so: a sentence, or a conversation.
-    """
+    """A request about a drawn scene."""
 
     present: tuple[int, ...]
+    """Indices of the objects that the source shows."""
     removed: tuple[int, ...]
+    """Indices of the objects to remove."""
     words: Any
+    """The request itself: a sentence, or a conversation."""
 
 
 class TextSource(Protocol):
-    """Where a batch's text comes from: sentences for LGVI, conversations for LGVI-I.
+    """The source of a batch's text: sentences for LGVI, conversations for LGVI-I.
 
-    The texts of single samples are whatever `collate` takes.
+    Texts of single samples may have any type that the source's own `collate` takes.
     """
 
     def ask(
         self, rng: np.random.Generator, objects: Sequence[SceneObject], emphasis: Emphasis
     ) -> Question:
-        """A question about a drawn scene of `objects`."""
+        """Make up a question about a drawn scene of `objects`."""
         ...
 
     def of_scene(
         self, question: Question, scene: LatentScene, frames: np.ndarray, has_text: bool
     ) -> Any:
-        """The text of a question about some `frames`, by number, of a drawn scene."""
+        """The text of a question about the frames of a drawn scene with the indices `frames`."""
         ...
 
     def of_sample(self, sample: Sample, has_text: bool, size: tuple[int, int]) -> Any:
-        """The text of a data set's sample, whose frames are cut to `size` (height, width).
+        """The text of a data set's sample, whose frames are cropped to `size` (height, width).
 
-        Raises BrokenSample where the sample has no usable one.
+        Raises BrokenSample if the sample has no usable text.
         """
         ...
 
     def collate(self, texts: Sequence[Any]) -> tuple[Tensor | ChatInput, Tensor]:
-        """The texts of a batch's samples together, and [b] whether each names anything."""
+        """The texts of a batch's samples as one, and bool [b]: False for a text with no request."""
         ...
 
 
 class Sentences:
-    """The TextSource of LGVI: CLIP's tokens of one sentence a clip, "" where it is withheld."""
+    """The TextSource of LGVI: CLIP's tokens of one sentence per sample, or of "" if withheld."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         self.tokenizer = tokenizer
@@ -88,7 +87,7 @@ class Sentences:
         return torch.stack(list(texts)), torch.ones(len(texts), dtype=torch.bool)
 
     def _tokens(self, sentence: str) -> Tensor:
-        """CLIP's 77 token ids of a sentence, padded with the end token."""
+        """CLIP's token ids of a sentence [77], cut off or padded."""
         if sentence not in self._known:
             if len(self._known) >= KNOWN_SENTENCES:
                 self._known.clear()

@@ -1,1 +1,1 @@
-"""Procedurally drawn scenes and clips, from which the bundled models learn."""
+"""Procedurally drawn scenes and clips: the training data of the bundled models."""

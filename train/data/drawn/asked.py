@@ -1,4 +1,4 @@
-"""Generated clips that a conversation asks about, for the evaluation of chat models."""
+"""Procedurally drawn clips with a conversation about them, for the evaluation of chat models."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ from .synthetic import compose_sample, scene_of
 
 
 def make_asked_sample(split: str, number: int, frames: int, height: int, width: int) -> Sample:
-    """Clip `number` of a split; the last turn of its conversation says what is to go.
+    """Draw clip `number` of a split, whose target follows the last turn of its conversation.
 
-    The sentence is the prompt in the reply to it, "" where there is nothing to remove; `kind` is
-    the turn's.
+    The sentence is the prompt in the reply of that turn, or "" if there is nothing to remove, and
+    the sample's `kind` is that of the turn.
     """
     talk = make_conversation(split, number, frames, height, width)
     last = talk.turns[-1]

@@ -1,7 +1,6 @@
-"""Backgrounds, procedural or photographed, that are drawn at any size from a few numbers.
+"""Backgrounds, procedural or photographs, that can be drawn at any size.
 
-Everything is defined in units of the frame height, so the same background drawn larger shows
-the same picture with finer edges.
+All lengths are in frame heights, so a background drawn larger is the same image with finer edges.
 """
 
 from dataclasses import dataclass
@@ -12,26 +11,27 @@ import numpy as np
 from .photographs import photograph
 
 KINDS = ("clouds", "gradient", "hills", "stripes", "tiles", "dots")
-_WEIGHTS = np.array([0.26, 0.2, 0.22, 0.12, 0.08, 0.12])
-MARGIN = 0.35  # how far, in frame heights, the camera may pan to the right and down
+_WEIGHTS = np.array([0.26, 0.2, 0.22, 0.12, 0.08, 0.12])  # probabilities of KINDS
+MARGIN = 0.35  # greatest pan of the camera to the right and down, in frame heights
 
 
 @dataclass(frozen=True)
 class Background:
-    """A background and the camera's path over it.
-
-    `colours` [3, 3] RGB in 0..1; `path` [f, 2] offsets (x, y) in 0..MARGIN frame heights. A
-    `photograph`, one of `PHOTOGRAPHS`, takes the place of the drawing of that `kind`.
-    """
+    """A background and the camera's path over it."""
 
     kind: str
+    """The kind of drawing, one of `KINDS`."""
     seed: int
+    """Seed of the drawing's details, or of the photograph's crop."""
     colours: np.ndarray
+    """Three RGB colours of the drawing, [3, 3] in 0 to 1."""
     path: np.ndarray
+    """The camera's offset (x, y) in every frame, [f, 2] in 0 to MARGIN frame heights."""
     photograph: str | None = None
+    """One of `PHOTOGRAPHS` that replaces the drawing, if any."""
 
     def draw(self, height: int, width: int) -> np.ndarray:
-        """All frames [f, height, width, 3], float32 in 0..1."""
+        """Draw all frames, float32 [f, height, width, 3] in 0 to 1."""
         paint = _paint if self.photograph is None else _crop_photograph
         canvas = paint(self, height, width)
         frames = []
@@ -42,7 +42,7 @@ class Background:
 
 
 def sample_background(rng: np.random.Generator, frames: int) -> Background:
-    """A random background; its camera stands still in 40 % of the cases."""
+    """Sample a random background; its camera stands still with probability 0.4."""
     hue = rng.uniform(0, 360)
     colours = []
     for _ in range(3):
@@ -60,7 +60,7 @@ def sample_background(rng: np.random.Generator, frames: int) -> Background:
 
 
 def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cells: float) -> np.ndarray:
-    """Smooth noise in 0..1 with `cells` bumps per frame height."""
+    """Smooth noise in 0 to 1 at the points (x, y), with `cells` bumps per frame height."""
     grid = rng.random((16, 24)).astype(np.float32)
     return np.clip(
         cv2.remap(grid, x * cells + 2, y * cells + 2, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP),
@@ -70,12 +70,12 @@ def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cells: float)
 
 
 def _canvas_size(height: int, width: int) -> tuple[int, int]:
-    """(rows, columns) of what the camera may see."""
+    """(height, width) in pixels of the area that the camera may see."""
     return height + round(MARGIN * height), width + round(MARGIN * height)
 
 
 def _crop_photograph(background: Background, height: int, width: int) -> np.ndarray:
-    """A part of the photograph, at least half as large as fits, maybe mirrored."""
+    """A random crop of the photograph, at least half of the largest, mirrored or not."""
     rng = np.random.default_rng(background.seed)
     rows, columns = _canvas_size(height, width)
     picture = photograph(background.photograph or "")
@@ -97,7 +97,7 @@ def _paint(background: Background, height: int, width: int) -> np.ndarray:
     first, second, third = background.colours.astype(np.float32)
     angle = rng.uniform(0, np.pi)
     along = x * np.cos(angle) + y * np.sin(angle)
-    soft = 1.5 / height  # width of an edge: about a pixel and a half
+    soft = 1.5 / height  # width of an antialiased edge: 1.5 pixels in frame heights
 
     if background.kind == "gradient":
         mix = (along - along.min()) / np.ptp(along)

@@ -1,6 +1,6 @@
-"""Emoji pictures as objects: the colour bitmaps of the Noto Color Emoji font.
+"""Emoji as objects: the colour bitmaps of the font Noto Color Emoji.
 
-Debian and Ubuntu: apt install fonts-noto-color-emoji. The font may also lie anywhere else.
+On Debian and Ubuntu, `apt install fonts-noto-color-emoji` installs it. The file may be anywhere.
 """
 
 from functools import cache
@@ -15,10 +15,10 @@ from lgvi_core.errors import LGVIError
 from .sprites import SIZE, Sprite
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
-_PIXELS = 109  # the only size that the font's bitmaps have
+_PIXELS = 109  # the only size of the font's bitmaps
 _CANVAS = (160, 160)
 
-# Noun to character and colour. Each is plainly of one of the colours that sentences name, and no
+# (character, colour) by noun. Each emoji is mainly of one colour that sentences name, and no
 # drawing, photograph or other emoji shows the same thing.
 EMOJI: dict[str, tuple[str, str]] = {
     "apple": ("🍎", "red"),
@@ -41,13 +41,16 @@ EMOJI: dict[str, tuple[str, str]] = {
 
 
 def check_font(font: Path) -> None:
-    """Raises LGVIError where the font cannot draw the emoji."""
+    """Raise LGVIError if the font cannot be read or has no colour emoji."""
     emoji_sprite(next(iter(EMOJI)), font)
 
 
 @cache
 def emoji_sprite(noun: str, font: Path) -> Sprite:
-    """The picture of a noun of `EMOJI`; its colours are its own, whatever colour is asked for."""
+    """Draw a noun of `EMOJI` as a sprite that keeps its own colours, whatever colour it is given.
+
+    Raises LGVIError if the font cannot be read or lacks the emoji.
+    """
     try:
         face = ImageFont.truetype(str(font), _PIXELS)
     except OSError as error:
@@ -65,11 +68,11 @@ def emoji_sprite(noun: str, font: Path) -> Sprite:
 
 
 def _fit(picture: np.ndarray) -> Sprite:
-    """RGBA [h, w, 4] centred in a square of SIZE, its longer side filling it."""
+    """Scale an image, RGBA [h, w, 4] in 0 to 1, to fit a square of SIZE, and centre it there."""
     height, width = picture.shape[:2]
     scale = SIZE / max(height, width)
     size = (min(SIZE, round(width * scale)), min(SIZE, round(height * scale)))
-    solid = picture[..., :3] * picture[..., 3:]  # clear pixels have no colour to blend in
+    solid = picture[..., :3] * picture[..., 3:]  # so that transparent pixels blend no colour in
     grown = cv2.resize(np.dstack([solid, picture[..., 3]]), size, interpolation=cv2.INTER_LINEAR)
     square = np.zeros((SIZE, SIZE, 4), np.float32)
     top, left = (SIZE - size[1]) // 2, (SIZE - size[0]) // 2

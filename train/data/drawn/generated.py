@@ -1,4 +1,4 @@
-"""Generated clips as a data set: drawn when they are asked for."""
+"""The data set of procedurally drawn clips, which are drawn when they are read."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from .synthetic import make_sample
 
 
 class GeneratedReader:
-    """Clips `first` to `first + count - 1` of a split ("train" or "held-out") at `size` (h, w).
+    """Reader of the clips `first` to `first + count - 1` of a split, drawn at `size` (h, w).
 
-    `frames` fixes the number of frames whatever is asked (1 makes a set of images). `turned`,
-    `photographs` and `emoji_font` are described at `scene_of`; LGVIError says what they lack, if
-    anything.
+    The split is "train" or "held-out". `frames` fixes the number of frames whatever is asked for;
+    1 makes a data set of images. `turned`, `photographs` and `emoji_font` are as in `scene_of`.
+    Raises LGVIError if the photographs or the font are missing.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class GeneratedReader:
         return rng.permutation(len(self))
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
-        """See `Reader.read`; the clip's own number seeds it, `rng` is not used."""
+        """See `Reader.read`; the clip's number is its seed, and `rng` is not used."""
         if not 0 <= index < self.count:
             raise IndexError(f"clip {index} of {self.count}")
         return make_sample(

@@ -1,7 +1,7 @@
-"""Photographs as backgrounds: those that scikit-image carries in its package.
+"""Photographs as backgrounds, from the scikit-image package.
 
-Nothing is downloaded. Training and held-out clips have different photographs; pictures of what a
-sentence may name (a cup, a clock) are left out, since they would make the sentence ambiguous.
+Nothing is downloaded. Training and held-out clips have different photographs. Photographs of things
+that a sentence may name (such as a cup) are left out, since they would make it ambiguous.
 """
 
 from functools import cache
@@ -30,7 +30,7 @@ PHOTOGRAPHS: dict[str, tuple[str, ...]] = {
 
 
 def check_photographs() -> None:
-    """Raises LGVIError where scikit-image or one of its pictures is not there."""
+    """Raise LGVIError if scikit-image or one of its photographs is missing."""
     folder = _folder()
     missing = [n for names in PHOTOGRAPHS.values() for n in names if not (folder / n).is_file()]
     if missing:
@@ -42,7 +42,10 @@ def check_photographs() -> None:
 
 @cache
 def photograph(name: str) -> np.ndarray:
-    """One of `PHOTOGRAPHS`: uint8 RGB [h, w, 3]. Raises LGVIError without scikit-image."""
+    """Read one of `PHOTOGRAPHS` as uint8 RGB [h, w, 3].
+
+    Raises LGVIError without scikit-image, and BrokenSample if the file is missing.
+    """
     return read_rgb(_folder() / name)
 
 

@@ -1,6 +1,6 @@
-"""A scene: which objects there are, where they go, and how it is drawn.
+"""Scenes: their random objects, the paths of these, and how a scene is drawn.
 
-Lengths are in frame heights: x runs over 0..aspect, y over 0..1 (downwards).
+Lengths are in frame heights: x runs from 0 to the aspect ratio, y from 0 to 1 (downwards).
 """
 
 from dataclasses import dataclass, replace
@@ -14,40 +14,44 @@ from .emoji import EMOJI, emoji_sprite
 from .photographs import PHOTOGRAPHS
 from .sprites import COLOURS, NOUNS, sprite
 
-MOVES = 0.06  # from this distance on, over a clip, an object counts as moving
-STILL = 0.005  # up to this distance it counts as still
+MOVES = 0.06  # least travel over a clip with which an object counts as moving
+STILL = 0.005  # greatest travel over a clip with which an object counts as still
 TWINS_APART = 0.3  # least distance, along one axis, of two objects that place words tell apart
-PHOTOGRAPH_SHARE = 0.5  # of scenes, where photographs are wanted
-TURNED_SHARE = 0.7  # of objects, where turned ones are wanted
-EMOJI_SHARE = 0.5  # of kinds of objects, where emoji are wanted
-SIZE_RATIO = 1.5  # from here on two objects count as a big and a small one
+PHOTOGRAPH_SHARE = 0.5  # share of scenes with a photograph, if photographs are wanted
+TURNED_SHARE = 0.7  # share of objects that are rotated, if rotated objects are wanted
+EMOJI_SHARE = 0.5  # share of kinds of objects that become emoji, if emoji are wanted
+SIZE_RATIO = 1.5  # least ratio of diameters of a "big" and a "small" object
 
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object: name, colour, and its centre in every frame (`path` [f, 2]).
-
-    With an `emoji_font` it is a picture of that font instead of a drawing in `rgb`.
-    """
+    """One object of a scene: its appearance, and its path over the frames."""
 
     noun: str
     colour: str
+    """The name of its colour in sentences."""
     rgb: tuple[float, float, float]
+    """The exact colour in 0 to 1."""
     diameter: float
+    """Side of the square that the drawing fills, in frame heights."""
     path: np.ndarray
-    tilt: np.ndarray  # [f], degrees
+    """The centre (x, y) in every frame, [f, 2], in frame heights."""
+    tilt: np.ndarray
+    """Rotation in every frame, [f], in degrees counter-clockwise."""
     mirrored: bool
+    """Whether the drawing is mirrored left to right (before it is rotated)."""
     emoji_font: Path | None = None
+    """The font if the object is an emoji, which keeps its own colours; None if it is a drawing."""
 
     @property
     def travel(self) -> float:
-        """How far it gets from where it starts."""
+        """The greatest distance from the first position, in frame heights."""
         return float(np.linalg.norm(self.path - self.path[0], axis=1).max())
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A background and one to three objects, drawn back to front."""
+    """A background and one to three objects, ordered back to front."""
 
     aspect: float
     background: Background
@@ -56,16 +60,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Layers:
-    """A drawn scene, before it is put together.
-
-    `background` [f, h, w, 3] and `objects` [n, f, h, w, 4] (premultiplied RGBA), float32 in 0..1.
-    """
+    """The layers of a drawn scene, from which frames with any of its objects are composed."""
 
     background: np.ndarray
+    """RGB, float32 [f, h, w, 3] in 0 to 1."""
     objects: np.ndarray
+    """Premultiplied RGBA of each object, float32 [n, f, h, w, 4] in 0 to 1."""
 
     def compose(self, keep: tuple[int, ...] | range) -> np.ndarray:
-        """The frames with only the objects in `keep`: uint8 [f, h, w, 3]."""
+        """Compose frames, uint8 [f, h, w, 3], with only the objects whose indices are in `keep`."""
         frames = self.background.copy()
         for index in keep:
             layer = self.objects[index]
@@ -74,12 +77,12 @@ class Layers:
         return np.round(np.clip(frames, 0, 1) * 255).astype(np.uint8)
 
     def masks(self) -> np.ndarray:
-        """Every object's coverage [n, f, h, w], float32 in 0..1, as if nothing hid it."""
+        """The coverage of each object, float32 [n, f, h, w] in 0 to 1, without occlusion."""
         return self.objects[..., 3]
 
 
 def sample_scene(rng: np.random.Generator, frames: int, aspect: float) -> Scene:
-    """A random scene; two objects are twins (same noun, often same colour) in most of them."""
+    """Sample a random scene; most have two objects of the same noun, often of the same colour."""
     background = sample_background(rng, frames)
     for _ in range(50):
         count = int(rng.choice([1, 2, 3], p=[0.12, 0.43, 0.45]))
@@ -94,14 +97,14 @@ def sample_scene(rng: np.random.Generator, frames: int, aspect: float) -> Scene:
 
 
 def select_frames(scene: Scene, chosen: slice | np.ndarray) -> Scene:
-    """The same scene with the `chosen` frames only."""
+    """The scene with only the `chosen` frames (indices or a slice)."""
     background = replace(scene.background, path=scene.background.path[chosen])
     objects = (replace(o, path=o.path[chosen], tilt=o.tilt[chosen]) for o in scene.objects)
     return replace(scene, background=background, objects=tuple(objects))
 
 
 def with_turned_objects(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with most of its objects turned by any angle."""
+    """The scene with most of its objects rotated by a random angle."""
     angles = rng.uniform(-180, 180, len(scene.objects))
     angles[rng.random(len(angles)) >= TURNED_SHARE] = 0
     turned = (replace(o, tilt=o.tilt + a) for o, a in zip(scene.objects, angles, strict=True))
@@ -109,7 +112,7 @@ def with_turned_objects(scene: Scene, rng: np.random.Generator) -> Scene:
 
 
 def with_photograph(scene: Scene, rng: np.random.Generator, split: str) -> Scene:
-    """The scene before a photograph of the split, in half of the cases."""
+    """The scene with a photograph of the split as background, in half of the cases."""
     if rng.random() >= PHOTOGRAPH_SHARE:
         return scene
     name = str(rng.choice(PHOTOGRAPHS[split]))
@@ -119,7 +122,7 @@ def with_photograph(scene: Scene, rng: np.random.Generator, split: str) -> Scene
 def with_emoji(scene: Scene, rng: np.random.Generator, font: Path) -> Scene:
     """The scene with emoji in place of about half of its drawings.
 
-    Objects alike in name and colour stay alike, so that sentences stay as clear as they were.
+    Objects of the same noun and colour get the same emoji, so that sentences stay unambiguous.
     """
     kinds = sorted({(o.noun, o.colour) for o in scene.objects})
     nouns = rng.permutation(list(EMOJI))[: len(kinds)]
@@ -134,7 +137,7 @@ def with_emoji(scene: Scene, rng: np.random.Generator, font: Path) -> Scene:
 
 
 def draw_scene(scene: Scene, height: int, width: int) -> Layers:
-    """Draws every part of a scene by itself."""
+    """Draw the background and each object of a scene as separate layers."""
     background = scene.background.draw(height, width)
     layers = [_draw_object(thing, height, width) for thing in scene.objects]
     return Layers(background, np.stack(layers))
@@ -149,7 +152,7 @@ def _sample_kinds(rng: np.random.Generator, count: int) -> list[tuple[str, str]]
     if count > 1 and rng.random() < 0.7:
         same_colour = rng.random() < 0.65
         kinds[1] = (kinds[0][0], kinds[0][1] if same_colour else kinds[1][1])
-    elif count > 1 and rng.random() < 0.4:  # same colour, another noun: the noun must decide
+    elif count > 1 and rng.random() < 0.4:  # the same colour, so that only the noun can decide
         kinds[1] = (kinds[1][0], kinds[0][1])
     return kinds
 
@@ -180,7 +183,7 @@ def _sample_object(
 
 
 def _well_placed(objects: list[SceneObject]) -> bool:
-    """Objects hide little of each other, and equal ones can be told apart by place or size."""
+    """Whether objects overlap little, and equal ones differ clearly in place or size."""
     for i, one in enumerate(objects):
         for other in objects[:i]:
             gap = np.abs(one.path - other.path)
@@ -195,9 +198,9 @@ def _well_placed(objects: list[SceneObject]) -> bool:
 
 
 def _draw_object(thing: SceneObject, height: int, width: int) -> np.ndarray:
-    """Premultiplied RGBA frames [f, height, width, 4], float32 in 0..1."""
+    """Draw an object alone: premultiplied RGBA, float32 [f, height, width, 4] in 0 to 1."""
     target = thing.diameter * height
-    size = max(8, round(2 * target))  # twice the shown size: linear sampling then stays smooth
+    size = max(8, round(2 * target))  # twice the drawn size, so that linear sampling stays smooth
     font = thing.emoji_font
     drawing = sprite(thing.noun) if font is None else emoji_sprite(thing.noun, font)
     picture = drawing.coloured(thing.rgb, size)

@@ -1,11 +1,11 @@
-"""Small drawings of named objects that take any colour.
+"""Sprites: small drawings of named objects that can be drawn in any colour.
 
-A drawing is kept as three layers so that one cached drawing serves every colour:
+A drawing is kept as three layers, so that one cached drawing serves every colour:
 
     rgb = base_colour * shade + extra        (then multiplied by alpha)
 
-`shade` carries light and dark of the painted body, `extra` what has its own colour (a window,
-an eye, a glossy highlight).
+`shade` is the brightness of parts in the object's colour, `extra` the colour of parts that have
+their own (a window, an eye, a glossy highlight).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-SIZE = 160  # pixels of a cached drawing; several times the size it is shown at
+SIZE = 160  # side of a cached drawing in pixels
 _SUBPIXEL_BITS = 4
 
 COLOURS: dict[str, tuple[float, float, float]] = {
@@ -32,14 +32,17 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 
 @dataclass(frozen=True)
 class Sprite:
-    """One drawing: `alpha` and `shade` [SIZE, SIZE], `extra` [SIZE, SIZE, 3]; float32 in 0..1."""
+    """The layers of one drawing, float32: `alpha` and `extra` in 0 to 1, `shade` may exceed 1."""
 
     alpha: np.ndarray
+    """Coverage [SIZE, SIZE]."""
     shade: np.ndarray
+    """Factor on the object's colour [SIZE, SIZE]."""
     extra: np.ndarray
+    """Colour of its own, added to the object's, [SIZE, SIZE, 3]."""
 
     def coloured(self, rgb: tuple[float, float, float], size: int) -> np.ndarray:
-        """The drawing in one colour: premultiplied RGBA [size, size, 4], float32 in 0..1."""
+        """Render in the colour `rgb`: premultiplied RGBA, float32 [size, size, 4] in 0 to 1."""
         colour = self.shade[..., None] * np.asarray(rgb, np.float32) + self.extra
         alpha = self.alpha[..., None]
         picture = np.concatenate([np.clip(colour, 0, 1) * alpha, alpha], axis=-1)
@@ -47,7 +50,7 @@ class Sprite:
 
 
 def _polygon(points: np.ndarray | list[tuple[float, float]]) -> np.ndarray:
-    """Antialiased filled polygon; points in -1..1 with y downwards."""
+    """Antialiased polygon, float32 [SIZE, SIZE] in 0 to 1; points are in -1 to 1, y downwards."""
     canvas = np.zeros((SIZE, SIZE), np.uint8)
     pixels = (np.asarray(points, np.float64) + 1) / 2 * SIZE * 2**_SUBPIXEL_BITS
     cv2.fillPoly(canvas, [pixels.round().astype(np.int32)], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -66,25 +69,25 @@ class _Painter:
         self.extra = np.zeros((SIZE, SIZE, 3), np.float32)
 
     def body(self, mask: np.ndarray, shade: float = 1.0) -> None:
-        """A part in the object's own colour, times `shade`."""
+        """Paint a part in the object's colour times `shade`."""
         self.alpha = np.maximum(self.alpha, mask)
         self.shade += mask * (shade - self.shade)
         self.extra *= 1 - mask[..., None]
 
     def fixed(self, mask: np.ndarray, rgb: tuple[float, float, float]) -> None:
-        """A part whose colour does not change with the object's."""
+        """Paint a part with the colour `rgb`, whatever the object's colour is."""
         self.alpha = np.maximum(self.alpha, mask)
         self.shade *= 1 - mask
         self.extra += mask[..., None] * (np.asarray(rgb, np.float32) - self.extra)
 
     def gloss(self, mask: np.ndarray, strength: float) -> None:
-        """A soft white highlight."""
+        """Paint a soft white highlight."""
         soft = cv2.GaussianBlur(mask, (0, 0), SIZE / 40) * strength
         self.shade *= 1 - soft
         self.extra += soft[..., None] * (1 - self.extra)
 
     def finish(self, outline: float = 0.09) -> Sprite:
-        """Light from the upper left and a dark outline of `outline` half-widths."""
+        """Add light from the upper left and a dark outline, `outline` half-sides of SIZE wide."""
         axis = np.linspace(-1, 1, SIZE, dtype=np.float32)
         light = 1.06 - 0.2 * (0.5 * axis[None, :] + axis[:, None])
         inside = cv2.distanceTransform((self.alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
@@ -111,7 +114,7 @@ def _star(p: _Painter) -> None:
     radius = np.where(np.arange(10) % 2 == 0, 0.98, 0.44)
     points = np.stack([radius * np.cos(angle), 0.04 + radius * np.sin(angle)], axis=1)
     p.body(_polygon(points))
-    for tip in range(0, 10, 2):  # one darker facet per arm
+    for tip in range(0, 10, 2):  # each arm has a darker facet
         p.body(_polygon([(0, 0.04), tuple(points[tip]), tuple(points[(tip + 1) % 10])]), 0.8)
 
 
@@ -180,7 +183,7 @@ NOUNS = tuple(_DRAW)
 
 @cache
 def sprite(noun: str) -> Sprite:
-    """The cached drawing of a noun (one of `NOUNS`)."""
+    """The drawing of a noun, one of `NOUNS`."""
     painter = _Painter()
     _DRAW[noun](painter)
     return painter.finish()

@@ -1,9 +1,9 @@
-"""Procedural clips with a sentence that asks for a removal: the data of the bundled model.
+"""Procedurally drawn clips with a sentence that asks for a removal.
 
     sample = make_sample("held-out", 7, frames=8, height=128, width=128)
 
-The same split and number always give the same clip. Training and held-out numbers seed different
-streams, so no clip of one is in the other.
+The same split and number always give the same clip. The training and held-out splits have different
+random streams, so that they share no clip.
 """
 
 from dataclasses import replace
@@ -25,8 +25,8 @@ from .scenes import (
 )
 from .sprites import NOUNS
 
-SPLITS = {"train": 0, "held-out": 1}
-FRAME_SIZES = ((128, 128), (96, 160))  # (height, width) of the two buckets
+SPLITS = {"train": 0, "held-out": 1}  # the first number of each split's random seeds
+FRAME_SIZES = ((128, 128), (96, 160))  # (height, width) in pixels that training alternates between
 
 
 def scene_of(
@@ -40,16 +40,17 @@ def scene_of(
     photographs: bool = False,
     emoji_font: Path | None = None,
 ) -> Scene:
-    """The scene behind a number; `split` is "train" or "held-out".
+    """Sample scene `number` of a split ("train" or "held-out"), with `frames` frames.
 
-    With a `stride` above 1 it has every `stride`-th frame of a longer clip. `turned` turns most
-    objects by any angle; else all stand almost upright. `photographs` puts about half of the scenes
-    before one, `emoji_font` swaps about half of the drawings for emoji; objects stay where they
-    are. Both raise LGVIError where what they need is not installed.
+    `aspect` is the frame's width over its height. With a `stride` above 1 the scene has every
+    `stride`-th frame of a longer clip. `turned` rotates most objects by any angle; without it all
+    are almost upright. `photographs` gives about half of the scenes a photograph as background, and
+    `emoji_font` replaces about half of the drawings by emoji; the paths of the objects stay the
+    same. Drawing these raises LGVIError if scikit-image or the font is missing.
     """
     rng = np.random.default_rng([SPLITS[split], number])
     scene = sample_scene(rng, (frames - 1) * stride + 1, aspect)
-    # Streams of their own: what is switched off changes nothing for the rest.
+    # Each option has its own random stream, so that switching it does not change the others.
     if turned:
         scene = with_turned_objects(scene, np.random.default_rng([SPLITS[split], number, 4]))
     if photographs:
@@ -70,9 +71,9 @@ def make_sample(
     photographs: bool = False,
     emoji_font: Path | None = None,
 ) -> Sample:
-    """Draws clip `number` of a split together with a sentence for it.
+    """Draw clip `number` of a split, at `height` x `width` pixels, with a sentence for it.
 
-    `turned`, `photographs` and `emoji_font` are those of `scene_of`.
+    `turned`, `photographs` and `emoji_font` are as in `scene_of`.
     """
     aspect = width / height
     scene = scene_of(
@@ -95,7 +96,7 @@ def make_sample(
 def compose_sample(
     scene: Scene, removed: tuple[int, ...], height: int, width: int, sentence: str
 ) -> Sample:
-    """The scene with all of its objects, and without those `removed`."""
+    """Draw a sample: the scene with all of its objects, and without those `removed` (indices)."""
     layers = draw_scene(scene, height, width)
     present = range(len(scene.objects))
     kept = tuple(i for i in present if i not in removed)

@@ -1,1 +1,1 @@
-"""Sentences and conversations about drawn scenes."""
+"""Sentences and conversations about generated scenes."""

@@ -1,19 +1,20 @@
-"""Generated conversations about generated clips: what a person asks, and the right reply.
+"""Generated conversations about generated clips: a person's requests, and the right replies.
 
     talk = make_conversation("held-out", 7, frames=8, height=128, width=128)
 
-Explicit and implicit requests, several turns, chatter, questions, objects that are not there, and
-requests in a language that the chat does not know. To a request, a reply says what the person wants
-in plain words, then what is in the picture, and of each object whether it is one of those named:
-steps that a small model can make one by one, while finding the prompt at once is beyond it. The
-plain words come first, so that those of an object that is meant have been said once before, and
-those of others not at all. Where something is to be removed, the prompt between its marks comes
-last; where nothing is, or it is not clear what, there is none. The first reply to anything else
-says what is in the picture.
+The requests are explicit or implicit, name objects that are present or absent, and may refer to
+earlier turns. Among them are chatter, questions, and languages that the chat model does not know.
 
-A request for a removal is about the clip as it was: only "the other one too" and the like add to
-what was removed in the turn before, and the plain words then name all that is to go. Words never
-depend on motion: the chat sees single frames.
+The reply to a request first says in plain words what the person wants, then what is in the picture,
+and of each object whether it is one of those named. A small model can take these steps one by one,
+while it could not find the prompt at once. The plain words come first, so that the words of the
+objects that are meant have occurred before when the scene is described, and those of others have
+not. The prompt between its marks comes last; there is none where nothing is to be removed, or where
+it is unclear what is. The first reply to anything else describes the picture.
+
+A request for a removal refers to the original clip: only requests such as "the other one too" add
+to what the turn before removed, and the plain words then name everything that is to be removed. No
+words depend on motion, because the chat model sees single frames.
 """
 
 import re
@@ -42,7 +43,7 @@ FIRST_KINDS: Mapping[str, float] = {
     "unanswerable": 0.04,
     "foreign": 0.06,
 }
-"""Kinds of first turns and how often they come, where the scene allows them."""
+"""Kinds of first turns and their shares; a kind that the scene rules out is drawn again."""
 LATER_KINDS: Mapping[str, float] = {
     "remove": 0.2,
     "keep": 0.16,
@@ -56,18 +57,19 @@ LATER_KINDS: Mapping[str, float] = {
     "too": 0.15,
     "instead": 0.15,
 }
+"""Kinds of later turns and their shares, likewise."""
 KINDS = (*dict.fromkeys((*FIRST_KINDS, *LATER_KINDS, "answer")),)
 TURN_SHARES = (0.6, 0.28, 0.12)
-"""Of conversations with one, two and three turns."""
+"""Shares of the conversations with one, two and three turns."""
 STRANGE_SHARE = 0.25
-"""Of requests for objects that are not there: those for things that are never in a scene."""
+"""Share of things that are in no scene at all, among requests for absent objects."""
 _LETTERS = "aaabcdeeefghiiijklmnooopqrstuuuvwxyz"
-_STREAM = 4  # of random numbers, apart from those of the scene and its sentence
+_STREAM = 4  # stream of random numbers, apart from those of the scene and its sentence
 
 
 @dataclass(frozen=True)
 class LabelledTurn:
-    """A request, its reply, the indices of what has to go and which kind of request it is."""
+    """A request, its reply, the indices of the objects to remove, and the kind of the request."""
 
     request: str
     reply: str
@@ -76,12 +78,13 @@ class LabelledTurn:
 
     @property
     def has_prompt(self) -> bool:
+        """Whether the reply contains a prompt."""
         return MARKS[0] in self.reply
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """One to three turns about the clip of that split and number."""
+    """One to three turns about clip `number` of `split`, and the objects in that clip."""
 
     split: str
     number: int
@@ -92,7 +95,7 @@ class Conversation:
 def make_conversation(
     split: str, number: int, frames: int, height: int, width: int
 ) -> Conversation:
-    """The conversation about clip `number` of a split, the one of `synthetic.make_sample`."""
+    """Generate the conversation about clip `number` of a split, that of `synthetic.make_sample`."""
     objects = scene_of(split, number, frames, width / height).objects
     rng = np.random.default_rng([SPLITS[split], number, _STREAM])
     count = 1 + int(rng.choice(len(TURN_SHARES), p=TURN_SHARES))
@@ -102,7 +105,7 @@ def make_conversation(
 def converse(
     rng: np.random.Generator, objects: Sequence[SceneObject], count: int
 ) -> tuple[LabelledTurn, ...]:
-    """`count` turns about a picture of `objects`, which may be none."""
+    """Generate `count` turns about a picture of `objects`, which may be empty."""
     talk = _ConversationWriter(rng, objects)
     for _ in range(count):
         talk.go_on()
@@ -110,13 +113,13 @@ def converse(
 
 
 class _ConversationWriter:
-    """A conversation while it is made."""
+    """Writer of one conversation. The methods for a kind of turn return None if it does not fit."""
 
     def __init__(self, rng: np.random.Generator, objects: Sequence[SceneObject]) -> None:
         self.rng, self.objects = rng, objects
         self.all = tuple(range(len(objects)))
         self.turns: list[LabelledTurn] = []
-        self.asked: tuple[int, ...] = ()  # between which objects the last reply left the choice
+        self.asked: tuple[int, ...] = ()  # objects to choose from after an unclear request
         self.makers: dict[str, Callable[[], LabelledTurn | None]] = {
             "remove": self._remove,
             "keep": self._keep,
@@ -133,7 +136,7 @@ class _ConversationWriter:
             self.makers[kind] = partial(self._chatter, kind, requests, answer)
 
     def go_on(self) -> None:
-        """Adds a turn. Kinds are drawn until one fits the scene; some fit all."""
+        """Add a turn. Kinds are drawn until one fits the scene; some fit every scene."""
         shares = LATER_KINDS if self.turns else FIRST_KINDS
         while True:
             weights = np.array([*shares.values()])
@@ -186,7 +189,7 @@ class _ConversationWriter:
         return self._unmet(asked, (), f"There is no {words}. What shall I remove?", "absent")
 
     def _ambiguous(self) -> LabelledTurn | None:
-        """Asks for "the ball" or "the red thing" where there are two of those."""
+        """Ask for "the ball" or "the red thing" where two objects fit."""
         words: dict[str, list[int]] = {}
         for i, thing in enumerate(self.objects):
             names = (thing.noun, f"{thing.colour} {thing.noun}", f"{thing.colour} thing")
@@ -219,7 +222,7 @@ class _ConversationWriter:
         return self._removal((_capital(request), f"remove the {words}"), (one,), "answer")
 
     def _too(self) -> LabelledTurn | None:
-        """Adds to what the turn before removed; the plain words name that again."""
+        """Add an object to what the turn before removed; the plain words name all of them."""
         removed = self._last_removed()
         left = tuple(i for i in self.all if i not in removed)
         before = canonical(self.objects, removed)
@@ -246,7 +249,7 @@ class _ConversationWriter:
         return self._removal(self._fill(phrasings.INSTEAD, (one,)), (one,), "instead")
 
     def _foreign(self) -> LabelledTurn:
-        """Another language, with words of its own or none that anybody knows."""
+        """Ask in another language, or in random letters."""
         if self.rng.random() < 0.3:
             request = self._gibberish()
         else:
@@ -278,7 +281,11 @@ class _ConversationWriter:
         kind: str,
         meant: Sequence[int] | None = None,
     ) -> LabelledTurn | None:
-        """A turn that was `asked` in a person's words, and in plain ones that name `meant`."""
+        """Return a turn that removes `removed`; None where no words single the objects out.
+
+        `asked` is the request in a person's words and in plain ones; these name `meant`, or
+        `removed` by default.
+        """
         prompt = canonical(self.objects, removed)
         if prompt is None or asked is None:
             return None
@@ -288,7 +295,7 @@ class _ConversationWriter:
     def _unmet(
         self, asked: tuple[str, str], meant: Sequence[int], answer: str, kind: str
     ) -> LabelledTurn:
-        """A request that removes nothing, because `meant` are none or too many."""
+        """Return a turn that removes nothing, because the objects `meant` are none or too many."""
         reply = f"{self._look(asked, meant)} {answer}"
         return LabelledTurn(self._style(_capital(asked[0])), reply, (), kind)
 
@@ -303,9 +310,9 @@ class _ConversationWriter:
         plain: str = "remove {}",
         other: int | None = None,
     ) -> tuple[str, str] | None:
-        """A request that names the objects, in a person's words and in plain ones.
+        """Return a request that names the `chosen` objects, in a person's words and in plain ones.
 
-        None where nothing singles one of them out.
+        None where no words single one of them out.
         """
         found = [describe_object(self.objects, i, self.rng) for i in chosen]
         against = "" if other is None else describe_object(self.objects, other, self.rng)
@@ -321,7 +328,7 @@ class _ConversationWriter:
         return _capital(self._choose(templates).format(**values)), plain.format(names)
 
     def _style(self, request: str) -> str:
-        """As different people type: greetings, thanks, no capitals, no full stop."""
+        """Vary a request as people do: greetings, thanks, no capitals, no full stop."""
         rng = self.rng
         if rng.random() < 0.12:
             request = self._choose(phrasings.OPENINGS) + request
@@ -352,7 +359,7 @@ def _capital(text: str) -> str:
 
 
 def _vary(rng: np.random.Generator, words: str) -> str:
-    """The same description in other words, or in another order: "the left ball"."""
+    """Put a description in other words or in another order, such as "the left ball"."""
     for place, before in phrasings.BEFORE.items():
         if words.endswith(place) and rng.random() < 0.35:
             words = f"{before[int(rng.integers(len(before)))]} {words.removesuffix(place).strip()}"

@@ -1,7 +1,8 @@
-"""Sentences that ask for a removal: by name, colour, place, size, motion, several, all, or absent.
+"""Sentences that ask for a removal, in several kinds of expression.
 
-A sentence never leaves open what is meant: a description is used only when exactly the removed
-objects fit it among those present.
+Objects are named by noun, colour, place, size or motion; a sentence may also name two objects,
+everything, or an object that is absent. It is never ambiguous: a description is used only if
+exactly the removed objects fit it among those present.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,10 @@ from ..drawn.scenes import MOVES, SIZE_RATIO, STILL, TWINS_APART, SceneObject
 from ..drawn.sprites import COLOURS, NOUNS
 
 Emphasis = Mapping[str, float]
-"""How many times as often a kind of expression is used as it would be, 1 where it is left out.
+"""Factors by which kinds of expressions become more frequent; a kind that is left out has 1.
 
-"pairs" does so for showing two of three objects, and makes lone objects rarer by as much;
-"two objects" for removing several of three.
+The factor "pairs" is that of showing two of three objects, and divides that of showing one of two;
+"two objects" is also that of removing several of three objects.
 """
 
 _OF_ONE_FRAME: Emphasis = MappingProxyType(
@@ -38,7 +39,7 @@ MOTION_WORDS = ("moving", "still")
 
 @dataclass(frozen=True)
 class Request:
-    """A sentence, the indices of what it removes, and the kind of expression it uses."""
+    """A sentence, the indices of the objects that it removes, and its kind of expression."""
 
     sentence: str
     removed: tuple[int, ...]
@@ -46,7 +47,7 @@ class Request:
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun of the drawings."""
+    """Return the plural of a drawn object's noun."""
     return {"box": "boxes", "fish": "fish"}.get(noun, noun + "s")
 
 
@@ -56,7 +57,7 @@ def sample_pair(
     all_present: bool = False,
     emphasis: Emphasis = MappingProxyType({}),
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Which of `count` objects the source shows, and which of those are to go (maybe none)."""
+    """Draw which of `count` objects the source shows, and which of those to remove, maybe none."""
     present = list(range(count))
     pairs = emphasis.get("pairs", 1)
     drop = 0.25 * (pairs if count > 2 else 1 / pairs)
@@ -83,10 +84,10 @@ def describe_removal(
     nouns: Sequence[str] = NOUNS,
     emphasis: Emphasis = MappingProxyType({}),
 ) -> Request:
-    """A sentence that removes exactly `removed`.
+    """Write a sentence that removes exactly `removed`.
 
     Where no unambiguous description of an object exists, everything is removed instead, and the
-    returned `Request.removed` says so. `nouns` are those of objects that are not there.
+    returned `Request.removed` says so. `nouns` are those that an absent object may have.
     """
     verb = _VERBS[rng.integers(len(_VERBS))]
     ending = "." if rng.random() < 0.15 else ""
@@ -124,7 +125,10 @@ def _pair(
     present: Sequence[int],
     removed: Sequence[int],
 ) -> str | None:
-    """ "both red balls", when the two removed are just the red balls there are."""
+    """Return words such as "both red balls" if the two objects removed are all that fit them.
+
+    None where they are not, and at random in some of the other cases.
+    """
     one, other = (objects[i] for i in removed)
     if one.noun != other.noun or rng.random() < 0.4:
         return None
@@ -143,7 +147,7 @@ def _describe(
     index: int,
     emphasis: Emphasis,
 ) -> tuple[str, str] | None:
-    """Words that fit only object `index` among those present, and their kind."""
+    """Return words that fit only object `index` among those present, and their kind, or None."""
     any_noun = str(rng.choice(_ANY))
     others = [objects[i] for i in present if i != index]
     return _pick(rng, _choices(objects[index], others, any_noun), emphasis)
@@ -152,7 +156,7 @@ def _describe(
 def _pick(
     rng: np.random.Generator, choices: Sequence[tuple[str, str, float]], emphasis: Emphasis
 ) -> tuple[str, str] | None:
-    """One of the `_choices` by weight; None where there are none."""
+    """Draw one of the `_choices` by weight; None where there are none."""
     if not choices:
         return None
     weights = np.array([weight * emphasis.get(kind, 1) for _, kind, weight in choices])
@@ -163,7 +167,7 @@ def _pick(
 def _choices(
     thing: SceneObject, others: Sequence[SceneObject], any_noun: str
 ) -> list[tuple[str, str, float]]:
-    """(words, kind, weight) of every description that fits `thing` and none of the others."""
+    """Return (words, kind, weight) of every description that fits `thing` and no other object."""
     named = [o for o in others if o.noun == thing.noun]
     twins = [o for o in named if o.colour == thing.colour]
     coloured = [o for o in others if o.colour == thing.colour]
@@ -192,10 +196,11 @@ def _choices(
 def describe_object(
     objects: Sequence[SceneObject], index: int, rng: np.random.Generator | None = None
 ) -> str | None:
-    """Words, without article, that fit only object `index`; none of motion, for single frames.
+    """Return words, without an article, that fit only object `index`; None where there are none.
 
-    With an `rng` any such words. Without one always the same: colour and noun, with the place that
-    is clearest where that leaves it open, or else the size. None where nothing singles it out.
+    They never describe motion, which single frames do not show. With an `rng` they are drawn at
+    random. Without one they are always the same: colour and noun, and where these fit several
+    objects, also the clearest place or else the size.
     """
     thing, others = objects[index], [o for i, o in enumerate(objects) if i != index]
     if rng is not None:
@@ -215,7 +220,7 @@ def describe_object(
 def absent_object(
     rng: np.random.Generator, objects: Sequence[SceneObject], nouns: Sequence[str] = NOUNS
 ) -> str:
-    """Words for an object that is not among `objects`, often one that differs by a word."""
+    """Return words for an object not among `objects`, often only one word away from one of them."""
     if objects:
         return _absent(rng, objects, nouns)
     noun = str(rng.choice(nouns))
@@ -225,19 +230,22 @@ def absent_object(
 def place_words(
     thing: SceneObject, others: Sequence[SceneObject], apart: float = TWINS_APART
 ) -> list[str]:
-    """Place words that single out `thing`, in every frame and by the distance `apart`."""
+    """Return the words of place that single out `thing` in every frame.
+
+    `apart` is the least distance from the others along that direction, in frame heights.
+    """
     return [words for words, gap in _place_gaps(thing, others).items() if gap >= apart]
 
 
 def clearest_place(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
-    """Of `place_words` the one that is true by the widest gap."""
+    """Return the words of place that hold by the widest gap; None where no `place_words` do."""
     gaps = _place_gaps(thing, others)
     words = max(gaps, key=gaps.__getitem__)
     return words if gaps[words] >= TWINS_APART else None
 
 
 def _place_gaps(thing: SceneObject, others: Sequence[SceneObject]) -> dict[str, float]:
-    """How far into each direction `thing` is ahead of all others, in the worst frame."""
+    """Return how far `thing` is ahead of all others in each direction, in the worst frame."""
     return {
         words: min(float((sign * (o.path[:, axis] - thing.path[:, axis])).min()) for o in others)
         for words, axis, sign in _PLACES
@@ -247,7 +255,7 @@ def _place_gaps(thing: SceneObject, others: Sequence[SceneObject]) -> dict[str, 
 def size_word(
     thing: SceneObject, others: Sequence[SceneObject], ratio: float = SIZE_RATIO
 ) -> str | None:
-    """ "big" or "small", where the others are clearly the opposite, by `ratio`."""
+    """Return "big" or "small" if all others are smaller or larger by at least `ratio`."""
     if all(thing.diameter >= ratio * o.diameter for o in others):
         return "big"
     if all(ratio * thing.diameter <= o.diameter for o in others):
@@ -256,7 +264,7 @@ def size_word(
 
 
 def motion_word(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
-    """ "moving" or "still", where the others do the opposite; None in a single frame."""
+    """Return "moving" or "still" if all others do the opposite; None in a single frame."""
     if thing.travel >= MOVES and all(o.travel <= STILL for o in others):
         return "moving"
     if thing.travel <= STILL and all(o.travel >= MOVES for o in others):
@@ -267,7 +275,7 @@ def motion_word(thing: SceneObject, others: Sequence[SceneObject]) -> str | None
 def _absent(
     rng: np.random.Generator, objects: Sequence[SceneObject], all_nouns: Sequence[str]
 ) -> str:
-    """Words for an object that is not there; half of them differ from one there by one word."""
+    """Return words for an absent object; about half differ from a present one by one word."""
     nouns = {o.noun for o in objects}
     kinds = {(o.noun, o.colour) for o in objects}
     near = objects[int(rng.integers(len(objects)))]

@@ -1,7 +1,7 @@
-"""The ways in which people put a request, as templates.
+"""Templates of the ways in which people phrase requests.
 
-`{it}` and `{other}` stand for objects, "the red ball"; `{has}`, `{is_}` and `{does}` agree with
-`{it}`, and `{was}` likewise.
+`{it}` and `{other}` stand for objects, such as "the red ball"; the verbs `{has}`, `{is_}`, `{does}`
+and `{was}` agree with `{it}`.
 """
 
 from collections.abc import Mapping
@@ -293,14 +293,14 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "thing": ("one", "object", "item"),
     "object": ("one", "thing", "item"),
 }
-"""Other words for those of `expressions`; the replies never use them."""
+"""Synonyms of the words of `expressions`, for requests; the replies never use them."""
 BEFORE: Mapping[str, tuple[str, ...]] = {
     "on the left": ("left", "leftmost", "left-hand"),
     "on the right": ("right", "rightmost", "right-hand"),
     "at the top": ("top", "upper", "topmost"),
     "at the bottom": ("bottom", "lower", "lowest"),
 }
-"""Words of place that stand before the rest."""
+"""Words of place that stand before the noun, in the place of those that stand after it."""
 
 _STRANGE = (
     "person man woman child dog cat bird horse cow sheep elephant bear zebra giraffe bus "
@@ -311,7 +311,7 @@ _STRANGE = (
     "monkey rabbit mouse snake"
 )
 STRANGE = (*_STRANGE.split(),)
-"""Things that no scene holds, and that people ask about all the same."""
+"""Things that no scene contains, but that people ask for all the same."""
 
 NOT_UNDERSTOOD = "I did not understand that. Please say it in English: what shall I remove?"
 FOREIGN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -416,4 +416,7 @@ FOREIGN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ("النجمة", "القلب الأحمر", "السمكة", "السيارة على اليسار", "كل شيء"),
     ),
 )
-"""Of each language sentences, and things that they ask for: to be told from English, no more."""
+"""Sentences and objects of other languages, from which the chat model learns to recognise them.
+
+It learns only that they are not English, not what they mean.
+"""

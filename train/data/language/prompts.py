@@ -1,7 +1,7 @@
 """The chat's replies about a scene: what is in it, and the prompt that removes some of it.
 
-Prompts are sentences of the same language as `expressions`, always in the same words, so that a
-video model trained on those understands them. `removed_by` reads them back.
+Prompts are sentences such as those of `expressions`, but always in the same words, so that a video
+model trained on those sentences understands them. `removed_by` parses them.
 """
 
 import re
@@ -27,7 +27,8 @@ YES, NO = "(yes)", "(no)"
 _SCENE = re.compile(r"I see [^.]*\.")
 _ANSWER = re.compile(r" \((?:yes|no)\)")
 
-# A reader takes words of place and size for true from half the distance on that writers keep.
+# Prompts are read less strictly than they are written: words of place and size hold already at
+# half the difference (for sizes, the square root of the ratio).
 _APART = TWINS_APART / 2
 _RATIO = SIZE_RATIO**0.5
 _VERB = re.compile(r"(remove|delete|erase|take away) ")
@@ -42,7 +43,10 @@ _ADJECTIVES, _PLACES = _alternatives(SIZE_WORDS + MOTION_WORDS), _alternatives(P
 
 
 def _phrase(colours: Iterable[str], nouns: Iterable[str]) -> str:
-    """A pattern of "the big red ball on the left"; groups: adjective, colour, noun, place."""
+    """Return a pattern of phrases such as "the big red ball on the left".
+
+    Its groups are adjective, colour, noun and place.
+    """
     names = _alternatives((*nouns, "object", "thing"))
     return rf"the (?:({_ADJECTIVES}) )?(?:({_alternatives(colours)}) )?({names})(?: ({_PLACES}))?"
 
@@ -53,13 +57,13 @@ _SENTENCE = re.compile(rf"{_VERB.pattern}(?:{_alternatives(_ALL)}|{_BOTH}|{_ANY}
 
 
 def from_left(objects: Sequence[SceneObject], chosen: Iterable[int] | None = None) -> list[int]:
-    """Indices of the objects, or of the `chosen` ones, from left to right in the first frame."""
+    """Sort the indices of the objects, or the `chosen` ones, from left to right (first frame)."""
     indices = range(len(objects)) if chosen is None else chosen
     return sorted(indices, key=lambda i: float(objects[i].path[0, 0]))
 
 
 def canonical(objects: Sequence[SceneObject], removed: Iterable[int]) -> str | None:
-    """The prompt that removes exactly `removed`: "remove the red ball and the blue fish".
+    """Write the prompt that removes exactly `removed`: "remove the red ball and the blue fish".
 
     None where an object has no description that singles it out, or there is nothing to remove.
     """
@@ -75,10 +79,11 @@ def canonical(objects: Sequence[SceneObject], removed: Iterable[int]) -> str | N
 
 
 def describe_scene(objects: Sequence[SceneObject], meant: Iterable[int] | None = None) -> str:
-    """All objects from left to right: "I see a big red ball on the left and a blue fish."
+    """Describe all objects from left to right: "I see a big red ball on the left and a blue fish."
 
-    With the words by which people may refer to them, and first of all those of the prompts. With
-    `meant` every object is followed by YES, if it is one of those, or NO.
+    An object is described by the words that prompts use for it, and by those of place and size that
+    people may use besides. If `meant` is given, every object is followed by YES where `meant` holds
+    its index, and by NO elsewhere.
     """
     parts = [_with_article(_describe(objects, i)) for i in from_left(objects)]
     if meant is not None:
@@ -92,7 +97,7 @@ def describe_scene(objects: Sequence[SceneObject], meant: Iterable[int] | None =
 
 
 def told(reply: str) -> list[range]:
-    """The characters of a reply that only a look at the picture could tell."""
+    """Return the ranges of characters in a reply that only the picture could tell."""
     scene = _SCENE.search(reply)
     if scene is None:
         return []
@@ -103,7 +108,7 @@ def told(reply: str) -> list[range]:
 
 
 def scene_in(reply: str) -> str:
-    """What a reply says that it sees, without YES and NO."""
+    """Return the sentence in which a reply describes the scene, without YES and NO; "" if none."""
     scene = _SCENE.search(reply)
     return "" if scene is None else _ANSWER.sub("", scene[0])
 
@@ -125,11 +130,11 @@ def _describe(objects: Sequence[SceneObject], index: int) -> str:
 
 
 def removed_by(prompt: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
-    """Which objects a prompt names, in rising order.
+    """Return the indices of the objects that a prompt names, in rising order.
 
-    None where it is no sentence of the prompts' language, or some part of it fits none or several
-    of the objects. Places and sizes count from a smaller distance on than that which the sentences
-    of `expressions` keep: what is meant is still plain to see.
+    None where the prompt is not in the prompts' language, or a part of it fits none or several of
+    the objects. Words of place and size need smaller differences to hold than in the sentences of
+    `expressions`, as a person could still see what is meant.
     """
     text = " ".join(prompt.lower().split()).rstrip(".")
     verb = _VERB.match(text)
@@ -146,7 +151,7 @@ def removed_by(prompt: str, objects: Sequence[SceneObject]) -> tuple[int, ...] |
 
 
 def is_sentence(prompt: str) -> bool:
-    """Whether it is a sentence of the prompts' language, whatever the picture shows."""
+    """Whether `prompt` is a sentence of the prompts' language, whatever the picture shows."""
     return _SENTENCE.fullmatch(" ".join(prompt.lower().split()).rstrip(".")) is not None
 
 
@@ -160,7 +165,7 @@ def _pair(words: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
 
 
 def _single(phrase: str, objects: Sequence[SceneObject]) -> int | None:
-    """The one object that "the big red ball on the left" fits."""
+    """Return the index of the one object that fits a phrase; None where none or several fit."""
     found = re.fullmatch(_phrase({o.colour for o in objects}, {o.noun for o in objects}), phrase)
     if found is None:
         return None
@@ -170,7 +175,7 @@ def _single(phrase: str, objects: Sequence[SceneObject]) -> int | None:
         for i, thing in enumerate(objects)
         if colour in (None, thing.colour) and noun in ("object", "thing", thing.noun)
     ]
-    # Where the name is enough, the further words must be true of it among all.
+    # Where colour and noun single an object out, its other words are compared with all objects.
     against = group if len(group) > 1 else range(len(objects))
     fitting = [i for i in group if _is_true(objects, i, against, adjective, place)]
     return fitting[0] if len(fitting) == 1 else None

@@ -1,13 +1,13 @@
-"""GQA-Inpaint, single pictures with one object removed, as released.
+"""GQA-Inpaint as released: single images, each with versions that lack one object.
 
     ROOT/
-        images/<image>.jpg                         the original: our source
-        images_inpainted/<image>/<object>.jpg      without the object: our target
-        masks/<image>/<object>.jpg                 where it was
+        images/<image>.jpg                         the original, used as source
+        images_inpainted/<image>/<object>.jpg      without the object, used as target
+        masks/<image>/<object>.jpg                 the object's mask
         train_scenes.json, test_scenes.json        scene graphs, by image
         test_instructions.json                     optional: {"i<image>-o<object>": sentence}
 
-A scene graph is that of GQA with the object's place in the picture:
+A scene graph is GQA's, with each object's place in the image added:
 
     {"<image>": {"width": 500, "height": 375,
                  "objects": {"<object>": {"name": "cup", "attributes": ["white"],
@@ -15,9 +15,9 @@ A scene graph is that of GQA with the object's place in the picture:
                                           "bidirected": true}},
                  "image_relative_positions": {"<object>": "at the left"}}}
 
-Inpainted pictures and masks are squares cut from the middle of the original. An object is used
-where it has a target (`bidirected`, true by default) and where its name is the only one of its
-kind or one of two at different places; otherwise no sentence could single it out.
+Inpainted images and masks are squares cropped from the middle of the original. An object is used if
+it has a target (`bidirected`, true by default), and if a sentence can single it out: no other
+object has its name, or just one other, at a different place.
 """
 
 import json
@@ -34,12 +34,12 @@ from lgvi_core.errors import LGVIError
 from ..pictures import read_grey, read_rgb
 from ..sample import BrokenSample, Sample
 
-_PLAIN_SHARE = 0.5  # of sentences that name a unique object without saying where it is
-_TRIES = 20  # other pictures looked at for a sentence about something that is not there
+_PLAIN_SHARE = 0.5  # share of sentences about a unique object that do not say where it is
+_TRIES = 20  # other images tried to find a sentence about something that is not there
 
 
 class GqaLayout(BaseModel):
-    """Names of the folders and files under ROOT."""
+    """Names of the folders and files under the data set's root."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,10 +55,11 @@ class GqaLayout(BaseModel):
 
 
 class GqaInpaintReader:
-    """Removal of one object from one picture per sample: one frame, whatever is asked.
+    """Reader of samples that remove one object from one image; they always have one frame.
 
-    `absent_share` of the samples ask for something of another picture that is not in this one:
-    their target is the source and their mask empty. Raises LGVIError where ROOT does not fit.
+    A share of the samples, `absent_share`, asks for an object of another image that is not in this
+    one: their target is the source and their mask is empty. Raises LGVIError if the layout of
+    `root` does not fit.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class GqaInpaintReader:
         self.entries: list[tuple[str, str]] = [
             (image, key) for image, scene in scenes.items() for key in _removable(scene)
         ]
-        # As text: a seventh of the memory, and loading processes share it.
+        # JSON text takes a seventh of the memory of objects, and loading processes share it.
         self.scenes = {image: _pack(scene) for image, scene in scenes.items()}
 
     def __len__(self) -> int:
@@ -91,7 +92,7 @@ class GqaInpaintReader:
         return rng.permutation(len(self))
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
-        """See `Reader.read`; always one frame [1, h, w, 3]."""
+        """See `Reader.read`; the sample always has one frame [1, h, w, 3]."""
         image, key = self.entries[index]
         source, target, mask = self._pictures(image, key)
         sentence = None
@@ -104,11 +105,11 @@ class GqaInpaintReader:
         return Sample(source[None], target[None], mask[None], sentence, f"{image}/{key}")
 
     def frames_of(self, index: int) -> int:
-        """One: these are pictures."""
+        """The number of frames of sample `index`; always 1."""
         return 1
 
     def examine(self, index: int) -> Sample:
-        """The sample with its own sentence and target."""
+        """Read the sample with a sentence about its own object, never an absent one."""
         image, key = self.entries[index]
         source, target, mask = self._pictures(image, key)
         sentence = self._sentence(image, key, np.random.default_rng(0))
@@ -123,7 +124,7 @@ class GqaInpaintReader:
         height, width = target.shape[:2]
         source = _cut(source, height, width, f"{target_file} and its original")
         mask = _cut(mask, height, width, f"{target_file} and its mask")
-        mask = np.where(mask > 127, 255, 0).astype(np.uint8)  # JPEG left greys at its edge
+        mask = np.where(mask > 127, 255, 0).astype(np.uint8)  # JPEG blurs the mask's edge
         if not mask.any():
             raise BrokenSample(f"{mask_file}: the mask is empty")
         return source, target, mask
@@ -141,7 +142,7 @@ class GqaInpaintReader:
         return self.instructions[name]
 
     def _absent_sentence(self, image: str, rng: np.random.Generator) -> str | None:
-        """A sentence of another picture about a thing of which this one has none."""
+        """A sentence of another image about an object that this one lacks; None if not found."""
         here = {thing["name"] for thing in self._scene(image)["objects"].values()}
         for _ in range(_TRIES):
             other, key = self.entries[int(rng.integers(len(self.entries)))]
@@ -151,7 +152,7 @@ class GqaInpaintReader:
 
 
 def _pack(scene: dict[str, Any]) -> bytes:
-    """What sentences need of a scene graph, as JSON."""
+    """The parts of a scene graph that sentences need, as JSON."""
     used = ("name", "attributes", "relations")
     objects = {
         key: {name: thing[name] for name in used if name in thing}
@@ -162,7 +163,7 @@ def _pack(scene: dict[str, Any]) -> bytes:
 
 
 def describe(scene: dict[str, Any], key: str, rng: np.random.Generator) -> str:
-    """A request that singles out object `key` of a scene graph: by name, relation or place."""
+    """A request to remove object `key` of a scene graph, singled out by name, relation or place."""
     objects = scene["objects"]
     thing = objects[key]
     twins = [o for k, o in objects.items() if k != key and o["name"] == thing["name"]]
@@ -183,7 +184,7 @@ def describe(scene: dict[str, Any], key: str, rng: np.random.Generator) -> str:
 
 
 def _relations(thing: dict[str, Any], objects: dict[str, Any]) -> list[tuple[str, str]]:
-    """(relation, name of the other) of a thing, leaving out others of its own name."""
+    """The (relation, other object's name) pairs of an object, without others of its own name."""
     pairs = [
         (relation["name"], objects[relation["object"]]["name"])
         for relation in thing.get("relations", [])
@@ -199,13 +200,13 @@ def _named(thing: dict[str, Any], rng: np.random.Generator) -> str:
 
 
 def _place(scene: dict[str, Any], key: str) -> str:
-    """ "at the left" for "to the left", as a request to remove says it."""
+    """The place of an object as a request words it: "at the left" instead of "to the left"."""
     place = scene.get("image_relative_positions", {}).get(key, "")
     return place.replace("to the ", "at the ", 1) if place.startswith("to the ") else place
 
 
 def _removable(scene: dict[str, Any]) -> list[str]:
-    """Objects with a target that a sentence can single out."""
+    """Keys of the objects that have a target and that a sentence can single out."""
     objects = scene["objects"]
     counts = Counter(thing["name"] for thing in objects.values())
     places = Counter((thing["name"], _place(scene, key)) for key, thing in objects.items())
@@ -223,7 +224,10 @@ def _removable(scene: dict[str, Any]) -> list[str]:
 
 
 def _cut(picture: np.ndarray, height: int, width: int, name: str) -> np.ndarray:
-    """The picture at a size: resized, and its middle square first where the size is square."""
+    """Resize an image; for a square size, its middle square is cropped first.
+
+    Raises BrokenSample, with `name`, if the aspect ratios of other sizes differ.
+    """
     rows, columns = picture.shape[:2]
     if (rows, columns) == (height, width):
         return picture

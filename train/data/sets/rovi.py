@@ -1,21 +1,21 @@
-"""ROVI, the paper's data set of videos, as released.
+"""ROVI as released: the paper's data set of videos.
 
     ROOT/
         JPEGImages/<video>/*.jpg               source frames
         Annotations/<video>/*.png              indexed PNG: a pixel's value is its object's id
-        InpaintImages/<video>/<object id>/*    the frames without that object
+        InpaintImages/<video>/<object id>/*    frames without that object, used as target
         train.json, test.json                  sentences, by video
 
-Frames of the three folders belong together by sorted order, so their numbers must agree. The
+Files of the three folders are matched by sorted order, so the folders must hold equally many. The
 split file is keyed by video, for instance
 
     {"<video>": {"objects": {"<object id>": {"expressions": ["remove the man on the left"],
         "requests": ["I only want to keep the dog."], "response": "Sure. {{prompt}} ..."}}}}
 
-`requests` and `response` are for `train_lgvi_i`, and may be missing. Other names in the file are
-mapped by `RoviFields`. A sentence may be a list; a request drawn from it gets "remove" in front
-where it has no such verb. File names that are numbers say how many frames of the film lie between
-two files (00000, 00005, ...), so that `stride` counts frames of the film.
+`requests` and `response` are for `train_lgvi_i` and may be missing. `RoviFields` maps other names
+in the file. There may be one sentence or a list; the one that is used gets "remove" in front if it
+does not begin with such a verb. File names that are numbers (00000, 00005, ...) are frame numbers
+of the original video, and `stride` counts its frames.
 """
 
 import json
@@ -41,15 +41,15 @@ from ..pictures import (
 from ..sample import BrokenSample, Sample
 
 FRAMES_FOLDER, MASKS_FOLDER, TARGETS_FOLDER = "JPEGImages", "Annotations", "InpaintImages"
-MAX_AREA = 0.25  # share of the frame beyond which the paper drops an object
+MAX_AREA = 0.25  # share of a frame's area above which the paper drops an object
 _REQUEST = re.compile(
     r"(please )?(remove|delete|erase|take|get rid|eliminate|clear|inpaint)\b", re.I
 )
-_TRIES = 50  # objects passed over in a row before a sample counts as broken
+_TRIES = 50  # objects in a row that may be too large before a sample counts as broken
 
 
 class RoviFields(BaseModel):
-    """Names inside the split file, for files that differ from the default layout."""
+    """Names of the keys in the split file, for files that differ from the default layout."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,30 +79,33 @@ class RoviFields(BaseModel):
 
 
 class TooLarge(BrokenSample):
-    """An object that covers more of the frame than is trained on."""
+    """Raised for an object that covers too much of a frame to be trained on."""
 
 
 @dataclass(frozen=True)
 class RoviEntry:
-    """One object of one video; `problem` says what its record lacks, if anything."""
+    """One object of one video in the split file."""
 
     video: str
     object_id: str
     sentences: tuple[str, ...]
     problem: str = ""
+    """What is wrong with the record, if anything."""
     turns: tuple[tuple[str, str], ...] = ()
-    """(request, reply) of conversations of one turn each."""
+    """Conversations of one turn each: (request, reply)."""
 
     @property
     def name(self) -> str:
+        """The entry as "video/object id", for messages."""
         return f"{self.video}/{self.object_id}"
 
 
 class RoviReader:
-    """Removal of one object per sample. Raises LGVIError where ROOT or the fields do not fit.
+    """Reader of samples that remove one object from a video.
 
-    An object that covers more than `max_area` of a frame is passed over: the next object of the
-    data set that does not is read in its place, so the length stays known without opening masks.
+    If an object covers more than `max_area` of a frame, the next object in the data set that does
+    not is read in its place, so that the length is known without opening masks. Raises LGVIError if
+    `root` or the `fields` do not fit.
     """
 
     def __init__(
@@ -141,11 +144,11 @@ class RoviReader:
         raise refused
 
     def frames_of(self, index: int) -> int:
-        """How many frames the video of sample `index` has."""
+        """The number of frames of sample `index`."""
         return len(list_pictures(self.root / FRAMES_FOLDER / self.entries[index].video))
 
     def examine(self, index: int) -> Sample:
-        """All frames of exactly this sample; raises TooLarge where `read` would pass it over."""
+        """Read all frames of exactly this sample; raises TooLarge if `read` would pass it over."""
         entry = self.entries[index]
         _check(entry)
         return self._read(entry, self.frames_of(index), np.random.default_rng(0))
@@ -185,7 +188,7 @@ class RoviReader:
 
 
 def as_request(sentence: str) -> str:
-    """The sentence with "remove" in front, unless it begins with a word that says so."""
+    """The sentence with "remove" in front, unless it begins with a verb of removal."""
     sentence = sentence.strip()
     if _REQUEST.match(sentence):
         return sentence
@@ -194,10 +197,11 @@ def as_request(sentence: str) -> str:
 
 
 def read_entries(file: Path, fields: RoviFields) -> list[RoviEntry]:
-    """The objects that a split file names.
+    """Read the objects of a split file.
 
-    Raises LGVIError, naming what was found, where the file cannot be read or where the fields fit
-    fewer than half of its videos; the others become entries with a `problem`.
+    A video whose record the fields do not fit becomes an entry with a `problem`. Raises LGVIError,
+    with what was found, if the file cannot be read or names no object, or if the fields do not fit
+    more than half of its videos.
     """
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
@@ -222,7 +226,7 @@ def read_entries(file: Path, fields: RoviFields) -> list[RoviEntry]:
 
 
 def _entries_of(video: str, record: Any, fields: RoviFields, where: str) -> Iterator[RoviEntry]:
-    """One entry per object; sentences of several entries for one object are put together."""
+    """One entry for each object of a video; several records of one object are merged."""
     table = _pick(record, fields.entries, "entries", where)
     if isinstance(table, list):
         table = {str(i): entry for i, entry in enumerate(table)}
@@ -257,7 +261,7 @@ def _entries_of(video: str, record: Any, fields: RoviFields, where: str) -> Iter
 
 
 def _turns_of(entry: Any, fields: RoviFields) -> list[tuple[str, str]]:
-    """Requests with their replies, in order; requests beyond the last reply are left out."""
+    """Pairs of requests and replies, in order; requests without a reply are left out."""
     found = [
         value if isinstance(value, list) else [value]
         for value in (
@@ -281,7 +285,7 @@ def _pick(record: Any, key: str | None, field: str, where: str) -> Any:
 
 
 def _shape(value: Any) -> str:
-    """What a JSON value holds, in a few words."""
+    """A short description of a JSON value, for messages."""
     if isinstance(value, dict):
         keys = ", ".join(f"{key} ({type(item).__name__})" for key, item in list(value.items())[:8])
         return f"the keys {keys}" if value else "an empty table"
@@ -296,7 +300,7 @@ def _check(entry: RoviEntry) -> None:
 
 
 def _gap(files: list[Path]) -> int:
-    """How many frames of the film lie between two files, by their names; 1 where unknown."""
+    """The step between the frame numbers in file names, in frames; 1 if unknown."""
     numbers = [int(path.stem) for path in files if path.stem.isdecimal()]
     if len(numbers) < max(2, len(files)):
         return 1

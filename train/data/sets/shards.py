@@ -1,16 +1,17 @@
-"""WebDataset shards: tar files of samples, for data that does not fit one machine.
+"""WebDataset shards: tar files of samples, for data sets that do not fit on one machine.
 
     index.json        {"wids_version": 1, "shardlist": [{"url": "clips-000000.tar",
                        "nsamples": 100, "filesize": 123456}, ...]}
     clips-000000.tar  <key>.json              {"sentence", "kind", "name": texts, "frames": 8}
-                      <key>.mask.000.png      255 on what goes; one per frame
+                      <key>.mask.000.png      255 on removed objects; one per frame
                       <key>.source.000.jpg    one per frame; .jpg, .png or .webp
                       <key>.target.000.jpg
 
-A picture is a clip of one frame. The index is the one that indexed WebDataset readers share: urls
-are relative to it, or whole (http, https, or what `webdataset.gopen` takes). Remote shards are
-downloaded once, into `cache_dir`. Shards must not be compressed, since samples are read one by
-one: so any order is possible and a run resumes exactly. `train.data.write` makes them.
+An image is a clip of one frame. The index has the format that indexed WebDataset readers share:
+URLs are relative to it, or absolute (http, https, or whatever `webdataset.gopen` takes). Remote
+shards are downloaded once, into `cache_dir`. Shards must not be compressed, because samples are
+read individually, so that any order is possible and a run resumes exactly. `train.data.write`
+writes this layout.
 """
 
 import hashlib
@@ -29,18 +30,18 @@ from ..pictures import choose_frames, read_grey, read_rgb, stack_frames
 from ..sample import BrokenSample, Sample
 
 INDEX = "index.json"
-_OPEN_SHARDS = 64  # tables of contents kept in memory
+_OPEN_SHARDS = 64  # number of shards whose tables of contents are kept in memory
 _SHARDS_TOGETHER = 4  # shards whose samples are mixed in an epoch's order
 
-_Contents = list[dict[str, tuple[int, int]]]  # per sample: suffix to (offset, size)
+_Contents = list[dict[str, tuple[int, int]]]  # for each sample: suffix to (offset, size)
 
 
 class ShardReader:
-    """Samples of all shards of an index, in the index's order.
+    """Reader of the samples in all shards of an index, in the index's order.
 
-    `index` is a path or URL of the index, or a folder that holds `index.json`. Raises LGVIError
-    where it cannot be read; a shard that is missing or torn makes its samples broken. Of remote
-    shards at most `cache_gigabytes` stay on the disk, the newest ones.
+    `index` is the path or URL of the index, or a folder that holds `index.json`. Raises LGVIError
+    if it cannot be read; the samples of a missing or damaged shard are broken. At most
+    `cache_gigabytes` of remote shards stay on the disk, the most recently downloaded ones.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ShardReader:
         return int(self.ends[-1])
 
     def order(self, rng: np.random.Generator) -> np.ndarray:
-        """See `Reader.order`: a few shards at a time, so that each is fetched once."""
+        """See `Reader.order`; a few shards at a time are mixed, so that each is fetched once."""
         starts = np.concatenate([[0], self.ends[:-1]])
         shards = rng.permutation(len(self.shards))
         parts = []
@@ -77,7 +78,7 @@ class ShardReader:
         return np.concatenate(parts)
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
-        """See `Reader.read`; a sample that is a single picture has one frame whatever is asked."""
+        """See `Reader.read`; a sample that is a single image always has one frame."""
         path, files, facts, name = self._locate(index)
         stored = _count(facts, name)
         asked = 1 if stored == 1 else frames
@@ -85,17 +86,17 @@ class ShardReader:
         return _load(path, files, facts, name, chosen)
 
     def frames_of(self, index: int) -> int:
-        """How many frames sample `index` has."""
+        """The number of frames of sample `index`."""
         *_, facts, name = self._locate(index)
         return _count(facts, name)
 
     def examine(self, index: int) -> Sample:
-        """All frames of a sample."""
+        """Read all frames of a sample."""
         path, files, facts, name = self._locate(index)
         return _load(path, files, facts, name, list(range(_count(facts, name))))
 
     def _locate(self, index: int) -> tuple[Path, dict[str, tuple[int, int]], dict[str, Any], str]:
-        """The shard's file, the sample's members, its facts and its name."""
+        """The shard's file, and the sample's members in it, its JSON facts and its name."""
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         shard = int(np.searchsorted(self.ends, index, side="right"))
@@ -115,7 +116,7 @@ class ShardReader:
         return path, files, facts, name
 
     def _open(self, shard: int) -> tuple[Path, _Contents]:
-        # Another process may have made room in the cache.
+        # Another process may have deleted the file to make room in the cache.
         if shard in self.contents and self.contents[shard][0].is_file():
             self.contents.move_to_end(shard)
             return self.contents[shard]
@@ -147,7 +148,7 @@ class ShardReader:
         )
         try:
             return Path(cache.get_file(url))
-        except Exception as error:  # whatever the download's tool raises
+        except Exception as error:  # downloaders raise many types of errors
             raise BrokenSample(f"{url}: cannot be downloaded: {error}") from error
 
 
@@ -200,7 +201,7 @@ def _bytes(path: Path, place: tuple[int, int]) -> bytes:
 
 
 def _read_contents(path: Path) -> _Contents:
-    """Where each sample's files lie in a tar; files of a sample stand together."""
+    """Offsets and sizes of each sample's files in a tar; the files of a sample are adjacent."""
     from webdataset.tariterators import base_plus_ext
 
     samples: _Contents = []
@@ -218,7 +219,7 @@ def _read_contents(path: Path) -> _Contents:
 
 
 def _read_index(index: str) -> list[dict[str, Any]]:
-    """The shards with urls that are whole."""
+    """The index's records of shards, with absolute URLs or paths."""
     try:
         if _is_remote(index):
             from webdataset import gopen
@@ -246,9 +247,9 @@ def _resolve(index: str, url: str) -> str:
 
 
 def _is_remote(url: str) -> bool:
-    return len(urlsplit(url).scheme) > 1  # one letter is a drive of Windows
+    return len(urlsplit(url).scheme) > 1  # a single letter is a Windows drive
 
 
 def _cache_name(url: str) -> str:
-    """A file name that no other shard has, even one of the same name elsewhere."""
+    """A unique file name for a URL, even if another URL ends in the same name."""
     return f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{Path(urlsplit(url).path).name}"
