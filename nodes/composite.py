@@ -65,8 +65,9 @@ class Composite(io.ComfyNode):
                 f"source has {len(source)} frames, result {len(result)}: connect the same clip"
             )
         source_size, canvas = tuple(source.shape[1:3]), tuple(result.shape[1:3])
-        fit = locate(source_size, canvas)
-        check_mask(mask, len(source), {source_size, canvas})
+        # torch types a slice of a shape as a tuple of unknown length.
+        fit = locate(source_size, canvas)  # type: ignore[arg-type]
+        check_mask(mask, len(source), {source_size, canvas})  # type: ignore[arg-type]
         with advice_when_full(FEWER_FRAMES):
             if tuple(mask.shape[1:]) != source_size:
                 mask = from_canvas(mask[..., None], fit)[..., 0]

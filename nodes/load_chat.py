@@ -1,5 +1,7 @@
 """Load LGVI Chat: loads the chat model that finds out what to remove."""
 
+from typing import Literal
+
 from comfy_api.v0_0_2 import io
 
 from .host import end_to_end_weights as weights_files
@@ -79,7 +81,11 @@ class LoadChat(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model: str, precision: str, device: str, end_to_end_weights: str
+        cls,
+        model: str,
+        precision: Literal["auto", "16-bit", "8-bit", "4-bit"],
+        device: str,
+        end_to_end_weights: str,
     ) -> io.NodeOutput:
         from ..lgvi_core.errors import LGVIError
         from .host import chat_model as comfy_chat

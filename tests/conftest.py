@@ -17,6 +17,14 @@ sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROO
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of the folders `server` and `browser`, which the fast tier leaves out."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in ("server", "browser"):
+            item.add_marker(folder)
+
+
 @pytest.fixture(scope="session")
 def comfyui_path() -> Path:
     """The ComfyUI tree that is tested with; `run.py test` sets COMFYUI_PATH."""

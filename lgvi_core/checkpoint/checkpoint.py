@@ -177,7 +177,7 @@ def read_sub_model(folder: Path, name: str) -> SubModel:
 
 
 def read_scheduler(folder: Path) -> dict[str, Any]:
-    """Read the scheduler's config of a diffusers folder, or return the released one without it."""
+    """Return the scheduler's config of a diffusers folder, or the released one if it has none."""
     file = folder / "scheduler" / "scheduler_config.json"
     return _json_object(read_json(file), file) if file.is_file() else DEFAULT_SCHEDULER
 

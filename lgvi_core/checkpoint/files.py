@@ -1,4 +1,4 @@
-"""Reading of weights and JSON from untrusted sources, without executing anything in them."""
+"""Atomic writing of files, and reading of weights and JSON without executing what is in them."""
 
 import json
 import os

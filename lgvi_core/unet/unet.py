@@ -125,13 +125,13 @@ class InflatedUNet(nn.Module):
     def enable_gradient_checkpointing(self) -> None:
         """Recompute the blocks' activations in the backward pass instead of keeping them."""
         for block in (*self.down_blocks, *self.up_blocks):
-            block.gradient_checkpointing = True  # type: ignore[assignment]
+            block.gradient_checkpointing = True
 
     def transformers(self) -> Iterator[Transformer]:
         """Yield all transformers in the order of the forward pass."""
         for block in (*self.down_blocks, self.mid_block, *self.up_blocks):
             if block.attentions is not None:
-                yield from block.attentions  # type: ignore[misc]
+                yield from block.attentions
 
     def prepare_condition(self, c_x: Tensor) -> Tensor:
         """Return Conv_x(c_x) [(b f), c, h, w] of source latents `c_x` [b, 4, f, h, w] (Eq. 2)."""

@@ -81,7 +81,7 @@ class Catalogue:
         return (name for name, folder in self.bundled.items() if folder.is_dir())
 
     def _path(self, name: str) -> Path | None:
-        """Find `name` among the entries themselves, so that no path can lead outside the folders."""
+        """Find `name` among the entries, so that no name can lead outside the model folders."""
         return next((path for path in self._entries() if path.name == name), None)
 
     def _entries(self) -> Iterator[Path]:
@@ -90,7 +90,7 @@ class Catalogue:
 
 
 def list_folder(kind: str) -> Iterator[Path]:
-    """Yield the entries of ComfyUI's model folders of a kind; unreadable folders count as empty."""
+    """Yield the entries of ComfyUI's model folders of a kind; unreadable ones count as empty."""
     for root in map(Path, folder_paths.get_folder_paths(kind)):
         try:
             yield from sorted(root.iterdir())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import comfy.model_management
 import comfy.model_patcher
@@ -11,7 +11,7 @@ import torch
 from ...lgvi_core.chat.model import ChatModel, load_chat
 from ...lgvi_core.errors import LGVIError
 
-SHARE_OF_16_BITS = {"8-bit": 0.6, "4-bit": 0.4}
+SHARE_OF_16_BITS = {"8-bit": 0.6, "4-bit": 0.4}  # type: dict[Literal["8-bit", "4-bit"], float]
 """Approximate memory of a quantised model, vision tower included, as a share of 16 bits."""
 WORKING_BYTES = 256 * 1024**2
 """Working memory of a reply in bytes, besides the keys and values of its tokens."""
@@ -44,7 +44,12 @@ class ComfyChat:
         management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
 
 
-def create(path: Path, precision: str, device: str, parts: Path | None) -> ComfyChat:
+def create(
+    path: Path,
+    precision: Literal["auto", "16-bit", "8-bit", "4-bit"],
+    device: str,
+    parts: Path | None,
+) -> ComfyChat:
     """Load the chat model in the folder `path`.
 
     `precision` and `device` are choices of Load LGVI Chat; `parts` are end-to-end weights to

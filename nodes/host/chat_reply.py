@@ -15,7 +15,7 @@ from .chat_model import ComfyChat
 from .model import FEATURES_KEY
 
 SECONDS_BETWEEN_TEXTS = 0.2
-"""Shortest time between two updates of the growing reply on the page."""
+"""Shortest time between two updates of the growing reply on the page, in seconds."""
 
 
 def run(
@@ -63,7 +63,7 @@ def stop_if_silent(answer: Reply, value: Any) -> Any:
 def conditioning_of(answer: Reply) -> Any:
     """Return the prompt's features as CONDITIONING.
 
-    A two-stage model has none, so its output stops with a message any node that uses it.
+    A two-stage model has none; a node that uses this output then stops with a message.
     """
     if answer.features is None:
         return ExecutionBlocker(

@@ -43,7 +43,8 @@ def create(
 ) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP | None, comfy.sd.VAE | None]:
     """Return MODEL, CLIP and VAE of `checkpoint`, with the U-Net's weights in `dtype`.
 
-    CLIP and VAE are None where the checkpoint has none; a warning names what must be connected.
+    `dtype` is a key of `DTYPES`. CLIP and VAE are None where the checkpoint has none, which is
+    logged as a warning unless its U-Net needs no CLIP.
     """
     lacks_text = checkpoint.text_encoder is None and checkpoint.reads_sentences
     if checkpoint.vae is None or lacks_text:
@@ -53,7 +54,7 @@ def create(
     model = create_model(checkpoint, _latent_format(checkpoint), DTYPES[dtype])
     # Newer versions of ComfyUI use this to make a second, plain patcher of the same weights.
     model.cached_patcher_init = (_reload_model, (checkpoint.origin, dtype))
-    clip = checkpoint.text_encoder and _clip(checkpoint.text_encoder, checkpoint)
+    clip = checkpoint.text_encoder and _clip(checkpoint.text_encoder, checkpoint)  # type: comfy.sd.CLIP | None
     if clip is not None:
         clip.patcher.cached_patcher_init = (_reload_clip, (checkpoint.origin,))
     vae = checkpoint.vae and _vae(checkpoint.vae, checkpoint)
@@ -69,7 +70,8 @@ def _reload_model(
 
 def _reload_clip(origin: Path, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
     checkpoint = load_checkpoint(origin)
-    return _clip(checkpoint.text_encoder, checkpoint, disable_dynamic).patcher
+    # The CLIP that is made again came from this origin, which therefore has a text encoder.
+    return _clip(checkpoint.text_encoder, checkpoint, disable_dynamic).patcher  # type: ignore[arg-type]
 
 
 def _latent_format(checkpoint: Checkpoint) -> latent_formats.LatentFormat:

@@ -1,4 +1,4 @@
-"""Errors of memory that runs out, with advice."""
+"""Out-of-memory errors with advice on what to lower."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -82,7 +82,7 @@ class ComfyUNet(InflatedUNet):
         num_video_frames: int | None = None,
         **_: object,
     ) -> Tensor:
-        """Predict the noise [(conds frames), 4, h, w]; ComfyUI always gives a `context`."""
+        """Predict the noise [(conds frames), 4, h, w]; ComfyUI always passes a `context`."""
         if control is not None:
             raise LGVIError("LGVI takes no ControlNet: remove it from the conditioning")
         options = transformer_options or {}

@@ -97,9 +97,12 @@ def test_the_loss_is_zero_for_perfect_heads_and_blind_to_the_background() -> Non
     assert attribute_loss([-logits], target) > 10
 
 
-def test_a_cached_run_learns_attributes_and_exports_without_the_heads(tmp_path) -> None:
+def test_a_cached_run_learns_attributes_and_exports_without_the_heads(
+    tmp_path, monkeypatch
+) -> None:
     """The second run has no inflation, so that every frame is a sample."""
     vae = AutoencoderTiny.from_pretrained(WEIGHTS / "vae", torch_dtype=torch.float32)
+    monkeypatch.setattr("train.lgvi.latent_cache.SCENES_PER_SHARD", 4)
     cache = tmp_path / "cache"
     cache.mkdir()
     for kind in ("image", "video"):

@@ -32,6 +32,7 @@ from train.engine.trainer import Trainer
 from train.lgvi.attributes import NONE
 from train.train_chat import build_trainer, train
 
+pytestmark = pytest.mark.training
 TINY_TOWER = {
     "image_size": 64,
     "patch_size": 16,

@@ -21,6 +21,7 @@ from train.export import check, export
 from train.lgvi.config import TrainConfig
 from train.train_lgvi import train
 
+pytestmark = pytest.mark.training
 LAYER = "up_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 
 

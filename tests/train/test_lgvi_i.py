@@ -31,6 +31,7 @@ from train.lgvi.objective import losses
 from train.train_lgvi import train as train_lgvi
 from train.train_lgvi_i import build_trainer, train
 
+pytestmark = pytest.mark.training
 WIDTH = 16  # width of the tiny U-Net's text features
 
 

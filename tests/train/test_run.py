@@ -33,6 +33,8 @@ from train.lgvi.model import build_model, build_tokenizer
 from train.lgvi.objective import losses
 from train.train_lgvi import build_trainer, train
 
+pytestmark = pytest.mark.training
+
 
 def config_of(output: Path, **changes) -> TrainConfig:
     return TrainConfig.model_validate(tiny_values(output, **changes))

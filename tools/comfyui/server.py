@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..paths import ROOT
+from ..paths import ROOT, link_folder
 
 PACK_NAME = "comfyui-lgvi"
 START_SECONDS = 180
@@ -130,16 +130,7 @@ def running_server(base: Path, options: tuple[str, ...] = ON_CPU) -> Iterator[Co
 
 def link_pack(base: Path) -> None:
     """Link this pack into the custom_nodes folder of `base` without copying it."""
-    link = base / "custom_nodes" / PACK_NAME
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if link.exists():
-        return
-    if os.name == "nt":
-        import _winapi
-
-        _winapi.CreateJunction(str(ROOT), str(link))  # type: ignore[attr-defined]
-    else:
-        link.symlink_to(ROOT, target_is_directory=True)
+    link_folder(base / "custom_nodes" / PACK_NAME, ROOT)
 
 
 def _wait_until_up(server: ComfyServer, process: subprocess.Popen) -> None:

@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from lgvi_core.chat.format import FeatureSpan
 

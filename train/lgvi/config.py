@@ -5,9 +5,10 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from lgvi_core.errors import LGVIError
 from lgvi_core.latents import LATENT_PIXELS

@@ -30,7 +30,8 @@ class Shard:
     @classmethod
     def named(cls, name: str) -> "Shard":
         """The shard with a file name (without suffix). Raises LGVIError if it is none."""
-        kind, *turned, number = name.split("-")
+        kind, *rest = name.split("-")
+        turned, number = rest[:-1], rest[-1] if rest else ""
         known = kind in ("image", "video") and turned in ([], [TURNED]) and number.isdecimal()
         if not known:
             raise LGVIError(f"{name} is no shard of train.latent_cache: take it out of the cache")
