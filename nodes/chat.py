@@ -131,16 +131,16 @@ class Chat(io.ComfyNode):
 
         check_frames(frames)
         hidden = cls.hidden
-        place = chat_memory.place_of(client(), hidden.extra_pnginfo, hidden.unique_id, frames)
+        key = chat_memory.conversation_key(client(), hidden.extra_pnginfo, hidden.unique_id, frames)
         if not remember:
-            chat_memory.forget(place)
-        kept = chat_memory.recall(place, request)
+            chat_memory.forget(key)
+        kept = chat_memory.recall(key, request)
         turns = kept if history is None else read_history(history)
         show = partial(show_text, hidden.unique_id)
         with advice_when_full("lower max_length, ask with fewer turns, or load it in 4-bit"):
             answer = run(chat, frames, request, turns, seed, temperature, max_length, show)
         if remember and history is None:
-            chat_memory.keep(place, answer.history)
+            chat_memory.keep(key, answer.history)
         return io.NodeOutput(
             answer.text,
             stop_if_silent(answer, answer.prompt),

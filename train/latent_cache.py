@@ -59,7 +59,7 @@ def write_shard(vae: AutoencoderTiny, shard: Shard, folder: Path) -> int:
             small = cv2.resize(mask, latent_size, interpolation=cv2.INTER_AREA)
             masks.append(np.round(np.clip(small, 0, 1) * 255).astype(np.uint8))
     latents = encode(vae, np.concatenate(frames))
-    with whole_file(folder / shard.name) as path:
+    with whole_file(folder / shard.file_name) as path:
         save_file({"latents": latents, "masks": torch.from_numpy(np.stack(masks))}, path)
     return len(latents)
 
@@ -70,7 +70,7 @@ def write_cache(vae: Path, output: Path, shards: list[Shard], workers: int) -> N
     `vae` is an `AutoencoderTiny` folder.
     """
     output.mkdir(parents=True, exist_ok=True)
-    todo = [shard for shard in shards if not (output / shard.name).exists()]
+    todo = [shard for shard in shards if not (output / shard.file_name).exists()]
     start, encoded = time.monotonic(), 0
     counts = map_in_workers(_ShardWriter(vae, output), todo, workers)
     for done, count in enumerate(counts, 1):

@@ -24,13 +24,13 @@ from .chat.batches import ChatBatch, ChatBatches
 from .chat.check import HeldOut, held_out, score
 from .chat.config import ChatConfig, check_changes
 from .chat.encoder import encoder_for
-from .chat.export import PREFIX, export, start_from
+from .chat.export import PREFIX, export, load_start_weights
 from .chat.model import ChatLearner, build_optimizer, llava_config
 from .chat.tokenizer import run_tokenizer
 from .engine.config import read_yaml_config
 from .engine.optimization import rate_factor
 from .engine.progress import start_logging
-from .engine.trainer import State, Task, Trainer, start
+from .engine.trainer import Task, Tensors, Trainer, make_accelerator
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ def train(config: ChatConfig) -> None:
 
 def build_trainer(config: ChatConfig) -> Trainer[ChatBatch]:
     """Build one process's data, network and optimizer, ready for the training loop."""
-    accelerator = start(config)
+    accelerator = make_accelerator(config)
     tokenizer = run_tokenizer(config, accelerator)
     llava = llava_config(config, tokenizer)
     learner = ChatLearner(llava)
     if config.start_from is not None:
-        start_from(config.start_from, learner)
+        load_start_weights(config.start_from, learner)
     encoder = encoder_for(config, llava, tokenizer)
     batches = ChatBatches(config, encoder, accelerator.process_index, accelerator.num_processes)
     conversations: list[HeldOut] = []
@@ -61,7 +61,7 @@ def build_trainer(config: ChatConfig) -> Trainer[ChatBatch]:
         factor = rate_factor("linear", config.optimizer, step, config.max_steps)
         return config.optimizer.rates[group] * factor
 
-    def exported(state: State) -> State:
+    def exported(state: Tensors) -> Tensors:
         return {name: value for name, value in state.items() if name.startswith(PREFIX)}
 
     def check(trainer: Trainer[ChatBatch]) -> None:
@@ -84,8 +84,8 @@ def build_trainer(config: ChatConfig) -> Trainer[ChatBatch]:
         rate=rate,
         exported=exported,
         check_changes=lambda: check_changes(config),
-        look=check if config.check_count else None,
-        look_every=config.check_every,
+        inspect=check if config.check_count else None,
+        inspect_every=config.check_every,
     )
     return Trainer(config, accelerator, task)
 

@@ -18,7 +18,7 @@ from lgvi_core.pipeline import LGVIPipeline
 
 from .engine.config import read_yaml_config
 from .engine.progress import start_logging
-from .engine.trainer import State, Trainer, start
+from .engine.trainer import Tensors, Trainer, make_accelerator
 from .lgvi.batch import Batch
 from .lgvi.config import TrainConfig
 from .lgvi.data import open_video_data
@@ -37,7 +37,7 @@ def train(config: TrainConfig) -> None:
 
 def build_trainer(config: TrainConfig) -> Trainer[Batch]:
     """Build the data, networks and optimizer of this process, and return the trainer."""
-    accelerator = start(config)
+    accelerator = make_accelerator(config)
     check_sharding(config, accelerator)
     tokenizer = build_tokenizer(config)
     data = open_video_data(config, accelerator, Sentences(tokenizer))
@@ -46,7 +46,7 @@ def build_trainer(config: TrainConfig) -> Trainer[Batch]:
     optimizer = build_optimizer(model, config.optimizer, rates)
     objective = VideoObjective(config, accelerator, data.scheduler, data.vae)
 
-    def exported(state: State) -> State:
+    def exported(state: Tensors) -> Tensors:
         if config.lora is not None:
             return comfyui_state(model.unet, config.lora, state)
         return {k: v for k, v in state.items() if not k.startswith("attribute_heads.")}

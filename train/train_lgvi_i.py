@@ -25,9 +25,9 @@ from lgvi_core.pipeline import LGVIPipeline
 from .data.sample import Sample
 from .engine.config import read_yaml_config
 from .engine.progress import start_logging
-from .engine.trainer import State, Trainer, start
+from .engine.trainer import Tensors, Trainer, make_accelerator
 from .joint.config import JointConfig
-from .joint.model import LGVII, build_joint, encoder_of, load_chat_of, text_width
+from .joint.model import JointModel, build_joint, encoder_of, load_chat_of, text_width
 from .joint.text import Conversations
 from .lgvi.batch import Batch
 from .lgvi.data import open_video_data
@@ -44,7 +44,7 @@ def train(config: JointConfig) -> None:
 
 def build_trainer(config: JointConfig) -> Trainer[Batch]:
     """Build one process's data, networks and optimizer, ready for the training loop."""
-    accelerator = start(config)
+    accelerator = make_accelerator(config)
     check_sharding(config, accelerator)
     chat = load_chat_of(config.chat, text_width(config))
     data = open_video_data(config, accelerator, Conversations(encoder_of(chat)))
@@ -54,7 +54,7 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
     objective = VideoObjective(config, accelerator, data.scheduler, data.vae)
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
 
-    def exported(state: State) -> State:
+    def exported(state: Tensors) -> Tensors:
         """Drop the attribute heads and the chat model's frozen weights, which its folder has."""
         return {
             name: value
@@ -80,7 +80,7 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
     return Trainer(config, accelerator, task)
 
 
-def reply_features(chat: ChatModel, model: LGVII, sample: Sample) -> Tensor:
+def reply_features(chat: ChatModel, model: JointModel, sample: Sample) -> Tensor:
     """Return the features [1, n, d] of the reply to a sample's request; zeros without a prompt."""
     frames = torch.from_numpy(sample.source).float() / 255
     turns = [Turn(*turn) for turn in sample.turns] or [Turn(sample.sentence, "")]

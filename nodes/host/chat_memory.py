@@ -14,7 +14,7 @@ MAX_CONVERSATIONS = 64
 
 
 @dataclass(frozen=True)
-class Place:
+class ConversationKey:
     """Identity of a conversation: one node of one workflow in one browser page, about one video.
 
     Another video starts a new conversation.
@@ -29,19 +29,21 @@ class Place:
     clip: str
     """Shape and digest of the frames."""
 
-    def is_at(self, other: "Place") -> bool:
+    def is_at(self, other: "ConversationKey") -> bool:
         """Return whether both conversations belong to the same node."""
         mine = (self.client, self.workflow, self.node)
         return mine == (other.client, other.workflow, other.node)
 
 
-_kept: OrderedDict[Place, tuple[Turn, ...]] = OrderedDict()
+_conversations: OrderedDict[ConversationKey, tuple[Turn, ...]] = OrderedDict()
 _forgotten = 0
 """Number of conversations forgotten so far."""
 
 
-def place_of(client: str | None, extra_pnginfo: Any, node_id: str | None, frames: Tensor) -> Place:
-    """Return the place of a conversation of node `node_id` about `frames` [f, h, w, 3].
+def conversation_key(
+    client: str | None, extra_pnginfo: Any, node_id: str | None, frames: Tensor
+) -> ConversationKey:
+    """Return the key of a conversation of node `node_id` about `frames` [f, h, w, 3].
 
     `extra_pnginfo` holds the workflow, which browser pages send but other clients may not.
     """
@@ -49,28 +51,28 @@ def place_of(client: str | None, extra_pnginfo: Any, node_id: str | None, frames
     # All pixels of at most five frames tell videos apart, and are quick to hash for long ones.
     shown = frames[:: max(1, len(frames) // 4)][:5].contiguous()
     digest = hashlib.sha256(shown.cpu().numpy().tobytes()).hexdigest()
-    return Place(client, workflow.get("id"), node_id, f"{tuple(frames.shape)} {digest}")
+    return ConversationKey(client, workflow.get("id"), node_id, f"{tuple(frames.shape)} {digest}")
 
 
-def recall(place: Place, request: str) -> tuple[Turn, ...]:
+def recall(key: ConversationKey, request: str) -> tuple[Turn, ...]:
     """Return the turns so far, without the last one if `request` repeats it."""
-    turns = _kept.get(place, ())
+    turns = _conversations.get(key, ())
     return turns[:-1] if turns and turns[-1].request == request else turns
 
 
-def keep(place: Place, turns: Sequence[Turn]) -> None:
+def keep(key: ConversationKey, turns: Sequence[Turn]) -> None:
     """Remember the turns of a conversation, and drop the oldest conversations beyond the limit."""
-    _kept[place] = tuple(turns)
-    _kept.move_to_end(place)
-    while len(_kept) > MAX_CONVERSATIONS:
-        _kept.popitem(last=False)
+    _conversations[key] = tuple(turns)
+    _conversations.move_to_end(key)
+    while len(_conversations) > MAX_CONVERSATIONS:
+        _conversations.popitem(last=False)
 
 
-def forget(place: Place) -> None:
-    """Forget all conversations of the node at `place`, about any video."""
+def forget(key: ConversationKey) -> None:
+    """Forget all conversations of the node at `key`, about any video."""
     global _forgotten
-    for other in [other for other in _kept if other.is_at(place)]:
-        del _kept[other]
+    for other in [other for other in _conversations if other.is_at(key)]:
+        del _conversations[other]
         _forgotten += 1
 
 
@@ -80,7 +82,7 @@ def fingerprint(request: str, remember: bool) -> str:
     It covers all nodes together, because ComfyUI 0.3.75 does not say here which node asks.
     """
     if not remember:
-        return "to forget" if _kept else ""
-    recalled = {place: recall(place, request) for place in _kept}
-    known = sorted((repr(place), repr(turns)) for place, turns in recalled.items() if turns)
+        return "to forget" if _conversations else ""
+    recalled = {key: recall(key, request) for key in _conversations}
+    known = sorted((repr(key), repr(turns)) for key, turns in recalled.items() if turns)
     return f"{_forgotten} {hashlib.sha256(repr(known).encode()).hexdigest()}"

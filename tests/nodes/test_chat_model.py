@@ -160,13 +160,13 @@ def test_without_a_prompt_what_follows_is_left_out(comfy, chat, frames):
 def test_turns_are_kept_by_workflow_node_and_clip(comfy, frames):
     memory, turn = comfy.chat_memory, comfy.conversation.Turn
     workflow = {"workflow": {"id": "a"}}
-    place = memory.place_of("me", workflow, "3", frames)
-    other_clip = memory.place_of("me", workflow, "3", frames + 0.1)
+    place = memory.conversation_key("me", workflow, "3", frames)
+    other_clip = memory.conversation_key("me", workflow, "3", frames + 0.1)
     others = [
-        memory.place_of("you", workflow, "3", frames),
-        memory.place_of("me", {"workflow": {"id": "b"}}, "3", frames),
-        memory.place_of("me", workflow, "4", frames),
-        memory.place_of(None, None, "3", frames),
+        memory.conversation_key("you", workflow, "3", frames),
+        memory.conversation_key("me", {"workflow": {"id": "b"}}, "3", frames),
+        memory.conversation_key("me", workflow, "4", frames),
+        memory.conversation_key(None, None, "3", frames),
     ]
     memory.keep(place, [turn("a", "b"), turn("c", "d")])
     assert memory.recall(place, "new") == (turn("a", "b"), turn("c", "d"))
@@ -178,14 +178,14 @@ def test_turns_are_kept_by_workflow_node_and_clip(comfy, frames):
     assert memory.recall(place, "new") == memory.recall(other_clip, "new") == ()
     assert memory.recall(others[0], "new") == (turn("g", "h"),), "another page's"
     for number in range(2 * memory.MAX_CONVERSATIONS):
-        memory.keep(memory.place_of(f"{number}", None, "3", frames), [turn("a", "b")])
-    assert len(memory._kept) == memory.MAX_CONVERSATIONS
+        memory.keep(memory.conversation_key(f"{number}", None, "3", frames), [turn("a", "b")])
+    assert len(memory._conversations) == memory.MAX_CONVERSATIONS
 
 
 def test_what_is_remembered_counts_in_comfyuis_cache(comfy, frames):
     memory, turn = comfy.chat_memory, comfy.conversation.Turn
-    place = memory.place_of("cache", None, "77", frames)
-    memory._kept.clear()
+    place = memory.conversation_key("cache", None, "77", frames)
+    memory._conversations.clear()
     assert memory.fingerprint("a", False) == "", "nothing to forget"
     empty = memory.fingerprint("a", True)
     memory.keep(place, [turn("a", "b")])

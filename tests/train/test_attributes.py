@@ -19,7 +19,7 @@ from train.lgvi.attributes import (
     COLOUR_NAMES,
     FLAG_WORDS,
     FLAGS,
-    NONE,
+    IGNORED_LABEL,
     AttributeHeads,
     attribute_loss,
     attribute_map,
@@ -57,7 +57,7 @@ def test_sizes_are_relative_and_motion_is_of_the_object_itself() -> None:
 
 def test_a_single_frame_says_nothing_of_motion() -> None:
     (row,) = attribute_table([thing("ball", "red", 0.2, frames=1)]).tolist()
-    assert row[2:] == [0] * (FLAGS - 2) + [NONE] * 2
+    assert row[2:] == [0] * (FLAGS - 2) + [IGNORED_LABEL] * 2
     masks = torch.full((1, 1, 2, 2), 255, dtype=torch.uint8)
     target = attribute_map(masks, [thing("ball", "red", 0.2, frames=1)])[None]
     logits = torch.zeros(1, CHANNELS, 2, 2)
@@ -72,7 +72,7 @@ def test_the_map_holds_each_object_where_it_is() -> None:
     found = attribute_map(masks, [thing("ball", "red", 0.2), thing("cup", "white", 0.8)])
     assert found.shape == (2 + FLAGS, 2, 4, 4)
     nouns = found[0, 0, :, 0].tolist()
-    assert nouns == [NOUNS.index("ball"), NOUNS.index("ball"), NOUNS.index("cup"), NONE]
+    assert nouns == [NOUNS.index("ball"), NOUNS.index("ball"), NOUNS.index("cup"), IGNORED_LABEL]
 
 
 def test_the_loss_is_zero_for_perfect_heads_and_blind_to_the_background() -> None:
@@ -118,9 +118,9 @@ def test_a_cached_run_learns_attributes_and_exports_without_the_heads(
             optimizer={"mask_decoder": {"peak": 0.02}},
         )
         trainer = build_trainer(TrainConfig.model_validate(values))
-        before = trainer.plain.attribute_heads.heads[0].weight.detach().clone()
+        before = trainer.unwrapped.attribute_heads.heads[0].weight.detach().clone()
         trainer.run()
-        assert not torch.equal(before, trainer.plain.attribute_heads.heads[0].weight)
+        assert not torch.equal(before, trainer.unwrapped.attribute_heads.heads[0].weight)
         weights = load_file(newest(tmp_path / name / "checkpoints") / WEIGHTS_FILE)
         assert weights
         assert not any("attribute" in key for key in weights)

@@ -19,17 +19,17 @@ from train.chat.check import Scores, held_out, score
 from train.chat.config import ChatConfig
 from train.chat.encoder import IGNORED, ConversationEncoder, chat_format
 from train.chat.export import export
-from train.chat.frames import FrameCache, scene_objects, write_shard
+from train.chat.frames import SceneCache, scene_objects, write_shard
 from train.chat.model import position_codes
 from train.chat.tokenizer import read_tokenizer, train_tokenizer
 from train.data.drawn.scenes import draw_scene
 from train.data.drawn.synthetic import scene_of
 from train.data.language.conversations import LabelledTurn, converse
-from train.data.language.prompts import describe_scene, from_left, told
+from train.data.language.prompts import describe_scene, from_left, seen_parts
 from train.engine import checkpoints
 from train.engine.config import read_yaml_config
 from train.engine.trainer import Trainer
-from train.lgvi.attributes import NONE
+from train.lgvi.attributes import IGNORED_LABEL
 from train.train_chat import build_trainer, train
 
 pytestmark = pytest.mark.training
@@ -113,7 +113,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def test_cached_pictures_are_those_that_are_drawn(cache):
-    frames = FrameCache(cache)
+    frames = SceneCache(cache)
     assert len(frames) == 200
     for number in (3, 104):
         height, width = ((128, 128), (96, 160))[number // 100]
@@ -130,12 +130,12 @@ def test_cached_pictures_are_those_that_are_drawn(cache):
 
 def test_a_cache_must_be_drawn_first(tmp_path):
     with pytest.raises(LGVIError, match=r"run train\.chat\.frames"):
-        FrameCache(tmp_path)
+        SceneCache(tmp_path)
 
 
 def test_only_replies_are_learnt_and_all_of_them(reading):
     turns = converse(np.random.default_rng(3), scene_objects(5), 3)
-    ids, labels = reading.with_labels(turns, 1)
+    ids, labels = reading.encode_conversation(turns, 1)
     assert all(label in (IGNORED, token) for label, token in zip(labels, ids, strict=True))
     assert learnt(reading, labels) == "".join(f" {turn.reply}</s>" for turn in turns)
     assert ids.count(reading.image_token) == 16
@@ -143,12 +143,12 @@ def test_only_replies_are_learnt_and_all_of_them(reading):
 
 def test_without_a_picture_the_scene_is_told_and_not_learnt(reading):
     turns = converse(np.random.default_rng(3), scene_objects(5), 3)
-    ids, labels = reading.with_labels(turns, 0)
+    ids, labels = reading.encode_conversation(turns, 0)
     assert reading.tokenizer.decode(ids).count(describe_scene(scene_objects(5))[:8]) >= 1
     expected = ""
     for turn in turns:
         reply = f" {turn.reply}</s>"
-        for part in reversed(told(turn.reply)):
+        for part in reversed(seen_parts(turn.reply)):
             reply = reply[: part.start] + reply[part.stop + 1 :]
         expected += reply
     assert "I see" not in expected
@@ -171,7 +171,7 @@ def test_patches_are_labelled_with_the_object_they_show(cache, reading):
     seen = 0
     for step in range(10):
         batch = batches[step]
-        assert torch.equal(batch.order > 0, batch.attributes[:, 0, 0] != NONE)
+        assert torch.equal(batch.order > 0, batch.attributes[:, 0, 0] != IGNORED_LABEL)
         seen += int((batch.order > 0).any((1, 2)).sum())
         for order in batch.order:
             columns = torch.arange(4).expand(4, 4).float()
@@ -240,7 +240,7 @@ def test_a_run_starts_from_another(finished, cache, tmp_path):
     config = config_of(tmp_path / "more", cache, start_from=finished)
     trainer = build_trainer(config)
     average = weights(finished)
-    state = trainer.plain.state_dict()
+    state = trainer.unwrapped.state_dict()
     assert all(torch.equal(state[name], value) for name, value in average.items())
     newest = checkpoints.newest(finished / "checkpoints")
     heads = load_file(newest / checkpoints.MODEL)

@@ -20,13 +20,13 @@ from train.data.language.expressions import (
     describe_removal,
 )
 from train.data.language.prompts import (
-    canonical,
     describe_scene,
     from_left,
     is_sentence,
-    removed_by,
-    scene_in,
-    told,
+    parse_prompt,
+    removal_prompt,
+    scene_sentence,
+    seen_parts,
 )
 
 RED_LEFT, RED_RIGHT, BLUE = 0, 1, 2
@@ -83,7 +83,7 @@ def test_prompts_name_what_goes_and_replies_without_one_remove_nothing(talks):
             prompt = prompt_of(turn.reply)
             assert (prompt is not None) == turn.has_prompt == bool(turn.removed)
             if prompt is not None:
-                assert removed_by(prompt, talk.objects) == turn.removed, (prompt, turn)
+                assert parse_prompt(prompt, talk.objects) == turn.removed, (prompt, turn)
                 assert is_sentence(prompt)
                 assert turn.reply.endswith(f"{{{{prompt}}}} {prompt} {{{{/prompt}}}}")
 
@@ -91,8 +91,8 @@ def test_prompts_name_what_goes_and_replies_without_one_remove_nothing(talks):
 def test_replies_say_what_is_there_from_left_to_right(talks):
     for talk in talks:
         scene = describe_scene(talk.objects)
-        assert scene_in(talk.turns[0].reply) == scene
-        assert all(scene_in(turn.reply) in (scene, "") for turn in talk.turns)
+        assert scene_sentence(talk.turns[0].reply) == scene
+        assert all(scene_sentence(turn.reply) in (scene, "") for turn in talk.turns)
         order = [talk.objects[i] for i in from_left(talk.objects)]
         found = re.findall(r"an? (?:big |small )?(\w+) (\w+)", scene)
         assert found == [(o.colour, o.noun) for o in order]
@@ -101,8 +101,8 @@ def test_replies_say_what_is_there_from_left_to_right(talks):
 def test_what_is_told_is_the_scene_without_the_answers(talks):
     for talk in talks:
         for turn in talk.turns:
-            parts = [turn.reply[part.start : part.stop] for part in told(turn.reply)]
-            assert "".join(parts) == scene_in(turn.reply)
+            parts = [turn.reply[part.start : part.stop] for part in seen_parts(turn.reply)]
+            assert "".join(parts) == scene_sentence(turn.reply)
 
 
 def test_requests_are_put_in_many_ways_and_never_by_motion(talks):
@@ -212,7 +212,7 @@ def test_the_plain_words_of_later_turns_can_be_read_alone(talks):
         for turn in talk.turns:
             if turn.kind in ("too", "instead"):
                 plain = re.match(r"You want to (.+?)\. I see", turn.reply)[1]
-                assert removed_by(plain, talk.objects) == turn.removed, turn
+                assert parse_prompt(plain, talk.objects) == turn.removed, turn
                 found += 1
     assert found > 50
 
@@ -224,7 +224,7 @@ def test_other_languages_are_not_understood(talks):
     for talk, i in turns:
         reply = talk.turns[i].reply
         assert reply.endswith(phrasings.NOT_UNDERSTOOD)
-        assert (scene_in(reply) == describe_scene(talk.objects)) == (i == 0)
+        assert (scene_sentence(reply) == describe_scene(talk.objects)) == (i == 0)
     for sentences, things in phrasings.FOREIGN:
         assert len(sentences) >= 4 <= len(things)
         assert all(s.count("{it}") <= 1 for s in sentences)
@@ -248,14 +248,14 @@ def test_a_picture_of_nothing():
 
 def test_canonical_words(balls):
     def words(*removed: int) -> str | None:
-        return canonical(balls, removed)
+        return removal_prompt(balls, removed)
 
     assert words(BLUE) == "remove the blue cup"
     assert words(RED_RIGHT) == "remove the red ball on the right"
     assert words(BLUE, RED_LEFT) == "remove the red ball on the left and the blue cup"
     assert words(0, 1, 2) == "remove everything"
     assert words() is None
-    assert canonical(balls[2:], [0]) == "remove the blue cup"
+    assert removal_prompt(balls[2:], [0]) == "remove the blue cup"
     assert describe_scene(balls) == (
         "I see a red ball on the left, a big blue cup at the top and a red ball on the right."
     )
@@ -263,8 +263,8 @@ def test_canonical_words(balls):
 
 def test_size_tells_twins_apart_where_place_does_not():
     twins = [thing("fish", "red", 0.4, 0.4, 0.5), thing("fish", "red", 0.6, 0.6, 0.3)]
-    assert canonical(twins, [1]) == "remove the small red fish"
-    assert canonical([twins[0], twins[0]], [1]) is None
+    assert removal_prompt(twins, [1]) == "remove the small red fish"
+    assert removal_prompt([twins[0], twins[0]], [1]) is None
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_size_tells_twins_apart_where_place_does_not():
     ],
 )
 def test_prompts_are_judged_by_what_they_name(balls, prompt, removed):
-    assert removed_by(prompt, balls) == removed
+    assert parse_prompt(prompt, balls) == removed
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_sentences_of_the_video_models_training_are_read_too():
         present = range(len(objects))
         for i in present:
             request = describe_removal(rng, objects, present, [i])
-            assert removed_by(request.sentence, objects) == request.removed, request
+            assert parse_prompt(request.sentence, objects) == request.removed, request
             assert is_sentence(request.sentence)
             read[request.kind] += 1
     assert {"motion", "size", "place", "colour"} <= read.keys()
@@ -336,7 +336,7 @@ def test_descriptions_single_out_their_object():
         objects = scene_of("train", number, 4, 1.0).objects
         for i in range(len(objects)):
             for words in (describe_object(objects, i), describe_object(objects, i, rng)):
-                assert removed_by(f"remove the {words}", objects) == (i,)
+                assert parse_prompt(f"remove the {words}", objects) == (i,)
         words = absent_object(rng, objects)
-        assert removed_by(f"remove the {words}", objects) is None
+        assert parse_prompt(f"remove the {words}", objects) is None
     assert absent_object(rng, [])

@@ -102,7 +102,7 @@ def test_turned_objects_differ_in_their_angles_alone() -> None:
 def test_shards_of_turned_scenes_have_names_and_scenes_of_their_own() -> None:
     plain, turned = Shard("video", 3), Shard("video", 3, turned=True)
     for shard in (plain, turned):
-        assert Shard.named(Path(shard.name).stem) == shard
+        assert Shard.from_stem(Path(shard.name).stem) == shard
     tilts = [abs(o.tilt[0]) for scene in turned.scenes() for o in scene.objects]
     assert max(tilts) > 90
     assert max(abs(o.tilt[0]) for scene in plain.scenes() for o in scene.objects) <= 12
@@ -111,7 +111,7 @@ def test_shards_of_turned_scenes_have_names_and_scenes_of_their_own() -> None:
 @pytest.mark.parametrize("name", ["image", "photo-00001", "image-upright-00001", "video-last"])
 def test_other_files_are_no_shards(name: str) -> None:
     with pytest.raises(LGVIError, match="take it out of the cache"):
-        Shard.named(name)
+        Shard.from_stem(name)
 
 
 def both(one: Scene, other: Scene) -> list[tuple[SceneObject, SceneObject]]:

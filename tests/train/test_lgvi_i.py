@@ -100,7 +100,7 @@ def test_the_mm_head_may_have_a_rate_of_its_own(tmp_path, lgvi, chat, own, expec
     groups = trainer.optimizer.param_groups
     assert {g["lr"] for g in groups if g["name"] == "mm_head"} == {expected}
     assert {g["lr"] for g in groups if g["name"] == "chat"} == {1e-2}
-    head = {id(p) for p in trainer.plain.chat.mm_head.parameters()}
+    head = {id(p) for p in trainer.unwrapped.chat.mm_head.parameters()}
     assert {id(p) for g in groups if g["name"] == "mm_head" for p in g["params"]} == head
 
 
@@ -111,12 +111,12 @@ def test_the_states_of_the_prompt_reach_cross_attention(tmp_path, lgvi, chat):
     batch = trainer.task.losses.to_latents(trainer.task.batches[0])
     chat_input = batch.text
     seen = []
-    trainer.plain.predict = lambda z_t, t, text, c_x: seen.append(text) or pytest.skip
+    trainer.unwrapped.predict = lambda z_t, t, text, c_x: seen.append(text) or pytest.skip
     with pytest.raises(AttributeError):
         trainer.model(batch.target, batch.t, chat_input, batch.has_text, batch.source)
     features = seen[0]
     assert features.shape == (len(batch.t), 48, WIDTH)
-    states = trainer.plain._states(chat_input)
+    states = trainer.unwrapped._states(chat_input)
     for i, tokens in enumerate(chat_input.tokens.tolist()):
         text = encoder.tokenizer.decode(tokens)
         reply_text = text[text.rindex("Assistant:") + len("Assistant:") :]
@@ -125,7 +125,7 @@ def test_the_states_of_the_prompt_reach_cross_attention(tmp_path, lgvi, chat):
         found = find_prompt(spoken, encoder.tokenizer.decode)
         first = len(words) - len(spoken) + found.opening
         picked = states[i, first : len(words)][:48]
-        expected = trainer.plain.chat.mm_head(picked) * batch.has_text[i]
+        expected = trainer.unwrapped.chat.mm_head(picked) * batch.has_text[i]
         assert torch.allclose(features[i, : len(picked)], expected, atol=1e-5)
         assert not features[i, len(picked) :].any()
 
@@ -139,8 +139,8 @@ def test_the_loss_is_equation_5(tmp_path, lgvi, chat):
     expected = parts["diffusion"] + 0.5 * parts["mask"] + 0.25 * parts["language"]
     assert torch.allclose(parts["loss"], expected)
     with torch.no_grad():
-        states = trainer.plain._states(batch.text)
-        logits = trainer.plain.chat.llava.lm_head(states)
+        states = trainer.unwrapped._states(batch.text)
+        logits = trainer.unwrapped.chat.llava.lm_head(states)
     each = []
     for row, labels in zip(logits[:, :-1], batch.text.labels[:, 1:], strict=True):
         each.append(torch.nn.functional.cross_entropy(row, labels, ignore_index=-100))
@@ -234,7 +234,7 @@ def test_low_precision_checkpointing_accumulation_and_lora_together(tmp_path, lg
         chat={"frozen_dtype": "bf16", "lora": {"rank": 2}},
     )
     trainer = build_trainer(config)
-    chat_model = trainer.plain.chat
+    chat_model = trainer.unwrapped.chat
     layer = chat_model.llava.model.language_model.layers[0]
     assert layer.training and layer.gradient_checkpointing
     for name, parameter in chat_model.named_parameters():
@@ -262,7 +262,7 @@ def test_padding_is_no_picture(tmp_path, lgvi, chat):
     ends = {int((labels >= 0).nonzero()[-1]) for labels in batch.labels}
     assert len(ends) > 1, "padded"
     assert ((batch.tokens == encoder.image_token).sum(1) == encoder.side**2).all()
-    assert torch.isfinite(trainer.plain._states(batch)).all()
+    assert torch.isfinite(trainer.unwrapped._states(batch)).all()
 
 
 def test_progress_pictures_come_from_replies(tmp_path, lgvi, chat):

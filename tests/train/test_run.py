@@ -314,9 +314,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(finished, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("switch", "check"),
     [
-        ("full_fine_tuning", lambda t: 0 < len(t.trained()) < len(list(t.plain.parameters()))),
-        ("mask_supervision", lambda t: t.plain.unet.mask_decoder is None),
-        ("video_inflation", lambda t: not t.plain.unet.config.temp_attn),
+        ("full_fine_tuning", lambda t: 0 < len(t.trained()) < len(list(t.unwrapped.parameters()))),
+        ("mask_supervision", lambda t: t.unwrapped.unet.mask_decoder is None),
+        ("video_inflation", lambda t: not t.unwrapped.unet.config.temp_attn),
         ("image_joint_training", lambda t: t.task.batches.videos_before(6) == 6),
     ],
 )
@@ -344,9 +344,9 @@ def test_memory_saving_gives_the_same_gradients(tmp_path):
         torch.manual_seed(0)
         trainer = build_trainer(config_of(tmp_path, gradient_checkpointing=saving))
         batch = trainer.task.losses.to_latents(trainer.batches[3])
-        loss = losses(trainer.plain, trainer.scheduler, batch, trainer.config.loss)["loss"]
+        loss = losses(trainer.unwrapped, trainer.scheduler, batch, trainer.config.loss)["loss"]
         loss.backward()
-        gradients.append(trainer.plain.unet.conv_in.weight.grad.clone())
+        gradients.append(trainer.unwrapped.unet.conv_in.weight.grad.clone())
     assert gradients[0].abs().max() > 0
     assert torch.allclose(*gradients, atol=1e-7)
 

@@ -13,19 +13,19 @@ from lgvi_core.errors import LGVIError
 from ..data.drawn.scenes import SceneObject
 from ..data.language.conversations import converse
 from ..data.language.prompts import from_left
-from ..lgvi.attributes import FLAGS, NONE, attribute_map
+from ..lgvi.attributes import FLAGS, IGNORED_LABEL, attribute_map
 from .config import ChatConfig
 from .encoder import IGNORED, ConversationEncoder
-from .frames import FrameCache
+from .frames import SceneCache
 
-COVERED = 0.25  # share of a patch that an object must cover to count as shown there
+MIN_COVERAGE = 0.25  # share of a patch that an object must cover to count as shown there
 
 
 @dataclass(frozen=True)
 class ChatBatch:
     """One process's part of a training step.
 
-    `pixels` [p, 3, s, s]; `tokens` and `labels` [b, n], padded on the right; `attributes`
+    `pixels` [p, 3, s, s]; `tokens` and `labels` [b, n], pad_rows on the right; `attributes`
     [p, 2 + FLAGS, 1, side, side] as in `train.lgvi.attributes`; `order` [p, side, side]: the
     position of the object that a patch shows, counted from the left from 1 on, 0 for none. `joint`
     says whether the conversations contain the pictures, one each, so that p is b.
@@ -71,7 +71,7 @@ class ChatBatches(Dataset[ChatBatch]):
                     f"a step of {getattr(config.data, name)} samples cannot be shared evenly by "
                     f"{processes} processes: change data.{name}"
                 )
-        self.cache = FrameCache(config.data.cache)
+        self.cache = SceneCache(config.data.cache)
         self.joint_from = round(config.apart_until * config.max_steps)
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class ChatBatches(Dataset[ChatBatch]):
         tokens, labels = zip(*columns, strict=True)
         pad = self.encoder.tokenizer.pad_token_id
         return ChatBatch(
-            pixels, padded(tokens, pad), padded(labels, IGNORED), attributes, order, joint
+            pixels, pad_rows(tokens, pad), pad_rows(labels, IGNORED), attributes, order, joint
         )
 
     def _rng(self, *numbers: int) -> np.random.Generator:
@@ -144,7 +144,7 @@ class ChatBatches(Dataset[ChatBatch]):
         self, rng: np.random.Generator, objects: Sequence[SceneObject], turns: int, images: int
     ) -> tuple[Tensor, Tensor]:
         """Return the tokens and labels of a conversation about a picture of `objects`."""
-        tokens, labels = self.encoder.with_labels(converse(rng, objects, turns), images)
+        tokens, labels = self.encoder.encode_conversation(converse(rng, objects, turns), images)
         return torch.tensor(tokens), torch.tensor(labels)
 
     def _present(self, rng: np.random.Generator, count: int) -> tuple[int, ...]:
@@ -170,8 +170,8 @@ def patch_targets(coverage: Tensor, objects: Sequence[SceneObject]) -> tuple[Ten
     """
     order = torch.zeros(coverage.shape[1:], dtype=torch.long)
     if not objects:
-        return torch.full((2 + FLAGS, 1, *coverage.shape[1:]), NONE), order
-    masks = (coverage[: len(objects), None] / COVERED * 128).clamp(max=255).to(torch.uint8)
+        return torch.full((2 + FLAGS, 1, *coverage.shape[1:]), IGNORED_LABEL), order
+    masks = (coverage[: len(objects), None] / MIN_COVERAGE * 128).clamp(max=255).to(torch.uint8)
     cover, index = masks[:, 0].max(0)
     ranks = torch.empty(len(objects), dtype=torch.long)
     ranks[from_left(objects)] = torch.arange(1, len(objects) + 1)
@@ -179,6 +179,6 @@ def patch_targets(coverage: Tensor, objects: Sequence[SceneObject]) -> tuple[Ten
     return attribute_map(masks, objects), order
 
 
-def padded(rows: Sequence[Tensor], value: int) -> Tensor:
+def pad_rows(rows: Sequence[Tensor], value: int) -> Tensor:
     """Pad rows of different lengths on the right with `value`, and stack them to [b, n]."""
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)

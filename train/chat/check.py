@@ -16,7 +16,7 @@ from lgvi_core.chat.marks import Prompt, find_prompts
 from ..data.drawn.scenes import SceneObject, draw_scene
 from ..data.drawn.synthetic import FRAME_SIZES, scene_of
 from ..data.language.conversations import Conversation, LabelledTurn, make_conversation
-from ..data.language.prompts import is_sentence, removed_by, scene_in
+from ..data.language.prompts import is_sentence, parse_prompt, scene_sentence
 from .encoder import IGNORED, ConversationEncoder
 
 MOST_TOKENS = 120
@@ -102,7 +102,7 @@ def _reason(
     """Return for each conversation whether it counts as `told`; see `Scores`."""
     found = []
     for item in conversations:
-        ids, labels = encoder.with_labels(item.talk.turns, 0)
+        ids, labels = encoder.encode_conversation(item.talk.turns, 0)
         tokens, wanted = torch.tensor([ids], device=llava.device), torch.tensor(labels)[1:]
         likeliest = llava(input_ids=tokens).logits[0, :-1].argmax(-1).cpu()
         found.append(bool((likeliest == wanted)[wanted != IGNORED].all()))
@@ -149,7 +149,7 @@ def _judge(
                 formed.append(
                     len(prompts) == 1 and prompts[0].closed and is_sentence(prompts[0].text)
                 )
-        scene.append(scene_in(texts[0]) == scene_in(item.talk.turns[0].reply))
+        scene.append(scene_sentence(texts[0]) == scene_sentence(item.talk.turns[0].reply))
     shares = (right, formed, silent, scene, reasoned)
     return Scores(*(sum(x) / len(x) if x else 0.0 for x in shares))
 
@@ -162,7 +162,7 @@ def _is_right(turn: LabelledTurn, text: str, objects: Sequence[SceneObject]) -> 
     prompts = _prompts(text)
     if not turn.has_prompt:
         return not prompts
-    return bool(prompts) and removed_by(prompts[-1].text, objects) == turn.removed
+    return bool(prompts) and parse_prompt(prompts[-1].text, objects) == turn.removed
 
 
 def _prompts(text: str) -> list[Prompt]:

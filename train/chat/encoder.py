@@ -14,7 +14,7 @@ from lgvi_core.chat.tokens import encode, token_starts
 from lgvi_core.chat.vision import prepare_pixels
 
 from ..data.language.conversations import LabelledTurn
-from ..data.language.prompts import told
+from ..data.language.prompts import seen_parts
 from .config import ChatConfig
 from .frames import MOST_OBJECTS
 
@@ -41,13 +41,13 @@ class ConversationEncoder:
         """Return the token ids of a rendered conversation."""
         return encode(self.tokenizer, text, self.image_token, self.side**2)
 
-    def prefix(self, turns: Sequence[LabelledTurn], number: int, images: int) -> str:
+    def text_before_reply(self, turns: Sequence[LabelledTurn], number: int, images: int) -> str:
         """Return the text of the conversation up to where the reply of turn `number` begins."""
         history = [Turn(turn.request, turn.reply) for turn in turns[:number]]
         request = turns[number].request
         return render(request, history, images, self.format.system_prompt)
 
-    def with_labels(
+    def encode_conversation(
         self, turns: Sequence[LabelledTurn], images: int
     ) -> tuple[list[int], list[int]]:
         """Return the token ids of a whole conversation, and its labels: IGNORED but in replies.
@@ -56,10 +56,10 @@ class ConversationEncoder:
         """
         text, learnt = "", set()
         for number, turn in enumerate(turns):
-            text = self.prefix(turns, number, images)
+            text = self.text_before_reply(turns, number, images)
             whole = f"{text} {turn.reply}{END_OF_REPLY}"
             learnt |= {*range(len(text), len(whole))}
-            for part in () if images else told(turn.reply):
+            for part in () if images else seen_parts(turn.reply):
                 learnt -= {*range(len(text) + part.start, len(text) + 1 + part.stop)}
             text = whole
         ids, starts = self.ids(text), token_starts(self.tokenizer, text, self.side**2)

@@ -38,7 +38,7 @@ def export(run: Path, output: Path) -> None:
     load_chat(output)
 
 
-def start_from(run: Path, learner: ChatLearner) -> None:
+def load_start_weights(run: Path, learner: ChatLearner) -> None:
     """Load the averaged weights of a run's newest checkpoint, and its heads, into `learner`.
 
     Raises LGVIError where there is no intact checkpoint, or where it is one of another model.

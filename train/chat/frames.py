@@ -60,7 +60,7 @@ def write_shard(folder: Path, number: int) -> None:
 
 
 @dataclass
-class FrameCache:
+class SceneCache:
     """All shards in a folder, mapped into memory and read from disk when they are used.
 
     `known` keeps the objects of the scenes that were asked for.

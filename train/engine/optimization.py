@@ -1,4 +1,4 @@
-"""Learning-rate schedules and averaged weights, for all trainings."""
+"""Learning-rate schedules and averaged_weights weights, for all trainings."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ def rate_factor(schedule: str, config: Schedule, step: int, max_steps: int) -> f
 
 
 @contextmanager
-def averaged(ema: EMAModel | None, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def averaged_weights(ema: EMAModel | None, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Context in which `parameters` hold their moving averages; without `ema` nothing changes."""
     if ema is None:
         yield

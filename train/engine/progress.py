@@ -66,7 +66,7 @@ class BrokenSamples:
         if names:
             self._check()
 
-    def share(self, accelerator: Accelerator) -> None:
+    def merge(self, accelerator: Accelerator) -> None:
         """Merge the records of all processes. Raises LGVIError, in all of them, like `add`."""
         if accelerator.num_processes > 1:
             self.names = set(gather_object(sorted(self.names)))
@@ -82,7 +82,7 @@ class BrokenSamples:
                 )
 
 
-class Log:
+class MetricLog:
     """Mean losses and speed since the last entry, written to TensorBoard and the progress bar."""
 
     def __init__(

@@ -31,16 +31,16 @@ from lgvi_core.errors import LGVIError
 
 from . import checkpoints
 from .config import RunConfig, write_run_config
-from .optimization import averaged
-from .progress import BrokenSamples, Log, Progress
+from .optimization import averaged_weights
+from .progress import BrokenSamples, MetricLog, Progress
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = timedelta(hours=2)
+PROCESS_TIMEOUT = timedelta(hours=2)
 """How long processes wait for one that draws contact sheets or writes a checkpoint."""
 SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)
 """Kinds of distribution that split the weights among processes."""
-State = dict[str, Tensor]
+Tensors = dict[str, Tensor]
 """Tensors by name: a state dict, or the losses of a batch."""
 
 
@@ -73,37 +73,37 @@ class Task(Generic[Batch]):
     optimizer: torch.optim.Optimizer
     batches: Dataset[Batch]
     """The batches of the run, `gradient_accumulation` of them for every step."""
-    losses: Callable[[nn.Module, Batch], State]
+    losses: Callable[[nn.Module, Batch], Tensors]
     """Computes the losses of a batch by name; the one named "loss" is minimised."""
     rate: Callable[[str, int], float]
     """The learning rate of an optimizer group, given its name and the step."""
-    exported: Callable[[State], State]
+    exported: Callable[[Tensors], Tensors]
     """Selects from the model's state what is exported."""
     check_changes: Callable[[], None]
     """Raises LGVIError if the configuration has changed too much for the run to be resumed."""
     workers: int = 0
     """Number of loading processes."""
     broken: BrokenSamples = field(default_factory=lambda: BrokenSamples({}))
-    look: Callable[["Trainer[Batch]"], None] | None = None
-    """Called in all processes every `look_every` steps, to draw or check the model's results."""
-    look_every: int = 1
+    inspect: Callable[["Trainer[Batch]"], None] | None = None
+    """Called in all processes every `inspect_every` steps, to draw or check the model's results."""
+    inspect_every: int = 1
 
 
 class Trainer(Generic[Batch]):
-    """The training loop in one process of a run, with its model, optimizer and averaged weights."""
+    """The training loop in one process of a run, with its model, optimizer and averages."""
 
     def __init__(self, config: RunConfig, accelerator: Accelerator, task: Task[Batch]) -> None:
         """Prepare the task for `accelerator`.
 
-        Raises LGVIError if weights that are split among processes are to be averaged.
+        Raises LGVIError if weights that are split among processes are to be averaged_weights.
         """
         self.config, self.accelerator, self.task = config, accelerator, task
         self.is_sharded = accelerator.distributed_type in SHARDED
         self.folder = config.output / "checkpoints"
         self.model, self.optimizer = accelerator.prepare(task.model, task.optimizer)
-        self.plain: Any = accelerator.unwrap_model(self.model)
+        self.unwrapped: Any = accelerator.unwrap_model(self.model)
         if not self.is_sharded:
-            checkpoints.keep_trained_only(accelerator, self.plain)
+            checkpoints.keep_trained_only(accelerator, self.unwrapped)
         self.progress = Progress()
         accelerator.register_for_checkpointing(self.progress)
         self.ema: EMAModel | None = None
@@ -133,7 +133,7 @@ class Trainer(Generic[Batch]):
         )
         hidden = None if accelerator.is_main_process else True  # None hides it without a terminal
         bar = tqdm(total=config.max_steps, initial=first, disable=hidden)
-        log = Log(accelerator, self.optimizer, self.progress, config, bar)
+        log = MetricLog(accelerator, self.optimizer, self.progress, config, bar)
         written = True
         for batch in self.loader(first):
             log.add(self.train_part(batch), batch.samples, batch.frames)
@@ -142,12 +142,12 @@ class Trainer(Generic[Batch]):
             step = self.progress.step
             bar.update()
             if step % config.log_every == 0:
-                task.broken.share(accelerator)
+                task.broken.merge(accelerator)
                 log.write()
             if step % config.checkpoint_every == 0 and step < config.max_steps:
                 self.save()
-            if task.look is not None and step % task.look_every == 0:
-                task.look(self)
+            if task.inspect is not None and step % task.inspect_every == 0:
+                task.inspect(self)
                 accelerator.wait_for_everyone()
         bar.close()
         if first < config.max_steps:
@@ -191,7 +191,7 @@ class Trainer(Generic[Batch]):
             pin_memory=self.accelerator.device.type == "cuda",
         )
 
-    def train_part(self, batch: Batch) -> State:
+    def train_part(self, batch: Batch) -> Tensors:
         """Run the forward and backward pass of one batch, and return its losses.
 
         The last batch of a step updates the weights.
@@ -221,28 +221,30 @@ class Trainer(Generic[Batch]):
         step, keep = self.progress.step, self.config.keep_checkpoints
         return checkpoints.save(self.accelerator, self.folder, step, self.weights(), keep)
 
-    def weights(self) -> State:
+    def weights(self) -> Tensors:
         """The exported state, averaged and on the CPU; empty in all but the main process."""
         if self.is_sharded:
             state = self.accelerator.get_state_dict(self.model)
             return self.task.exported(state) if self.accelerator.is_main_process else {}
         if not self.accelerator.is_main_process:
             return {}
-        with averaged(self.ema, self.trained()):
-            state = self.task.exported(self.plain.state_dict())
+        with averaged_weights(self.ema, self.trained()):
+            state = self.task.exported(self.unwrapped.state_dict())
             return {name: value.cpu().clone() for name, value in state.items()}
 
     def trained(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
-        return [p for p in self.plain.parameters() if p.requires_grad]
+        return [p for p in self.unwrapped.parameters() if p.requires_grad]
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Context with the averaged weights, in evaluation mode and under autocast."""
-        self.plain.eval()
-        with averaged(self.ema, self.trained()), self.accelerator.autocast():
-            yield
-        self.plain.train()
+        """Context with the averaged_weights weights, in evaluation mode and under autocast."""
+        self.unwrapped.eval()
+        try:
+            with averaged_weights(self.ema, self.trained()), self.accelerator.autocast():
+                yield
+        finally:
+            self.unwrapped.train()
 
     def _end(self) -> None:
         accelerator = self.accelerator
@@ -254,7 +256,7 @@ class Trainer(Generic[Batch]):
         accelerator.end_training()
 
 
-def start(config: RunConfig) -> Accelerator:
+def make_accelerator(config: RunConfig) -> Accelerator:
     """Set up threads, accelerate and the seed; every run begins with it.
 
     Devices, DDP, FSDP and DeepSpeed are set by `accelerate config`; precision and gradient
@@ -269,7 +271,7 @@ def start(config: RunConfig) -> Accelerator:
         cpu=config.cpu,
         log_with="tensorboard",
         project_dir=str(config.output),
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
     )
     if (plugin := accelerator.state.deepspeed_plugin) is not None:
         plugin.deepspeed_config.update(

@@ -22,7 +22,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """Values of one result by measure, and features [d] of result and target for VFID.
 
     `features` is None where no feature network is configured.
@@ -42,7 +42,7 @@ class Measurer:
         if config.features is not None:
             self.network = FeatureNetwork(config.features, device)
 
-    def __call__(self, sample: Sample, result: Result) -> Measured:
+    def __call__(self, sample: Sample, result: Result) -> Measurements:
         """Take every measure that applies to the sample and the result."""
         dilation = self.config.dilation
         area = dilate(sample.mask >= 128, dilation)
@@ -65,7 +65,7 @@ class Measurer:
         features = None
         if self.network is not None:
             features = self.network(result.frames), self.network(sample.target)
-        return Measured(values, features)
+        return Measurements(values, features)
 
 
 def composited_frames(sample: Sample, result: Result, config: CompositeConfig) -> np.ndarray:

@@ -68,7 +68,7 @@ class LGVI:
     def remove(self, sample: Sample, prompt: str | Tensor) -> Result:
         """Remove what a sentence, or the features [1, n, d] of a reply, describe."""
         output = self.pipeline(
-            _floats(sample.source),
+            _to_float(sample.source),
             prompt,
             steps=self.config.steps,
             text_scale=self.config.text_scale,
@@ -78,7 +78,7 @@ class LGVI:
         )
         undamaged = round_trip(self.pipeline.vae, sample.target, self.config.working_size)
         mask = None if output.mask is None else output.mask.numpy()
-        return Result(_bytes(output.frames), mask, undamaged)
+        return Result(_to_uint8(output.frames), mask, undamaged)
 
 
 class LGVIWithChat(LGVI):
@@ -99,7 +99,7 @@ class LGVIWithChat(LGVI):
 
     def __call__(self, sample: Sample) -> Result:
         config = self.chat_config
-        frames = _floats(sample.source)
+        frames = _to_float(sample.source)
         seen = torch.full_like(frames, GREY) if config.blank else frames
         requests = [request for request, _ in sample.turns] or [sample.sentence]
         answer: Reply | None = None
@@ -141,11 +141,11 @@ class InstructPix2Pix:
                 generator=torch.Generator().manual_seed(self.config.seed),
                 output_type="pt",
             ).images[0]
-            for frame in to_canvas(_floats(sample.source), fit)
+            for frame in to_canvas(_to_float(sample.source), fit)
         ]
         frames = rearrange(torch.stack(edited).float().cpu(), "f c h w -> f h w c")
         undamaged = round_trip(self.pipeline.vae, sample.target, self.config.working_size)
-        return Result(_bytes(from_canvas(frames, fit)), None, undamaged)
+        return Result(_to_uint8(from_canvas(frames, fit)), None, undamaged)
 
 
 class Folder:
@@ -246,10 +246,10 @@ def round_trip(vae: Any, frames: np.ndarray, working_size: int = 0) -> np.ndarra
     """
     weight = next(vae.parameters())
     fit = fit_canvas((frames.shape[1], frames.shape[2]), working_size)
-    canvas = rearrange(to_canvas(_floats(frames), fit), "f h w c -> f c h w") * 2 - 1
+    canvas = rearrange(to_canvas(_to_float(frames), fit), "f h w c -> f c h w") * 2 - 1
     decoded = decode_latents(vae, encode_images(vae, canvas.to(weight.device, weight.dtype)))
     restored = rearrange(decoded.float().cpu() / 2 + 0.5, "f c h w -> f h w c").clamp(0, 1)
-    return _bytes(from_canvas(restored, fit))
+    return _to_uint8(from_canvas(restored, fit))
 
 
 def _pipeline(path: Path, device: str) -> LGVIPipeline:
@@ -258,9 +258,9 @@ def _pipeline(path: Path, device: str) -> LGVIPipeline:
     return LGVIPipeline.from_checkpoint(path, device=device, attention=attention)
 
 
-def _floats(frames: np.ndarray) -> Tensor:
+def _to_float(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(frames).float() / 255
 
 
-def _bytes(frames: Tensor) -> np.ndarray:
+def _to_uint8(frames: Tensor) -> np.ndarray:
     return (frames * 255).round().clamp(0, 255).to(torch.uint8).numpy()

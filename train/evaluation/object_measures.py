@@ -7,13 +7,15 @@ import numpy as np
 
 from lgvi_core.chat.marks import find_prompts
 
-from ..data.language.prompts import is_sentence, removed_by
+from ..data.language.prompts import is_sentence, parse_prompt
 from ..data.sample import Sample
 from .frame_measures import dilate
 
 CLEAN, VISIBLE, DAMAGED = 0.25, 0.5, 0.5
 """Bounds for the distance to the target, relative to that of the object as the source shows it."""
-ALONE = 0.02  # a mask where nothing is to be removed has to cover less than this share of pixels
+ABSENT_MASK_SHARE = (
+    0.02  # a mask where nothing is to be removed has to cover less than this share of pixels
+)
 
 Values = dict[str, list[float]]
 """Values by measure, one for the scene or one per object; without measures that do not apply."""
@@ -39,7 +41,7 @@ def mask_measures(sample: Sample, predicted: np.ndarray) -> Values:
     """The measures of a predicted mask: iou, right and twins; or absent where nothing is to go."""
     masks, removed = measured_objects(sample)
     if not removed:
-        return {"absent": [float(predicted.mean() < ALONE)]}
+        return {"absent": [float(predicted.mean() < ABSENT_MASK_SHARE)]}
     truth = sample.mask >= 128
     found = {"iou": [float((predicted & truth).sum() / max(1, (predicted | truth).sum()))]}
     right = True
@@ -91,5 +93,5 @@ def reply_measures(sample: Sample, reply: str) -> Values:
     if not sample.removed:
         return {"silent": [float(not prompts)]}
     well_formed = len(prompts) == 1 and prompts[0].closed and is_sentence(prompts[0].text)
-    named = removed_by(prompts[-1].text, sample.objects) if prompts else None
+    named = parse_prompt(prompts[-1].text, sample.objects) if prompts else None
     return {"named": [float(named == sample.removed)], "well_formed": [float(well_formed)]}

@@ -8,7 +8,7 @@ from typing import Any
 from ..engine.files import write_text
 from .config import BASELINES, EvaluateConfig
 from .names import MEASURES
-from .run import Record, seen_features
+from .run import Record, stack_features
 from .sheet import write_sheet
 from .statistics import Statistic, summarize_measures
 from .vfid import frechet_distance
@@ -45,7 +45,7 @@ Statistics = Mapping[str, Statistic]
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """A method's figures: over all clips (`measures`) and by kind of sentence (`kinds`).
 
     `counts` are the numbers of clips of each kind.
@@ -58,20 +58,20 @@ class Row:
     counts: Mapping[str, int]
 
 
-def summarize_rows(config: EvaluateConfig, records: Sequence[Record]) -> list[Row]:
+def summarize_rows(config: EvaluateConfig, records: Sequence[Record]) -> list[MethodRow]:
     """Summarize records in one row per method, in the configuration's order."""
     rows = []
     for method in config.all_methods:
         own = [r for r in records if r.method == method.name and r.broken is None]
         measures = summarize_measures(r.values for r in own)
-        features = seen_features(own)
+        features = stack_features(own)
         if features is not None and len(own) > 1:
             distance = frechet_distance(*features)
             measures["vfid"] = Statistic(distance, None, None, len(own))
         kinds = sorted({r.kind for r in own if r.kind})
         by_kind = {k: [r for r in own if r.kind == k] for k in kinds}
         rows.append(
-            Row(
+            MethodRow(
                 method.name,
                 method.kind in BASELINES,
                 measures,
@@ -105,7 +105,9 @@ def broken_clips(records: Iterable[Record]) -> dict[int, str]:
     return {r.clip: r.broken for r in records if r.broken is not None}
 
 
-def bars_of(config: EvaluateConfig, row: Row, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+def check_bars(
+    config: EvaluateConfig, row: MethodRow, rows: Sequence[MethodRow]
+) -> dict[str, dict[str, Any]]:
     """Bars of a row by measure, with the method's mean (`value`) and whether it is met (`met`).
 
     Both are None where the measure does not apply; `met` also where the other method's does not.
@@ -122,7 +124,7 @@ def bars_of(config: EvaluateConfig, row: Row, rows: Sequence[Row]) -> dict[str, 
     return found
 
 
-def as_json(config: EvaluateConfig, rows: Sequence[Row], records: Sequence[Record]) -> Any:
+def as_json(config: EvaluateConfig, rows: Sequence[MethodRow], records: Sequence[Record]) -> Any:
     """Content of results.json: the figures of the tables, and the values of every clip."""
     methods = {}
     for row in rows:
@@ -137,7 +139,7 @@ def as_json(config: EvaluateConfig, rows: Sequence[Row], records: Sequence[Recor
                 }
                 for kind, measures in row.kinds.items()
             },
-            "bars": {} if row.baseline else bars_of(config, row, rows),
+            "bars": {} if row.baseline else check_bars(config, row, rows),
             "clips": [
                 {"name": r.name, "kind": r.kind, "sentence": r.sentence, "values": r.values}
                 for r in own
@@ -150,7 +152,7 @@ def as_json(config: EvaluateConfig, rows: Sequence[Row], records: Sequence[Recor
     }
 
 
-def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, str]) -> str:
+def markdown(config: EvaluateConfig, rows: Sequence[MethodRow], broken: Mapping[int, str]) -> str:
     """Content of results.md: the tables, and what their columns mean."""
     clips = max((row.measures["psnr"].clips for row in rows if "psnr" in row.measures), default=0)
     parts = [
@@ -195,17 +197,17 @@ def markdown(config: EvaluateConfig, rows: Sequence[Row], broken: Mapping[int, s
     return "\n\n".join(parts) + "\n"
 
 
-def _method_table(rows: Sequence[Row], names: Sequence[str]) -> str:
+def _method_table(rows: Sequence[MethodRow], names: Sequence[str]) -> str:
     body = [[row.name, *(_figure(row.measures, name) for name in names)] for row in rows]
     return _table(["Method", *(_heading(name) for name in names)], body)
 
 
-def _bar_table(config: EvaluateConfig, rows: Sequence[Row]) -> str:
+def _bar_table(config: EvaluateConfig, rows: Sequence[MethodRow]) -> str:
     body = []
     for row in rows:
         if row.baseline:
             continue
-        found = bars_of(config, row, rows)
+        found = check_bars(config, row, rows)
         for name, bar in config.bars_for(row.name).items():
             verdict = {True: "met", False: "not met", None: DASH}[found[name]["met"]]
             figures = [_figure(row.measures, name), _interval(row.measures, name), verdict]
@@ -213,7 +215,7 @@ def _bar_table(config: EvaluateConfig, rows: Sequence[Row]) -> str:
     return _table(["Method", "Measure", "Bar", "", "95 %", ""], body)
 
 
-def _kind_table(row: Row) -> str:
+def _kind_table(row: MethodRow) -> str:
     talks = any(name in row.measures for name in CHAT)
     names = (*CHAT, *BY_KIND) if talks else BY_KIND
     body = [

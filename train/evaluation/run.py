@@ -166,7 +166,7 @@ def fingerprint(path: Path) -> list[Any]:
     return [[os.path.relpath(file, path), stat.st_size, stat.st_mtime_ns] for file, stat in stats]
 
 
-def seen_features(records: list[Record]) -> tuple[np.ndarray, np.ndarray] | None:
+def stack_features(records: list[Record]) -> tuple[np.ndarray, np.ndarray] | None:
     """Features [n, d] of results and of targets; None where no feature network was used."""
     pairs = [record.features for record in records if record.features is not None]
     if not pairs:

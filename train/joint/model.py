@@ -30,7 +30,7 @@ def is_trained(name: str) -> bool:
     return any(part in name for part in (*TRAINED, ".lora_"))
 
 
-class LGVII(LGVI):
+class JointModel(LGVI):
     """U-Net and chat model as one module, with one forward pass and one set of gradients."""
 
     def __init__(self, video: LGVI, chat: Llava) -> None:
@@ -114,16 +114,16 @@ def encoder_of(chat: ChatModel) -> ConversationEncoder:
     )
 
 
-def build_joint(config: JointConfig, chat: ChatModel) -> LGVII:
+def build_joint(config: JointConfig, chat: ChatModel) -> JointModel:
     """Put the two networks together, with all weights frozen that are not trained."""
     video = build_model(config, with_text_encoder=False)
     video.unet.config = video.unet.config.model_copy(update={"text_features": ("mm_head",)})
-    model = LGVII(video, chat.llava)
+    model = JointModel(video, chat.llava)
     _choose_trained(model, config)
     return model
 
 
-def _choose_trained(model: LGVII, config: JointConfig) -> None:
+def _choose_trained(model: JointModel, config: JointConfig) -> None:
     chat: Any = model.chat
     if config.chat.lora is not None:
         add_lora(chat.llava.model.language_model, config.chat.lora)

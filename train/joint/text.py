@@ -62,7 +62,7 @@ class Conversations:
         height, width = (LATENT_PIXELS * side for side in scene.latents.shape[-2:])
         layers = draw_scene(select_frames(scene.scene, frames), height, width)
         shown = torch.from_numpy(layers.compose(question.present)).float() / 255
-        return self.columns(question.words, shown)
+        return self.columns(question.request, shown)
 
     def of_sample(self, sample: Sample, has_text: bool, size: tuple[int, int]) -> ChatColumns:
         """Encode the data set's own conversation, or one made from its sentence if it has none.
@@ -89,7 +89,7 @@ class Conversations:
         """
         encoder = self.encoder
         pixels = encoder.pixels(frames)
-        tokens, labels = encoder.with_labels(turns, images=len(pixels))
+        tokens, labels = encoder.encode_conversation(turns, images=len(pixels))
         begin = len(labels) - next(i for i, x in enumerate(reversed(labels)) if x == IGNORED)
         reply = tokens[begin:-1]  # without the end token
 

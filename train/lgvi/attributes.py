@@ -29,7 +29,7 @@ FLAG_WORDS = PLACE_WORDS + SIZE_WORDS + MOTION_WORDS
 FLAGS = len(FLAG_WORDS)
 CHANNELS = len(NOUNS) + len(COLOUR_NAMES) + FLAGS
 """Output channels of a head: one logit per noun, colour and flag."""
-NONE = -1
+IGNORED_LABEL = -1
 """Label of a pixel without object, or of an unknown attribute; it has no loss."""
 
 
@@ -37,8 +37,8 @@ def attribute_table(objects: Sequence[SceneObject]) -> Tensor:
     """The attributes of n objects, int64 [n, 2 + FLAGS]: noun, colour, and 1 for each true flag.
 
     Words of place and size are true if they single the object out among those of the same noun, or
-    among all if no other has that noun. "moving" and "still" depend on its own path, and are NONE
-    for a single frame.
+    among all if no other has that noun. "moving" and "still" depend on its own path, and are
+    IGNORED_LABEL for a single frame.
     """
     rows = []
     for i, thing in enumerate(objects):
@@ -50,13 +50,13 @@ def attribute_table(objects: Sequence[SceneObject]) -> Tensor:
         if len(thing.path) > 1:
             row += [int(thing.travel >= MOVES), int(thing.travel <= STILL)]
         else:
-            row += [NONE] * len(MOTION_WORDS)
+            row += [IGNORED_LABEL] * len(MOTION_WORDS)
         rows.append(row)
     return torch.tensor(rows)
 
 
 def attribute_map(masks: Tensor, objects: Sequence[SceneObject]) -> Tensor:
-    """The attributes at every pixel, int64 [2 + FLAGS, f, h, w]; NONE where there is no object.
+    """The attributes at every pixel, int64 [2 + FLAGS, f, h, w]; elsewhere IGNORED_LABEL.
 
     `masks` are the objects' coverage, uint8 [n, f, h, w]. Where objects overlap, the one with the
     larger coverage counts.
@@ -64,7 +64,7 @@ def attribute_map(masks: Tensor, objects: Sequence[SceneObject]) -> Tensor:
     cover, index = masks.max(0)
     table = attribute_table(objects)
     found = table[index].movedim(-1, 0)
-    return torch.where(cover[None] >= 128, found, NONE)
+    return torch.where(cover[None] >= 128, found, IGNORED_LABEL)
 
 
 class AttributeHeads(nn.Module):
@@ -88,15 +88,17 @@ def attribute_loss(logits: Sequence[Tensor], target: Tensor) -> Tensor:
     `target` is a batch of `attribute_map`s, [b, 2 + FLAGS, f, h, w]. The loss is the mean over
     features and samples, and each sample is normalised by its own number of pixels.
     """
-    there = target[:, 0] != NONE
+    there = target[:, 0] != IGNORED_LABEL
     normaliser = there.sum((1, 2, 3)).clamp(min=1) * len(logits)
-    flags, known = target[:, 2:].clamp(min=0).float(), target[:, 2:] != NONE
+    flags, known = target[:, 2:].clamp(min=0).float(), target[:, 2:] != IGNORED_LABEL
     total = torch.zeros(len(target), device=target.device)
     for values in logits:
         values = rearrange(values.float(), "(b f) c h w -> b c f h w", b=len(target))
         noun, colour, flag = values.split([len(NOUNS), len(COLOUR_NAMES), FLAGS], dim=1)
-        pixels = F.cross_entropy(noun, target[:, 0], ignore_index=NONE, reduction="none")
-        pixels += F.cross_entropy(colour, target[:, 1], ignore_index=NONE, reduction="none")
+        pixels = F.cross_entropy(noun, target[:, 0], ignore_index=IGNORED_LABEL, reduction="none")
+        pixels += F.cross_entropy(
+            colour, target[:, 1], ignore_index=IGNORED_LABEL, reduction="none"
+        )
         entropy = F.binary_cross_entropy_with_logits(flag, flags, reduction="none")
         pixels = pixels + (known * entropy).sum(1)
         total = total + pixels.sum((1, 2, 3)) / normaliser

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-CLIPS, PICTURES = "clips", "pictures"
+VIDEOS, IMAGES = "clips", "pictures"
 """Kinds of batches: of videos, and of single images."""
 
 
@@ -53,8 +53,8 @@ class Batch:
     """The `attribute_map` of each sample [b, 2 + FLAGS, f, h, w]; only of generated scenes."""
     broken: tuple[str, ...] = ()
     """Names of samples that were skipped, each with the reason."""
-    kind: str = CLIPS
-    """CLIPS or PICTURES."""
+    kind: str = VIDEOS
+    """VIDEOS or IMAGES."""
 
     @property
     def is_encoded(self) -> bool:

@@ -22,7 +22,7 @@ TIMESTEPS = 1000
 """Number of timesteps that training draws from."""
 
 
-class Place(NamedTuple):
+class Rank(NamedTuple):
     """The rank of this process, and the number of the run's processes."""
 
     process: int = 0
@@ -48,7 +48,7 @@ class MicroBatch:
 class Batches(Dataset[Batch], ABC):
     """The run's batches, `gradient_accumulation` of them per step, for one of several processes."""
 
-    def __init__(self, config: TrainConfig, text: TextSource, place: Place) -> None:
+    def __init__(self, config: TrainConfig, text: TextSource, rank: Rank) -> None:
         """Set up the batches of one process.
 
         Raises LGVIError if a step's samples cannot be shared evenly among processes and parts.
@@ -57,7 +57,7 @@ class Batches(Dataset[Batch], ABC):
         self.data = config.data
         self.text = text
         self.parts = config.gradient_accumulation
-        self.place = place
+        self.rank = rank
         joint = config.ablation.image_joint_training
         self.share = config.data.video_share if joint else 1.0
         self.video_from = round(config.data.video_from * config.max_steps)
@@ -72,8 +72,8 @@ class Batches(Dataset[Batch], ABC):
         rng = np.random.default_rng([self.config.seed, step])
         frames = int(rng.choice(self.data.video_frames)) if is_video else 1
         size = self.clips_in_step(frames) if is_video else self.data.batch_images
-        own = size // (self.parts * self.place.processes)
-        first = part * (size // self.parts) + self.place.process * own
+        own = size // (self.parts * self.rank.processes)
+        first = part * (size // self.parts) + self.rank.process * own
         return self.load(MicroBatch(step, is_video, frames, size, range(first, first + own), rng))
 
     @abstractmethod
@@ -92,7 +92,9 @@ class Batches(Dataset[Batch], ABC):
         """The random generator of one sample of a step."""
         return np.random.default_rng([self.config.seed, step, number])
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Any]:
+    def draw_noise_and_conditions(
+        self, rng: np.random.Generator, shape: tuple[int, ...]
+    ) -> dict[str, Any]:
         """Draw one sample's timestep, noise of `shape`, and which conditions it sees."""
         loss: LossConfig = self.config.loss
         high = rng.random() < loss.high_noise_share
@@ -124,9 +126,9 @@ class Batches(Dataset[Batch], ABC):
         if self.share > 0:
             sizes |= {self.clips_in_step(frames) for frames in self.data.video_frames}
         for size in sizes:
-            if size % (self.parts * self.place.processes):
+            if size % (self.parts * self.rank.processes):
                 raise LGVIError(
-                    f"a step of {size} samples cannot be shared evenly by {self.place.processes} "
+                    f"a step of {size} samples cannot be shared evenly by {self.rank.processes} "
                     f"processes of {self.parts} parts: change batch_images or batch_videos (at "
                     f"{max(self.data.video_frames)} frames)"
                 )

@@ -11,7 +11,7 @@ from ..data.drawn.scenes import select_frames
 from ..data.language.expressions import Emphasis
 from .attributes import attribute_map
 from .batch import Batch
-from .batches import Batches, MicroBatch, Place
+from .batches import Batches, MicroBatch, Rank
 from .config import TrainConfig
 from .latent_cache import VIDEO_FRAMES, LatentCache, LatentScene, subset_code
 from .text import TextSource
@@ -20,9 +20,9 @@ from .text import TextSource
 class CachedBatches(Batches):
     """Batches of cached latents; every sample is a newly drawn pair of source and target."""
 
-    def __init__(self, config: TrainConfig, text: TextSource, place: Place) -> None:
+    def __init__(self, config: TrainConfig, text: TextSource, rank: Rank) -> None:
         """Open the cache. Raises LGVIError if it lacks what the configuration asks for."""
-        super().__init__(config, text, place)
+        super().__init__(config, text, rank)
         assert config.data.cache is not None
         self.cache = LatentCache(config.data.cache)
         if not self.cache.refresh():
@@ -65,7 +65,7 @@ class CachedBatches(Batches):
             mask = torch.maximum(mask, item.masks[i, chosen])
         masks = item.masks[list(present)][:, chosen]
         source = item.latents[subset_code(present), chosen].float().movedim(1, 0)
-        draw = self.draw(rng, tuple(source.shape))
+        draw = self.draw_noise_and_conditions(rng, tuple(source.shape))
         return {
             "source": source,
             "target": item.latents[subset_code(kept), chosen].float().movedim(1, 0),

@@ -19,7 +19,7 @@ from ..engine.config import Section, read_run_config
 logger = logging.getLogger(__name__)
 
 
-WITHOUT_EFFECT = (
+FREE_TO_CHANGE = (
     "output",
     "threads",
     "cpu",
@@ -31,7 +31,7 @@ WITHOUT_EFFECT = (
     "data.workers",
 )
 """Keys that may change without notice when a run is resumed."""
-OTHER_MODEL = (
+MUST_NOT_CHANGE = (
     "unet",
     "text_encoder",
     "lora",
@@ -132,7 +132,7 @@ class LossConfig(Section):
     mask_time_weight: bool = Field(True, description="mask loss times 4 t (T - t) / T^2")
     language_weight: float = Field(0.1, ge=0, description="of train_lgvi_i's replies, Eq. 5")
     attribute_weight: float = Field(
-        0, ge=0, description="of train.attributes' loss on the U-Net's features; needs a cache"
+        0, ge=0, description="of train.lgvi.attributes' loss on the U-Net's features; needs a cache"
     )
     object_weight: float = Field(1.0, ge=1, description="of objects; the background has 1")
     high_noise_share: float = Field(0, ge=0, le=1, description="of timesteps >= high_noise_from")
@@ -241,13 +241,13 @@ def check_changes(config: TrainConfig) -> None:
     changed = [
         key
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and not _is_in(key, WITHOUT_EFFECT)
+        if before.get(key) != now.get(key) and not _is_in(key, FREE_TO_CHANGE)
     ]
     lines = [f"  {key}: {before.get(key)} -> {now.get(key)}" for key in changed]
     heads = {values["loss.attribute_weight"] > 0 for values in (before, now)}
     averages = {values.get("optimizer.ema_decay") is None for values in (before, now)}
     text_encoders = {values.get("optimizer.text_encoder.peak") is None for values in (before, now)}
-    strange = [key for key in changed if _is_in(key, OTHER_MODEL)]
+    strange = [key for key in changed if _is_in(key, MUST_NOT_CHANGE)]
     if strange or len(heads) > 1 or len(averages) > 1 or len(text_encoders) > 1:
         raise LGVIError(
             f"{config.output} holds a run of another model: choose another `output`, or take back\n"

@@ -8,8 +8,8 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 from ..data.readers import open_reader
 from ..engine.progress import BrokenSamples
-from .batch import CLIPS, PICTURES
-from .batches import Batches, Place
+from .batch import IMAGES, VIDEOS
+from .batches import Batches, Rank
 from .cached_batches import CachedBatches
 from .config import TrainConfig
 from .model import build_frozen_vae, build_noise_scheduler
@@ -39,16 +39,16 @@ def open_video_data(config: TrainConfig, accelerator: Accelerator, text: TextSou
     Raises LGVIError if any of them is missing or wrong.
     """
     scheduler = build_noise_scheduler(config)
-    place = Place(accelerator.process_index, accelerator.num_processes)
+    rank = Rank(accelerator.process_index, accelerator.num_processes)
     batches: Batches
     counts: dict[str, int] = {}
     if config.data.cache is not None:
-        batches = CachedBatches(config, text, place)
+        batches = CachedBatches(config, text, rank)
     else:
         videos = [open_reader(source) for source in config.data.videos]
         images = [open_reader(source) for source in config.data.images]
-        batches = ReaderBatches(config, text, videos, images, place)
-        counts = {CLIPS: batches.count(True), PICTURES: batches.count(False)}
+        batches = ReaderBatches(config, text, videos, images, rank)
+        counts = {VIDEOS: batches.count(True), IMAGES: batches.count(False)}
     sheets = None
     if config.samples is not None and accelerator.is_main_process:
         size = config.data.size if config.data.cache is None else None

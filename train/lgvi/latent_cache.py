@@ -28,7 +28,7 @@ class Shard:
     turned: bool = False
 
     @classmethod
-    def named(cls, name: str) -> "Shard":
+    def from_stem(cls, name: str) -> "Shard":
         """The shard with a file name (without suffix). Raises LGVIError if it is none."""
         kind, *rest = name.split("-")
         turned, number = rest[:-1], rest[-1] if rest else ""
@@ -43,7 +43,7 @@ class Shard:
         return FRAME_SIZES[self.number % len(FRAME_SIZES)]
 
     @property
-    def name(self) -> str:
+    def file_name(self) -> str:
         """The name of the shard's file, with its suffix."""
         kind = f"{self.kind}-{TURNED}" if self.turned else self.kind
         return f"{kind}-{self.number:05d}.safetensors"
@@ -97,7 +97,7 @@ class LatentCache:
         """
         for path in sorted(self.folder.glob("*.safetensors")):
             if path.name not in self.seen:
-                self._add(Shard.named(path.stem), load_file(path))
+                self._add(Shard.from_stem(path.stem), load_file(path))
                 self.seen.add(path.name)
         return sum(len(group) for group in self.scenes.values())
 
@@ -123,4 +123,6 @@ class LatentCache:
             )
             latent_at, mask_at = latent_at + encoded, mask_at + drawn
         if latent_at != len(tensors["latents"]):
-            raise ValueError(f"{shard.name} was drawn by another version: empty the cache folder")
+            raise LGVIError(
+                f"{shard.file_name} was drawn by another version: empty the cache folder"
+            )

@@ -12,8 +12,8 @@ from lgvi_core.latents import LATENT_CHANNELS, LATENT_PIXELS
 
 from ..data.pictures import cover_and_crop
 from ..data.sample import BrokenSample, Reader, Sample
-from .batch import CLIPS, PICTURES, Batch
-from .batches import Batches, MicroBatch, Place
+from .batch import IMAGES, VIDEOS, Batch
+from .batches import Batches, MicroBatch, Rank
 from .config import TrainConfig
 from .text import TextSource
 
@@ -30,9 +30,9 @@ class ReaderBatches(Batches):
         text: TextSource,
         videos: Sequence[Reader],
         images: Sequence[Reader],
-        place: Place,
+        rank: Rank,
     ) -> None:
-        super().__init__(config, text, place)
+        super().__init__(config, text, rank)
         self.readers = {True: list(videos), False: list(images)}
         self.orders: dict[bool, tuple[int, np.ndarray]] = {}
 
@@ -57,7 +57,7 @@ class ReaderBatches(Batches):
                     number += int(rng.integers(count)) - number % count
             else:
                 raise LGVIError(f"{ATTEMPTS} broken samples in a row, the last: {broken[-1]}")
-        kind = CLIPS if part.is_video else PICTURES
+        kind = VIDEOS if part.is_video else IMAGES
         return self.collate(samples, broken=tuple(broken), kind=kind)
 
     def count(self, is_video: bool) -> int:
@@ -87,7 +87,7 @@ class ReaderBatches(Batches):
             )
             for masks in (sample.mask, known)
         )
-        draw = self.draw(rng, (LATENT_CHANNELS, len(source), *small))
+        draw = self.draw_noise_and_conditions(rng, (LATENT_CHANNELS, len(source), *small))
         return {
             "source": torch.from_numpy(source),
             "target": torch.from_numpy(cover_and_crop(sample.target, (height, width))),

@@ -11,7 +11,7 @@ from lgvi_core.pipeline import LGVIPipeline
 
 from ..data.sample import Sample
 from ..engine.optimization import rate_factor
-from ..engine.trainer import SHARDED, State, Task, Trainer
+from ..engine.trainer import SHARDED, Task, Tensors, Trainer
 from .batch import Batch
 from .config import Rate, TrainConfig, check_changes
 from .data import VideoData
@@ -42,7 +42,7 @@ def video_task(
     optimizer: torch.optim.Optimizer,
     objective: VideoObjective,
     rates: Mapping[str, Rate],
-    exported: Callable[[State], State],
+    exported: Callable[[Tensors], Tensors],
     pipeline: Callable[[], LGVIPipeline],
     condition: Condition,
 ) -> Task[Batch]:
@@ -73,6 +73,6 @@ def video_task(
         check_changes=lambda: check_changes(config),
         workers=config.data.workers if config.data.cache is None else 0,
         broken=data.broken,
-        look=None if config.samples is None else draw,
-        look_every=1 if config.samples is None else config.samples.every,
+        inspect=None if config.samples is None else draw,
+        inspect_every=1 if config.samples is None else config.samples.every,
     )

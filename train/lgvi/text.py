@@ -27,7 +27,7 @@ class Question:
     """Indices of the objects that the source shows."""
     removed: tuple[int, ...]
     """Indices of the objects to remove."""
-    words: Any
+    request: Any
     """The request itself: a sentence, or a conversation."""
 
 
@@ -78,7 +78,7 @@ class Sentences:
     def of_scene(
         self, question: Question, scene: LatentScene, frames: np.ndarray, has_text: bool
     ) -> Tensor:
-        return self._tokens(question.words if has_text else "")
+        return self._tokens(question.request if has_text else "")
 
     def of_sample(self, sample: Sample, has_text: bool, size: tuple[int, int]) -> Tensor:
         return self._tokens(sample.sentence if has_text else "")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ..language.conversations import make_conversation
-from ..language.prompts import canonical
+from ..language.prompts import removal_prompt
 from ..sample import Sample
 from .synthetic import compose_sample, scene_of
 
@@ -16,7 +16,7 @@ def make_asked_sample(split: str, number: int, frames: int, height: int, width: 
     """
     talk = make_conversation(split, number, frames, height, width)
     last = talk.turns[-1]
-    sentence = canonical(talk.objects, last.removed) or ""
+    sentence = removal_prompt(talk.objects, last.removed) or ""
     scene = scene_of(split, number, frames, width / height)
     return replace(
         compose_sample(scene, last.removed, height, width, sentence),

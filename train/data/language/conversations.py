@@ -29,7 +29,7 @@ from ..drawn.scenes import SceneObject
 from ..drawn.synthetic import SPLITS, scene_of
 from . import phrasings
 from .expressions import absent_object, describe_object
-from .prompts import MARKS, canonical, describe_scene
+from .prompts import MARKS, describe_scene, removal_prompt
 
 FIRST_KINDS: Mapping[str, float] = {
     "remove": 0.3,
@@ -225,7 +225,7 @@ class _ConversationWriter:
         """Add an object to what the turn before removed; the plain words name all of them."""
         removed = self._last_removed()
         left = tuple(i for i in self.all if i not in removed)
-        before = canonical(self.objects, removed)
+        before = removal_prompt(self.objects, removed)
         if not left or before is None:
             return None
         if len(left) == 1 and self.rng.random() < 0.5:
@@ -286,7 +286,7 @@ class _ConversationWriter:
         `asked` is the request in a person's words and in plain ones; these name `meant`, or
         `removed` by default.
         """
-        prompt = canonical(self.objects, removed)
+        prompt = removal_prompt(self.objects, removed)
         if prompt is None or asked is None:
             return None
         reply = f"{self._look(asked, meant or removed)} {MARKS[0]} {prompt} {MARKS[1]}"

@@ -1,7 +1,7 @@
 """The chat's replies about a scene: what is in it, and the prompt that removes some of it.
 
 Prompts are sentences such as those of `expressions`, but always in the same words, so that a video
-model trained on those sentences understands them. `removed_by` parses them.
+model trained on those sentences understands them. `parse_prompt` parses them.
 """
 
 import re
@@ -62,7 +62,7 @@ def from_left(objects: Sequence[SceneObject], chosen: Iterable[int] | None = Non
     return sorted(indices, key=lambda i: float(objects[i].path[0, 0]))
 
 
-def canonical(objects: Sequence[SceneObject], removed: Iterable[int]) -> str | None:
+def removal_prompt(objects: Sequence[SceneObject], removed: Iterable[int]) -> str | None:
     """Write the prompt that removes exactly `removed`: "remove the red ball and the blue fish".
 
     None where an object has no description that singles it out, or there is nothing to remove.
@@ -96,7 +96,7 @@ def describe_scene(objects: Sequence[SceneObject], meant: Iterable[int] | None =
     return f"I see {listed}."
 
 
-def told(reply: str) -> list[range]:
+def seen_parts(reply: str) -> list[range]:
     """Return the ranges of characters in a reply that only the picture could tell."""
     scene = _SCENE.search(reply)
     if scene is None:
@@ -107,7 +107,7 @@ def told(reply: str) -> list[range]:
     return [range(start, stop) for start, stop in zip(starts, stops, strict=True)]
 
 
-def scene_in(reply: str) -> str:
+def scene_sentence(reply: str) -> str:
     """Return the sentence in which a reply describes the scene, without YES and NO; "" if none."""
     scene = _SCENE.search(reply)
     return "" if scene is None else _ANSWER.sub("", scene[0])
@@ -129,7 +129,7 @@ def _describe(objects: Sequence[SceneObject], index: int) -> str:
     return name
 
 
-def removed_by(prompt: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
+def parse_prompt(prompt: str, objects: Sequence[SceneObject]) -> tuple[int, ...] | None:
     """Return the indices of the objects that a prompt names, in rising order.
 
     None where the prompt is not in the prompts' language, or a part of it fits none or several of
