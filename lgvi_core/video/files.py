@@ -45,7 +45,7 @@ class VideoInfo:
 
 
 class VideoReader:
-    """Reader of the frames of a video file, one after the other, upright and in a `PLANAR` format."""
+    """Reader of the frames of a video file in order, upright and in a `PLANAR` format."""
 
     def __init__(self, source: VideoSource) -> None:
         """Open the file; raises LGVIError where it holds no video that can be read."""

@@ -7,9 +7,10 @@ import torch
 from lgvi_core.checkpoint.checkpoint import SUB_MODELS, read_sub_model, save_single_file
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
+from support.star import check_that_the_star_went
 from support.tiny_checkpoint import write_checkpoint
 from tools.comfyui.workflow import load_workflow
-from tools.demo import CLIP, WORKFLOW, check_that_the_star_went, read_frames
+from tools.demo import CLIP, WORKFLOW, read_frames
 from tools.paths import ROOT
 
 SCHEDULERS = [

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from tools.paths import ROOT
-from tools.rooms import breaches, circles
+from tools.rooms import breaches, circles, imports_of
 
 SHIPPED = [
     ROOT / "__init__.py",
@@ -55,6 +55,12 @@ def test_every_breach_is_found(tmp_path, path, line):
     assert found.startswith(f"{path}:")
 
 
+def test_no_test_imports_another():
+    for path in (ROOT / "tests").rglob("*.py"):
+        modules = [imported.module.split(".") for imported in imports_of(path)]
+        assert not [m for m in modules if m[-1].startswith("test_") or m[0] == "conftest"], path
+
+
 def test_what_goes_the_right_way_is_no_breach(tmp_path):
     lines = {
         "lgvi_core/a.py": "from .unet import b\nimport torch",
@@ -92,10 +98,10 @@ def test_shipped_files_hold_nothing_that_scanners_flag(path):
         if isinstance(node, ast.ImportFrom) and node.module == "pickle":
             assert [alias.name for alias in node.names] == ["UnpicklingError"]
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            assert not imports_of(node) & FLAGGED_MODULES
+            assert not top_names(node) & FLAGGED_MODULES
 
 
-def imports_of(node: ast.Import | ast.ImportFrom) -> set[str]:
+def top_names(node: ast.Import | ast.ImportFrom) -> set[str]:
     if isinstance(node, ast.Import):
         return {alias.name.split(".")[0] for alias in node.names}
     return {(node.module or "").split(".")[0]}

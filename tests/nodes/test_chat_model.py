@@ -1,37 +1,17 @@
 """The chat model in ComfyUI's model management, and its features in ComfyUI's sampling."""
 
-import importlib
 import json
 
 import pytest
 import torch
 
 from lgvi_core.pipeline import LGVIPipeline
-from nodes.test_model import FRAMES, HEIGHT, WIDTH, run
+from support.sampling import FRAMES, HEIGHT, WIDTH, run
 from support.tiny_chat import dictated, make_chat_folder
 from support.tiny_checkpoint import write_checkpoint
 
 SAID = "I see a ball. {{prompt}} remove the red ball {{/prompt}}"
 FEATURES = 24  # width of the tiny U-Net's text features
-
-
-@pytest.fixture(scope="module")
-def comfy(pack):
-    """Modules of the pack and of ComfyUI under short names."""
-
-    class Modules:
-        checkpoint = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
-        comfy_checkpoint = importlib.import_module("lgvi_pack.nodes.host.checkpoint")
-        comfy_chat = importlib.import_module("lgvi_pack.nodes.host.chat_model")
-        chat_run = importlib.import_module("lgvi_pack.nodes.host.chat_reply")
-        chat_memory = importlib.import_module("lgvi_pack.nodes.host.chat_memory")
-        conditioning = importlib.import_module("lgvi_pack.nodes.host.conditioning")
-        conversation = importlib.import_module("lgvi_pack.lgvi_core.chat.conversation")
-        sampling = importlib.import_module("lgvi_pack.nodes.host.sampling")
-        management = importlib.import_module("comfy.model_management")
-        graph_utils = importlib.import_module("comfy_execution.graph_utils")
-
-    return Modules
 
 
 @pytest.fixture(scope="module")

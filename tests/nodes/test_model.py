@@ -12,34 +12,8 @@ from lgvi_core.pipeline import LGVIPipeline
 from lgvi_core.settings import SamplingSettings
 from support.cases import filled_unet, small_config
 from support.parity import recipe
+from support.sampling import FRAMES, HEIGHT, WIDTH, run
 from tools.demo import CLIP, read_frames
-
-FRAMES, HEIGHT, WIDTH = 5, 8, 12
-
-
-@pytest.fixture(scope="module")
-def comfy(pack):
-    """Modules of the pack and of ComfyUI under short names."""
-
-    class Modules:
-        checkpoint = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
-        comfy_checkpoint = importlib.import_module("lgvi_pack.nodes.host.checkpoint")
-        comfy_model = importlib.import_module("lgvi_pack.nodes.host.model")
-        sampling = importlib.import_module("lgvi_pack.nodes.host.sampling")
-        window_handler = importlib.import_module("lgvi_pack.nodes.host.windows")
-        samplers = importlib.import_module("comfy.samplers")
-        sample = importlib.import_module("comfy.sample")
-        management = importlib.import_module("comfy.model_management")
-        custom = importlib.import_module("comfy_extras.nodes_custom_sampler")
-        lora = importlib.import_module("comfy.lora")
-
-    return Modules
-
-
-@pytest.fixture(scope="module")
-def loaded(comfy, tiny_folder):
-    """The random checkpoint in float32: (MODEL, CLIP, VAE)."""
-    return comfy.comfy_checkpoint.create(comfy.checkpoint.load_checkpoint(tiny_folder), "fp32")
 
 
 @pytest.fixture
@@ -51,18 +25,6 @@ def conditionings():
     clip = {"concat_latent_image": c_x}
     conds = [[text, dict(clip)]], [[empty, dict(clip)]], [[empty, {}]]
     return conds, torch.zeros(FRAMES, 4, HEIGHT, WIDTH)
-
-
-def run(comfy, model, conditionings, scales=(3.0, 1.5), steps=6, seed=7):
-    conds, latent = conditionings
-    sampled, mask = comfy.sampling.sample_with_mask(
-        model,
-        conds,
-        {"samples": latent},
-        SamplingSettings(seed, steps, *scales),
-        source_size=None,
-    )
-    return sampled["samples"], mask
 
 
 def split_by_memory(comfy, monkeypatch):

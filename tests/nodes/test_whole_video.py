@@ -1,6 +1,5 @@
 """Whole video files: segments continue from one another, and only the object changes."""
 
-import importlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,31 +7,11 @@ import av
 import pytest
 import torch
 
-from core.test_video_files import make_video, planes_of, sound_of, times_of, with_rotation
 from lgvi_core.video.files import VideoReader
 from lgvi_core.video.planes import to_rgb
+from support.videos import make_video, planes_of, sound_of, times_of, with_rotation
 
 TEXT = 24  # width of the tiny checkpoint's text features
-
-
-@pytest.fixture(scope="module")
-def comfy(pack):
-    class Modules:
-        checkpoint = importlib.import_module("lgvi_pack.lgvi_core.checkpoint.checkpoint")
-        comfy_checkpoint = importlib.import_module("lgvi_pack.nodes.host.checkpoint")
-        removal = importlib.import_module("lgvi_pack.nodes.host.whole_video")
-        files = importlib.import_module("lgvi_pack.nodes.host.video_files")
-        errors = importlib.import_module("lgvi_pack.lgvi_core.errors")
-        management = importlib.import_module("comfy.model_management")
-        video = importlib.import_module("comfy_api.latest").InputImpl
-        types = importlib.import_module("comfy_api.latest").Types
-
-    return Modules
-
-
-@pytest.fixture(scope="module")
-def loaded(comfy, tiny_folder):
-    return comfy.comfy_checkpoint.create(comfy.checkpoint.load_checkpoint(tiny_folder), "fp32")
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from lgvi_core.chat.model import load_chat
 from lgvi_core.chat.reply import reply
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.pipeline import LGVIPipeline
-from tools.demo import check_that_the_star_went, read_frames
+from support.star import check_that_the_star_went
+from tools.demo import read_frames
 from tools.workflows.inputs import SAMPLE
 from train.chat.check import answer, held_out, score
 from train.joint.model import encoder_of

@@ -51,12 +51,6 @@ TINY_LANGUAGE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory) -> Path:
     """A folder of drawn pictures in both sizes."""

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from lgvi_core.chat.llava import read_released_parts
@@ -33,13 +32,6 @@ from train.train_lgvi_i import build_trainer, train
 
 pytestmark = pytest.mark.training
 WIDTH = 16  # width of the tiny U-Net's text features
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from pathlib import Path
 import diffusers
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -48,13 +47,6 @@ def curve(run: Path, name: str = "loss/loss") -> list[float]:
     """Values of a TensorBoard scalar, step by step."""
     events = EventAccumulator(str(run / "tensorboard")).Reload()
     return [event.value for event in events.Scalars(name)]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    """Reset accelerate's state, as it keeps the precision of one test for the whole process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Learning-rate schedules and averaged_weights weights, for all trainings."""
+"""Learning-rate schedules and averaged weights, for all trainings."""
 
 import math
 from collections.abc import Iterator, Sequence

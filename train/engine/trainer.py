@@ -238,7 +238,7 @@ class Trainer(Generic[Batch]):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Context with the averaged_weights weights, in evaluation mode and under autocast."""
+        """Context with the averaged weights, in evaluation mode and under autocast."""
         self.unwrapped.eval()
         try:
             with averaged_weights(self.ema, self.trained()), self.accelerator.autocast():
