@@ -37,11 +37,11 @@ class Fit:
     def describe(self) -> str:
         """Describe in one phrase what happens to the frames, for the person who runs the graph."""
         if self.canvas == self.source:
-            return f"{_size(self.source)}: used as it is"
-        padded = "" if self.canvas == self.content else f", padded to {_size(self.canvas)}"
+            return f"{_format_size(self.source)}: used as it is"
+        padded = "" if self.canvas == self.content else f", padded to {_format_size(self.canvas)}"
         if self.content == self.source:
-            return f"{_size(self.source)}: kept{padded}"
-        return f"{_size(self.source)}: resized to {_size(self.content)}{padded}"
+            return f"{_format_size(self.source)}: kept{padded}"
+        return f"{_format_size(self.source)}: resized to {_format_size(self.content)}{padded}"
 
 
 def fit_canvas(source: Size, long_side: int = 0) -> Fit:
@@ -53,17 +53,17 @@ def fit_canvas(source: Size, long_side: int = 0) -> Fit:
     """
     height, width = source
     if min(source) < 1:
-        raise LGVIError(f"frames of {_size(source)} pixels hold nothing")
+        raise LGVIError(f"frames of {_format_size(source)} pixels hold nothing")
     if long_side < 0:
         raise LGVIError(f"working size must be 0 or more pixels, got {long_side}")
-    padded = _ceil(height), _ceil(width)
+    padded = _round_up(height), _round_up(width)
     if long_side:
         long_side = max(1, round(long_side / LATENT_PIXELS)) * LATENT_PIXELS
     if not long_side or max(padded) == long_side:
         return Fit(source, source, padded)
     # The content is rounded up: then the canvas never limits the scale, and `locate` finds it.
     content = _scaled(height, long_side / max(source)), _scaled(width, long_side / max(source))
-    return Fit(source, content, (_ceil(content[0]), _ceil(content[1])))
+    return Fit(source, content, (_round_up(content[0]), _round_up(content[1])))
 
 
 def locate(source: Size, canvas: Size) -> Fit:
@@ -78,8 +78,8 @@ def locate(source: Size, canvas: Size) -> Fit:
         if fit.canvas == canvas:
             return fit
     raise LGVIError(
-        f"a result of {_size(canvas)} does not come from frames of {_size(source)}: connect the "
-        "same frames that went into LGVI Video Conditioning"
+        f"a result of {_format_size(canvas)} does not come from frames of "
+        f"{_format_size(source)}: connect the same frames that went into LGVI Video Conditioning"
     )
 
 
@@ -120,11 +120,11 @@ def _scaled(side: int, scale: float) -> int:
     return max(1, math.ceil(round(side * scale, 6)))
 
 
-def _ceil(side: int) -> int:
+def _round_up(side: int) -> int:
     return math.ceil(side / LATENT_PIXELS) * LATENT_PIXELS
 
 
-def _size(size: Size) -> str:
+def _format_size(size: Size) -> str:
     return f"{size[1]} x {size[0]}"
 
 

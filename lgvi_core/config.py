@@ -45,7 +45,7 @@ ONLY_SUPPORTED: dict[str, tuple[Any, ...]] = {
 Width = Annotated[int, Field(gt=0, le=65536)]
 
 # These keys do not affect the network's function, so they are ignored without a log line.
-SILENT_KEYS = {"sample_size", "attention_type", "dropout", "st_attn"}
+IGNORED_KEYS = {"sample_size", "attention_type", "dropout", "st_attn"}
 
 
 class UNetConfig(BaseModel):
@@ -194,7 +194,7 @@ def read_unet_config(values: Any, origin: str) -> UNetConfig:
     """
     if not isinstance(values, dict):
         raise LGVIError(f"{origin}: the U-Net config is not a JSON object")
-    known = set(UNetConfig.model_fields) | set(ONLY_SUPPORTED) | SILENT_KEYS
+    known = set(UNetConfig.model_fields) | set(ONLY_SUPPORTED) | IGNORED_KEYS
     known.add("num_attention_heads")
     unknown = [
         key

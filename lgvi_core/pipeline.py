@@ -21,7 +21,7 @@ from .checkpoint.parts import (
 )
 from .errors import CheckpointError, LGVIError
 from .masks import latent_mask_to_frames
-from .sampling import ProgressCallback, sample
+from .sampling import StepCallback, sample
 from .settings import SamplingSettings
 from .unet.attention import scaled_dot_product_attention
 from .unet.layers import AttentionFunction
@@ -99,7 +99,7 @@ class LGVIPipeline:
         prompt: str | Tensor,
         negative_prompt: str = "",
         working_size: int = 0,
-        callback: ProgressCallback | None = None,
+        callback: StepCallback | None = None,
         **settings: Any,
     ) -> PipelineOutput:
         """Remove what `prompt` names from `frames` [f, h, w, 3], float 0 to 1.

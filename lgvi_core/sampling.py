@@ -10,7 +10,7 @@ from torch import Tensor
 from .settings import SamplingSettings
 from .unet.unet import InflatedUNet
 
-ProgressCallback = Callable[[int, int, Tensor], None]
+StepCallback = Callable[[int, int, Tensor], None]
 """Called after every step with (steps done, steps in total, latents [b, 4, f, h, w])."""
 
 MASK_STEPS = 0.5
@@ -58,7 +58,7 @@ def sample(
     negative_text: Tensor,
     settings: SamplingSettings,
     generator: torch.Generator | None = None,
-    callback: ProgressCallback | None = None,
+    callback: StepCallback | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Denoise `noise` to the latents of the video without its object, and predict the mask.
 

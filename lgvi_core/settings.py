@@ -42,7 +42,9 @@ class MaskSettings:
     """Pixels over which the grown mask fades out."""
 
 
-def take(kind: type[Settings], values: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+def split_settings(
+    kind: type[Settings], values: Mapping[str, Any]
+) -> tuple[Settings, dict[str, Any]]:
     """Split a node's input `values` into settings of class `kind` and the remaining values."""
     names = {field.name for field in fields(kind)}
     own = {name: value for name, value in values.items() if name in names}

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .errors import LGVIError
 
-GOLDEN_RATIO = 0.618034
+GOLDEN_FRACTION = 0.618034
 """Fraction of the golden ratio: the fractions of its multiples spread evenly over 0 to 1."""
 
 
@@ -42,7 +42,7 @@ def context_windows(
 
 def window_phase(steps_left: int) -> float:
     """Return the phase of the step that `steps_left` more follow; the last step has phase 0."""
-    return steps_left * GOLDEN_RATIO % 1
+    return steps_left * GOLDEN_FRACTION % 1
 
 
 def window_weights(window: range, frames: int, overlap: int) -> Tensor:

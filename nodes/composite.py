@@ -56,7 +56,7 @@ class Composite(io.ComfyNode):
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.masks import check_mask, composite, soft_mask
         from ..lgvi_core.settings import MaskSettings
-        from .host.memory import FEWER_FRAMES, advice_when_full
+        from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
 
         check_frames(source, "source")
         check_frames(result, "result")
@@ -64,11 +64,11 @@ class Composite(io.ComfyNode):
             raise LGVIError(
                 f"source has {len(source)} frames, result {len(result)}: connect the same clip"
             )
-        source_size, canvas = tuple(source.shape[1:3]), tuple(result.shape[1:3])
-        # torch types a slice of a shape as a tuple of unknown length.
-        fit = locate(source_size, canvas)  # type: ignore[arg-type]
-        check_mask(mask, len(source), {source_size, canvas})  # type: ignore[arg-type]
-        with advice_when_full(FEWER_FRAMES):
+        source_size = (source.shape[1], source.shape[2])
+        canvas = (result.shape[1], result.shape[2])
+        fit = locate(source_size, canvas)
+        check_mask(mask, len(source), {source_size, canvas})
+        with advice_when_out_of_memory(FEWER_FRAMES):
             if tuple(mask.shape[1:]) != source_size:
                 mask = from_canvas(mask[..., None], fit)[..., 0]
             opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))

@@ -60,10 +60,10 @@ class MaskPreview(io.ComfyNode):
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.masks import check_mask, overlay, soft_mask
         from ..lgvi_core.settings import MaskSettings
-        from .host.memory import FEWER_FRAMES, advice_when_full
+        from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
 
         check_frames(frames)
         check_mask(mask, len(frames), {(frames.shape[1], frames.shape[2])})
-        with advice_when_full(FEWER_FRAMES):
+        with advice_when_out_of_memory(FEWER_FRAMES):
             opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
             return io.NodeOutput(overlay(frames, opacity, (1.0, 0.15, 0.15), tint, outline))

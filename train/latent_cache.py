@@ -22,7 +22,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lgvi_core.checkpoint.files import whole_file
+from lgvi_core.checkpoint.files import atomic_write
 from lgvi_core.latents import LATENT_PIXELS
 
 from .data.drawn.scenes import draw_scene
@@ -59,7 +59,7 @@ def write_shard(vae: AutoencoderTiny, shard: Shard, folder: Path) -> int:
             small = cv2.resize(mask, latent_size, interpolation=cv2.INTER_AREA)
             masks.append(np.round(np.clip(small, 0, 1) * 255).astype(np.uint8))
     latents = encode(vae, np.concatenate(frames))
-    with whole_file(folder / shard.file_name) as path:
+    with atomic_write(folder / shard.file_name) as path:
         save_file({"latents": latents, "masks": torch.from_numpy(np.stack(masks))}, path)
     return len(latents)
 

@@ -21,7 +21,14 @@ from ..errors import CheckpointError
 from ..latents import SD15_SCALING_FACTOR
 from ..unet.inflate import is_unet_2d, split_condition_input
 from ..unet.unet import InflatedUNet
-from .files import find_tensor_file, parse_json, read_json, read_metadata, read_tensors, whole_file
+from .files import (
+    atomic_write,
+    find_tensor_file,
+    parse_json,
+    read_json,
+    read_metadata,
+    read_tensors,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +81,7 @@ class Checkpoint:
     """Weights of the U-Net by name."""
     scheduler: dict[str, Any]
     """Configuration of the diffusers scheduler."""
-    noise: SchedulerConfig
+    noise_schedule: SchedulerConfig
     """Noise schedule and prediction type, parsed from `scheduler`."""
     scaling_factor: float
     """Factor by which the VAE's latents are multiplied before the U-Net sees them."""
@@ -163,7 +170,7 @@ def save_single_file(
     }
     configs = {name: part.config for name, part in parts.items()} | {"scheduler": scheduler}
     extra = {f"{name}.{k}": v for name, part in parts.items() for k, v in part.metadata.items()}
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         save_file(tensors, partial, {**metadata, **extra, CONFIG_KEY: json.dumps(configs)})
 
 

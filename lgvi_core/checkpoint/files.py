@@ -18,18 +18,18 @@ TENSOR_FILES = (".safetensors", ".bin", ".pt", ".pth")
 FOLDER_SUFFIXES = TENSOR_FILES[:2]
 """Suffixes of weights in a diffusers folder, the preferred one first."""
 MAX_JSON_BYTES = 16 * 1024 * 1024
-PARTIAL = ".partial"
+PARTIAL_SUFFIX = ".partial"
 """Suffix of a file that is being written, or was when the process was killed."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to, and move it to `path` if the block raises nothing.
 
     The folder is created. Several processes may write the same file; the last one wins.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
         yield partial
         partial.replace(path)

@@ -37,7 +37,7 @@ REVISION_FILE = ".lgvi_revision"
 COMPLETE_FILE = ".lgvi_complete"
 """File that lists the model's files once all of them are downloaded."""
 
-ProgressCallback = Callable[[int, int], None]
+DownloadCallback = Callable[[int, int], None]
 """Called with (bytes done, bytes in total). It may raise to stop; the next download resumes."""
 
 FileChoice = Callable[[Iterable[str]], list[str]]
@@ -70,7 +70,7 @@ def needed_chat_files(available: Iterable[str]) -> list[str]:
 
 def download_model(
     folder: Path,
-    progress: ProgressCallback | None = None,
+    progress: DownloadCallback | None = None,
     repository: str = REPOSITORY,
     endpoint: str | None = None,
     choose: FileChoice = needed_files,
@@ -132,7 +132,7 @@ def _fetch_file(
     )
 
 
-def _progress_class(progress: ProgressCallback | None, total_bytes: int) -> Any:
+def _progress_class(progress: DownloadCallback | None, total_bytes: int) -> Any:
     """Make a tqdm class for huggingface_hub that reports the bytes of all files together."""
 
     class Bar(tqdm):

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 BT709 = 1
 """Number of the BT.709 matrix in H.273."""
-BT601 = (0.299, 0.114)
+BT601_WEIGHTS = (0.299, 0.114)
 """Weights of red and blue in the luma of BT.601."""
 _WEIGHTS: Mapping[int, tuple[float, float]] = {
     BT709: (0.2126, 0.0722),
     4: (0.30, 0.11),  # FCC
-    5: BT601,
-    6: BT601,
+    5: BT601_WEIGHTS,
+    6: BT601_WEIGHTS,
     7: (0.212, 0.087),  # SMPTE 240M
     9: (0.2627, 0.0593),  # BT.2020
     10: (0.2627, 0.0593),
@@ -44,7 +44,7 @@ class Coding:
     @property
     def weights(self) -> tuple[float, float, float]:
         """Weights of red, green and blue in luma; they add up to 1."""
-        red, blue = _WEIGHTS.get(self.matrix, BT601)
+        red, blue = _WEIGHTS.get(self.matrix, BT601_WEIGHTS)
         return red, 1 - red - blue, blue
 
     @property
@@ -69,7 +69,7 @@ def planes_to_rgb(planes: Sequence[Tensor], coding: Coding) -> Tensor:
     size = planes[0].shape
     y, cb, cr = (plane.float() for plane in planes)
     luma, (grey, extent) = (y - coding.luma[0]) / coding.luma[1], coding.chroma
-    blue, red = ((_resized(chroma, size) - grey) / extent for chroma in (cb, cr))
+    blue, red = ((_resize(chroma, size) - grey) / extent for chroma in (cb, cr))
     kr, kg, kb = coding.weights
     r = luma + 2 * (1 - kr) * red
     b = luma + 2 * (1 - kb) * blue
@@ -88,7 +88,7 @@ def rgb_to_planes(image: Tensor, coding: Coding) -> list[Tensor]:
     return [plane.clamp(0, 2**coding.bits - 1) for plane in (luma * extent + black, cb, cr)]
 
 
-def _resized(plane: Tensor, size: tuple[int, ...]) -> Tensor:
+def _resize(plane: Tensor, size: tuple[int, ...]) -> Tensor:
     if plane.shape == size:
         return plane
     return F.interpolate(plane[None, None], size, mode="bilinear")[0, 0]

@@ -12,19 +12,19 @@ from torch import Tensor
 
 from ..errors import LGVIError
 from .colour import BT709
-from .files import add_aac
-from .planes import encoded
+from .files import add_aac_track
+from .planes import rgb_to_frame
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 """FFmpeg's names of audio channel layouts, by the number of channels."""
 
 
 def write_frames(
-    path: Path, images: Tensor, fps: Fraction, sound: Tensor | None = None, rate: int = 0
+    path: Path, images: Tensor, fps: Fraction, audio: Tensor | None = None, rate: int = 0
 ) -> None:
     """Write an MP4 file, lossless in 8-bit YUV: 4:2:0, or 4:4:4 where a side is odd.
 
-    `images` are [n, h, w, 3 or 4], 0 to 1; alpha is dropped. `sound` is audio [channels, samples],
+    `images` are [n, h, w, 3 or 4], 0 to 1; alpha is dropped. `audio` is [channels, samples],
     -1 to 1, at `rate` Hz. Raises LGVIError for no frames, and for a number of audio channels that
     is not in `LAYOUTS`.
     """
@@ -40,18 +40,18 @@ def write_frames(
         context = stream.codec_context
         context.colorspace, context.color_range = BT709, ColorRange.MPEG
         track = None
-        if sound is not None and sound.shape[-1]:
-            track = add_aac(output, rate, _layout(len(sound)))
+        if audio is not None and audio.shape[-1]:
+            track = add_aac_track(output, rate, _layout(len(audio)))
         for number, image in enumerate(images):
             pixels = image[..., :3].clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
-            frame = encoded(pixels, name)
+            frame = rgb_to_frame(pixels, name)
             frame.pts, frame.time_base = number, 1 / fps
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
         if track is not None:
-            assert sound is not None
-            samples = np.ascontiguousarray(sound.float().cpu().numpy())
-            tone = av.AudioFrame.from_ndarray(samples, "fltp", _layout(len(sound)))
+            assert audio is not None
+            samples = np.ascontiguousarray(audio.float().cpu().numpy())
+            tone = av.AudioFrame.from_ndarray(samples, "fltp", _layout(len(audio)))
             tone.sample_rate, tone.pts = rate, 0
             output.mux(track.encode(tone))
             output.mux(track.encode())

@@ -18,7 +18,7 @@ MP4_AUDIO = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
 """Audio codecs that are copied into an MP4 file; audio of any other is re-encoded as AAC."""
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Sample rates of AAC in Hz."""
-AAC_BITS = 128_000  # bits per second and channel
+AAC_BITS_PER_CHANNEL = 128_000  # bits per second and channel
 _OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 VideoSource = str | Path | io.BytesIO
 """Path of a video file, or its contents."""
@@ -56,7 +56,7 @@ class VideoReader:
             raise LGVIError(f"{name_of(source)} holds no video; load a video file")
         self.stream = self.container.streams.video[0]
         self.stream.thread_type = "AUTO"
-        self._lies = False  # whether the file stores the frames rotated by 90 degrees
+        self._is_sideways = False  # whether the file stores the frames rotated by 90 degrees
         self._frames: Iterator[av.VideoFrame] = self._decode()
         frame = next(self._frames, None)
         if frame is None:
@@ -64,7 +64,7 @@ class VideoReader:
             raise LGVIError(f"{name_of(source)} holds no frames")
         self._frames = itertools.chain([frame], self._frames)
         rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
-        self.facts = VideoInfo(
+        self.info = VideoInfo(
             size=(frame.height, frame.width),
             fps=float(rate),
             frames=self._length(rate),
@@ -85,8 +85,8 @@ class VideoReader:
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yield all frames, once; raises LGVIError where the size changes or reading fails."""
         for frame in self._frames:
-            if (frame.height, frame.width) != self.facts.size:
-                height, width = self.facts.size
+            if (frame.height, frame.width) != self.info.size:
+                height, width = self.info.size
                 raise LGVIError(
                     f"{name_of(self.source)} changes from {width} x {height} to {frame.width} x "
                     f"{frame.height} pixels: cut it there, and load the parts one by one"
@@ -96,7 +96,7 @@ class VideoReader:
     def _decode(self) -> Iterator[av.VideoFrame]:
         try:
             for frame in self.container.decode(self.stream):
-                self._lies = round(frame.rotation / 90) % 2 == 1
+                self._is_sideways = round(frame.rotation / 90) % 2 == 1
                 yield rotate_upright(frame)
         except av.FFmpegError as error:
             raise LGVIError(f"{name_of(self.source)} cannot be read further: {error}") from error
@@ -104,7 +104,7 @@ class VideoReader:
     def _pixel_aspect(self) -> Fraction:
         """Return an upright pixel's width divided by its height; 1 where the file does not say."""
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
-        return 1 / aspect if self._lies else aspect
+        return 1 / aspect if self._is_sideways else aspect
 
     def _length(self, rate: Fraction) -> int:
         if self.stream.frames:
@@ -119,20 +119,20 @@ class VideoWriter:
     It is a context manager; the file is deleted if the block raises.
     """
 
-    def __init__(self, path: Path, like: VideoReader, crf: int, sound: bool = True) -> None:
+    def __init__(self, path: Path, like: VideoReader, crf: int, audio: bool = True) -> None:
         """Create the file at `path` with the properties of `like`.
 
         `crf` is the encoder's constant rate factor: 0 is lossless, 16 is hard to tell from the
-        source. `sound` says whether to copy the audio.
+        source. `audio` says whether to copy the audio.
         """
         self.path = path
         self.container: Any = av.open(
             str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}
         )
-        facts = like.container.metadata.items()
-        self.container.metadata.update({k: v for k, v in facts if k not in _OWN_METADATA})
+        metadata = like.container.metadata.items()
+        self.container.metadata.update({k: v for k, v in metadata if k not in _OWN_METADATA})
         self.stream = self._video_stream(like, crf)
-        self.sound = _AudioTracks(like.source, self.container) if sound else None
+        self.audio = _AudioTracks(like.source, self.container) if audio else None
         self._last: int | None = None
 
     def __enter__(self) -> "VideoWriter":
@@ -144,12 +144,12 @@ class VideoWriter:
         try:
             if kind is None:
                 self._encode(None)
-                if self.sound is not None:
-                    self.sound.copy_until(None)
+                if self.audio is not None:
+                    self.audio.copy_until(None)
         finally:
             self.container.close()
-            if self.sound is not None:
-                self.sound.close()
+            if self.audio is not None:
+                self.audio.close()
             if kind is not None:
                 self.path.unlink(missing_ok=True)
 
@@ -159,8 +159,8 @@ class VideoWriter:
             frame.pts = 0 if self._last is None else self._last + self._usual_length
         self._last = frame.pts
         frame.pict_type = 0
-        if self.sound is not None:
-            self.sound.copy_until(float(frame.pts * self.stream.codec_context.time_base))
+        if self.audio is not None:
+            self.audio.copy_until(float(frame.pts * self.stream.codec_context.time_base))
         self._encode(frame)
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
@@ -176,16 +176,16 @@ class VideoWriter:
         return max(1, round(1 / (context.framerate * context.time_base)))
 
     def _video_stream(self, like: VideoReader, crf: int) -> Any:
-        source, facts = like.stream, like.facts
-        deep = PLANAR[facts.pixels][0] > 8
+        source, info = like.stream, like.info
+        deep = PLANAR[info.pixels][0] > 8
         stream = self.container.add_stream("libx265" if deep else "libx264")
         context = stream.codec_context
-        context.height, context.width = facts.size
-        context.pix_fmt = facts.pixels
+        context.height, context.width = info.size
+        context.pix_fmt = info.pixels
         context.time_base = source.time_base
-        context.framerate = Fraction(facts.fps).limit_denominator(1001)
-        context.sample_aspect_ratio = facts.pixel_aspect
-        context.colorspace, context.color_range = facts.matrix, facts.color_range
+        context.framerate = Fraction(info.fps).limit_denominator(1001)
+        context.sample_aspect_ratio = info.pixel_aspect
+        context.colorspace, context.color_range = info.matrix, info.color_range
         for name in ("color_primaries", "color_trc"):
             setattr(context, name, getattr(source.codec_context, name))
         lossless = {"x265-params": "lossless=1:log-level=error"} if deep else {"qp": "0"}
@@ -209,7 +209,7 @@ class _AudioTracks:
             if track.codec_context.codec.canonical_name in MP4_AUDIO:
                 self.tracks[track.index] = output.add_stream_from_template(track)
             else:
-                self.tracks[track.index] = add_aac(output, track.rate, track.layout.name)
+                self.tracks[track.index] = add_aac_track(output, track.rate, track.layout.name)
         self.written: dict[int, int] = {}  # last time written of each re-encoded track
         used = [stream for stream in self.input.streams.audio if stream.index in self.tracks]
         self.packets = self.input.demux(used) if used else iter(())
@@ -252,12 +252,12 @@ class _AudioTracks:
             self.output.mux(packet)
 
 
-def add_aac(output: Any, rate: int, layout: str) -> Any:
+def add_aac_track(output: Any, rate: int, layout: str) -> Any:
     """Add an AAC track of this channel layout and the next AAC rate from `rate` (Hz) upwards."""
     near = min(AAC_RATES, key=lambda known: (known < rate, abs(known - rate)))
     track = output.add_stream("aac", rate=near if rate < AAC_RATES[-1] else AAC_RATES[-1])
     track.layout = layout
-    track.bit_rate = AAC_BITS * track.layout.nb_channels
+    track.bit_rate = AAC_BITS_PER_CHANNEL * track.layout.nb_channels
     return track
 
 

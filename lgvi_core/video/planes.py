@@ -70,7 +70,7 @@ def rotate_upright(frame: av.VideoFrame) -> av.VideoFrame:
     name = planar_format(frame)
     if frame.format.is_rgb:
         pixels = frame.to_ndarray(format="rgb48le" if name.endswith("10le") else "rgb24")
-        frame = encoded(pixels, name, frame)
+        frame = rgb_to_frame(pixels, name, frame)
     elif frame.format.name != _plain_name(frame):
         # The samples stay the same; some versions of FFmpeg's scaler take them for limited range.
         plain = write_planes(read_planes(frame), _plain_name(frame))
@@ -84,20 +84,22 @@ def rotate_upright(frame: av.VideoFrame) -> av.VideoFrame:
     return _with_properties_of(frame, kept)
 
 
-def encoded(pixels: np.ndarray, name: str, times: av.VideoFrame | None = None) -> av.VideoFrame:
+def rgb_to_frame(
+    pixels: np.ndarray, name: str, times: av.VideoFrame | None = None
+) -> av.VideoFrame:
     """Encode RGB `pixels` [h, w, 3], uint8 or uint16, as a BT.709 frame in a `PLANAR` format.
 
     The frame gets the time of the frame `times`, if that is given.
     """
     image = torch.from_numpy(pixels.astype(np.float32)) / np.iinfo(pixels.dtype).max
-    frame = _written(rgb_to_planes(image, Coding(BT709, False, PLANAR[name][0])), name)
+    frame = _frame_of(rgb_to_planes(image, Coding(BT709, False, PLANAR[name][0])), name)
     frame.colorspace, frame.color_range = BT709, ColorRange.MPEG
     if times is not None:
         _with_time_of(times, frame)
     return frame
 
 
-def to_rgb(frame: av.VideoFrame) -> Tensor:
+def frame_to_rgb(frame: av.VideoFrame) -> Tensor:
     """Convert a frame in a `PLANAR` format to RGB, float32 [h, w, 3], 0 to 1."""
     return planes_to_rgb([_samples(plane) for plane in read_planes(frame)], _coding(frame))
 
@@ -115,25 +117,25 @@ def lay_over(frame: av.VideoFrame, image: Tensor, alpha: Tensor) -> av.VideoFram
     for place, (own, new) in enumerate(zip(read_planes(frame), over, strict=True)):
         # A chroma sample spans several pixels, and takes from each as much as that one is covered.
         spans = (1, 1) if place == 0 else PLANAR[frame.format.name][:0:-1]
-        cover, added = _shrunk(opacity, spans), _shrunk(opacity * new, spans)
+        cover, added = _downsample(opacity, spans), _downsample(opacity * new, spans)
         mixed = _samples(own).float() * (1 - cover) + added
-        merged.append(_rounded(mixed, own.dtype))
+        merged.append(_to_samples(mixed, own.dtype))
     return _with_properties_of(frame, write_planes(merged, frame.format.name))
 
 
 def grey_frame(values: Tensor, like: av.VideoFrame) -> av.VideoFrame:
     """Make a grey frame of `values` [h, w], 0 (black) to 1, with time and format of `like`."""
     image = values.float().cpu()[..., None].expand(-1, -1, 3)
-    frame = _written(rgb_to_planes(image, _coding(like)), like.format.name)
+    frame = _frame_of(rgb_to_planes(image, _coding(like)), like.format.name)
     return _with_properties_of(like, frame)
 
 
-def _written(planes: Sequence[Tensor], name: str) -> av.VideoFrame:
+def _frame_of(planes: Sequence[Tensor], name: str) -> av.VideoFrame:
     """Make a frame from planes [h, w] of one size, with chroma shrunk to the format's size."""
     bits, across, down = PLANAR[name]
     kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
-    chroma = [_shrunk(plane, (down, across)) for plane in planes[1:]]
-    return write_planes([_rounded(plane, kind) for plane in (planes[0], *chroma)], name)
+    chroma = [_downsample(plane, (down, across)) for plane in planes[1:]]
+    return write_planes([_to_samples(plane, kind) for plane in (planes[0], *chroma)], name)
 
 
 def _plain_name(frame: av.VideoFrame) -> str:
@@ -150,11 +152,11 @@ def _samples(plane: np.ndarray) -> Tensor:
     return torch.from_numpy(plane.astype(np.int32))
 
 
-def _rounded(plane: Tensor, kind: np.dtype) -> np.ndarray:
+def _to_samples(plane: Tensor, kind: np.dtype) -> np.ndarray:
     return plane.round().clamp(min=0).numpy().astype(kind)
 
 
-def _shrunk(plane: Tensor, spans: Sequence[int]) -> Tensor:
+def _downsample(plane: Tensor, spans: Sequence[int]) -> Tensor:
     """Return the means of blocks of `spans` (down, across) pixels."""
     if tuple(spans) == (1, 1):
         return plane

@@ -43,7 +43,7 @@ class Catalogue:
         """Return the message for a person whose workflow names a missing model."""
         home = folder_paths.get_folder_paths(self.kinds[0])[0]
         bundled = next(self._present(), None)
-        download = repr(*self.downloads) if len(self.downloads) == 1 else "a download"
+        download = repr(next(iter(self.downloads))) if len(self.downloads) == 1 else "a download"
         others = download if bundled is None else f"{bundled!r} or {download}"
         return (
             f"{self.title} {name!r} is not there. Put {self.needs} into {home}, or choose {others}."

@@ -69,7 +69,7 @@ def keep(key: ConversationKey, turns: Sequence[Turn]) -> None:
 
 
 def forget(key: ConversationKey) -> None:
-    """Forget all conversations of the node at `key`, about any video."""
+    """Forget all conversations of the same node as `key`, about any video."""
     global _forgotten
     for other in [other for other in _conversations if other.is_at(key)]:
         del _conversations[other]

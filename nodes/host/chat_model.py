@@ -11,7 +11,7 @@ import torch
 from ...lgvi_core.chat.model import ChatModel, load_chat
 from ...lgvi_core.errors import LGVIError
 
-SHARE_OF_16_BITS = {"8-bit": 0.6, "4-bit": 0.4}  # type: dict[Literal["8-bit", "4-bit"], float]
+SHARE_OF_16_BITS: dict[Literal["8-bit", "4-bit"], float] = {"8-bit": 0.6, "4-bit": 0.4}
 """Approximate memory of a quantised model, vision tower included, as a share of 16 bits."""
 WORKING_BYTES = 256 * 1024**2
 """Working memory of a reply in bytes, besides the keys and values of its tokens."""
@@ -53,7 +53,7 @@ def create(
     """Load the chat model in the folder `path`.
 
     `precision` and `device` are choices of Load LGVI Chat; `parts` are end-to-end weights to
-    load into the model. Raises LGVIError where the model cannot be loaded.
+    load into the model. Raises LGVIError for unusable files and where quantising fails.
     """
     management = comfy.model_management
     on_cpu = device == "cpu"

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...lgvi_core.chat.conversation import Turn
 from ...lgvi_core.chat.reply import Reply, prepare_inputs, reply
 from .chat_model import ComfyChat
+from .conditioning import Conditioning
 from .model import FEATURES_KEY
 
 SECONDS_BETWEEN_TEXTS = 0.2
@@ -60,7 +61,7 @@ def stop_if_silent(answer: Reply, value: Any) -> Any:
     return value if answer.prompt else ExecutionBlocker(None)
 
 
-def conditioning_of(answer: Reply) -> Any:
+def conditioning_of(answer: Reply) -> Conditioning | ExecutionBlocker:
     """Return the prompt's features as CONDITIONING.
 
     A two-stage model has none; a node that uses this output then stops with a message.

@@ -54,8 +54,9 @@ def create(
     model = create_model(checkpoint, _latent_format(checkpoint), DTYPES[dtype])
     # Newer versions of ComfyUI use this to make a second, plain patcher of the same weights.
     model.cached_patcher_init = (_reload_model, (checkpoint.origin, dtype))
-    clip = checkpoint.text_encoder and _clip(checkpoint.text_encoder, checkpoint)  # type: comfy.sd.CLIP | None
-    if clip is not None:
+    clip: comfy.sd.CLIP | None = None
+    if checkpoint.text_encoder is not None:
+        clip = _clip(checkpoint.text_encoder, checkpoint)
         clip.patcher.cached_patcher_init = (_reload_clip, (checkpoint.origin,))
     vae = checkpoint.vae and _vae(checkpoint.vae, checkpoint)
     return model, clip, vae
@@ -70,8 +71,9 @@ def _reload_model(
 
 def _reload_clip(origin: Path, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
     checkpoint = load_checkpoint(origin)
-    # The CLIP that is made again came from this origin, which therefore has a text encoder.
-    return _clip(checkpoint.text_encoder, checkpoint, disable_dynamic).patcher  # type: ignore[arg-type]
+    if checkpoint.text_encoder is None:
+        raise CheckpointError(f"{origin}: the text encoder is gone; load the model again")
+    return _clip(checkpoint.text_encoder, checkpoint, disable_dynamic).patcher
 
 
 def _latent_format(checkpoint: Checkpoint) -> latent_formats.LatentFormat:

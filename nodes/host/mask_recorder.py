@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from typing import Any
+from uuid import UUID
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ class MaskRecorder:
     how many of them ComfyUI evaluates at a time.
     """
 
-    def __init__(self, frames: int, max_sigma: float, cond_ids: Container[Any]) -> None:
+    def __init__(self, frames: int, max_sigma: float, cond_ids: Container[UUID]) -> None:
         """Start without masks for a video of `frames` frames.
 
         `cond_ids` are ComfyUI's uuids of the conditioning whose mask is recorded.
@@ -39,7 +40,8 @@ class MaskRecorder:
         if float(options["sigmas"][0]) > self.max_sigma * (1 + 1e-4):
             return
         window = options.get("context_window")
-        index, weights = slice(None), None  # type: slice | list[int], Tensor | None
+        index: slice | list[int] = slice(None)
+        weights: Tensor | None = None
         if window is not None:
             index = list(window.index_list)
             # ComfyUI's own windows have no weights; a triangle blends them without jumps.
@@ -47,8 +49,8 @@ class MaskRecorder:
         for row, uuid in enumerate(options["uuids"]):
             if uuid not in self.cond_ids:
                 continue
-            clip = slice(row * frames, (row + 1) * frames)
-            logits = mask_decoder([feature[clip] for feature in features], frames).cpu()
+            rows = slice(row * frames, (row + 1) * frames)
+            logits = mask_decoder([feature[rows] for feature in features], frames).cpu()
             if uuid not in self._masks:
                 self._masks[uuid] = MaskAverage(logits, self._frames)
             self._masks[uuid].add(logits, index, weights)

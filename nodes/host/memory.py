@@ -20,7 +20,7 @@ FEWER_FRAMES = (
 
 
 @contextmanager
-def advice_when_full(advice: str) -> Iterator[None]:
+def advice_when_out_of_memory(advice: str) -> Iterator[None]:
     """Add `advice`, which says what to lower, to an out-of-memory error in the block.
 
     Errors other than CUDA's become LGVIError.

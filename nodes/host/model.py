@@ -76,7 +76,7 @@ class ComfyUNet(InflatedUNet):
         self,
         x: Tensor,
         timesteps: Tensor,
-        context: Tensor = None,  # type: ignore[assignment]
+        context: Tensor,
         control: Any = None,
         transformer_options: dict[str, Any] | None = None,
         num_video_frames: int | None = None,
@@ -167,7 +167,7 @@ class LGVIModelConfig(supported_models_base.BASE):
     def __init__(self, checkpoint: Checkpoint) -> None:
         # Stable Diffusion's keys are left out: they would mislead ComfyUI's LoRA key map.
         super().__init__({"config": checkpoint.unet_config})
-        noise = checkpoint.noise
+        noise = checkpoint.noise_schedule
         self.sampling_settings = {
             "beta_schedule": BETA_SCHEDULES[noise.beta_schedule],
             "linear_start": noise.beta_start,
@@ -199,7 +199,7 @@ def create_model(
             weight_dtype=comfy.utils.weight_dtype(checkpoint.unet),
         )
     config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, load_device))
-    prediction = PREDICTION_TYPES[checkpoint.noise.prediction_type]
+    prediction = PREDICTION_TYPES[checkpoint.noise_schedule.prediction_type]
     model = LGVIModel(config, prediction, device=offload_device)
     plain = comfy.model_patcher.ModelPatcher
     core = getattr(comfy.model_patcher, "CoreModelPatcher", plain)

@@ -12,7 +12,7 @@ from ...lgvi_core.unet.unet import InflatedUNet, VideoConditions
 
 RUN_KEY = "lgvi_run"
 """Key of ComfyUI's transformer_options under which the U-Net finds the run's cache."""
-BRANCHES = 3
+BRANCH_COUNT = 3
 """Number of conditionings in the guidance, which ComfyUI may evaluate one by one."""
 
 
@@ -29,8 +29,8 @@ class PreparedConditions:
         It then keeps a single condition, so that memory stays that of one window; the keys and
         values of the text are still reused.
         """
-        self._conditions = RecentResults(1 if windows else BRANCHES)
-        self._texts = RecentResults(BRANCHES)
+        self._conditions = RecentResults(1 if windows else BRANCH_COUNT)
+        self._texts = RecentResults(BRANCH_COUNT)
 
     @torch.compiler.disable
     def get(self, unet: InflatedUNet, text: Tensor, c_x: Tensor) -> VideoConditions:

@@ -24,9 +24,9 @@ def source_of(video: Input.Video) -> str | Path | io.BytesIO:
     from ...lgvi_core.video.encode import write_frames
 
     parts = video.get_components()
-    sound = parts.audio or {"waveform": None, "sample_rate": 0}
-    waveform = None if sound["waveform"] is None else sound["waveform"][0]
-    write_frames(path, parts.images, parts.frame_rate, waveform, sound["sample_rate"])
+    audio = parts.audio or {"waveform": None, "sample_rate": 0}
+    waveform = None if audio["waveform"] is None else audio["waveform"][0]
+    write_frames(path, parts.images, parts.frame_rate, waveform, audio["sample_rate"])
     return path
 
 

@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import av
 import comfy.model_management
 import torch
 from comfy.model_patcher import ModelPatcher
+from comfy.sd import VAE
 from torch import Tensor
 
 from ...lgvi_core.canvas import Fit, fit_canvas, from_canvas, to_canvas
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import soft_mask
-from ...lgvi_core.settings import MaskSettings, SamplingSettings, take
+from ...lgvi_core.settings import MaskSettings, SamplingSettings, split_settings
 from ...lgvi_core.video.files import VideoReader, VideoSource, VideoWriter
-from ...lgvi_core.video.planes import grey_frame, lay_over, to_rgb
+from ...lgvi_core.video.planes import frame_to_rgb, grey_frame, lay_over
 from ...lgvi_core.windows import context_windows
 from .conditioning import Conditioning, branches
 from .sampling import check_is_lgvi, sample_with_mask, why_no_mask
@@ -66,14 +68,14 @@ class Removal:
     def from_inputs(
         cls,
         model: ModelPatcher,
-        vae: Any,
+        vae: VAE,
         positive: Conditioning,
         negative: Conditioning,
         **inputs: Any,
     ) -> "Removal":
         """Make a removal from a node's `inputs`, which hold all settings side by side."""
-        sampling, inputs = take(SamplingSettings, inputs)
-        mask, inputs = take(MaskSettings, inputs)
+        sampling, inputs = split_settings(SamplingSettings, inputs)
+        mask, inputs = split_settings(MaskSettings, inputs)
         return cls(model, vae, positive, negative, sampling=sampling, mask=mask, **inputs)
 
     def stride(self, fps: float) -> int:
@@ -104,17 +106,17 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
         raise LGVIError(_NO_MASK.format(why_no_mask(removal.model, removal.sampling)))
     with ExitStack() as stack:
         small, full = (stack.enter_context(VideoReader(source)) for _ in range(2))
-        fit = fit_canvas(full.facts.size, removal.working_size)
-        stride = removal.stride(full.facts.fps)
+        fit = fit_canvas(full.info.size, removal.working_size)
+        stride = removal.stride(full.info.fps)
         model = with_windows(removal.model, removal.window, removal.overlap, stride)
         result_file = stack.enter_context(VideoWriter(result, full, removal.crf))
-        mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, sound=False))
+        mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, audio=False))
         frames, done, changed = iter(full), 0, 0
         before: Tensor | None = None
         latents_of_source = _latents(small, fit, removal.vae)
         for segment in segments(latents_of_source, removal.segment, removal.overlap):
             new = len(segment.c_x) - segment.kept
-            report(f"frames {done + 1} to {done + new}{_of_all(full.facts.frames, segment)}")
+            report(f"frames {done + 1} to {done + new}{_of_all(full.info.frames, segment)}")
             latents, mask = _sample(model, removal, segment, before)
             before = latents
             for chunk in range(segment.kept, len(latents), VAE_FRAMES):
@@ -122,7 +124,7 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
                 decoded = removal.vae.decode(latents[index])
                 for image, where in zip(decoded, mask[index], strict=True):
                     comfy.model_management.throw_exception_if_processing_interrupted()
-                    frame = next(frames)
+                    frame = _next_frame(frames)
                     opacity = _opacity(where, fit, removal)
                     mask_file.write(grey_frame(opacity, frame))
                     if opacity.any():
@@ -130,8 +132,16 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
                         frame = lay_over(frame, from_canvas(image[None], fit)[0], opacity)
                     result_file.write(frame)
             done += new
-        every = "" if stride == 1 else f", every {stride}th frame seen together"
+        every = "" if stride == 1 else f", one frame in {stride} seen together"
         return f"{fit.describe()}{every}; {changed} of {done} frames changed"
+
+
+def _next_frame(frames: Iterator[av.VideoFrame]) -> av.VideoFrame:
+    """Return the next frame of the source. Raises LGVIError where the file ends too early."""
+    frame = next(frames, None)
+    if frame is None:
+        raise LGVIError("the video gave fewer frames when it was read again: check the file")
+    return frame
 
 
 def segments(latents: Iterator[Tensor], length: int, overlap: int) -> Iterator[Segment]:
@@ -149,11 +159,11 @@ def segments(latents: Iterator[Tensor], length: int, overlap: int) -> Iterator[S
         yield Segment(torch.cat(parts), kept, last=True)
 
 
-def _latents(video: VideoReader, fit: Fit, vae: Any) -> Iterator[Tensor]:
+def _latents(video: VideoReader, fit: Fit, vae: VAE) -> Iterator[Tensor]:
     images: list[Tensor] = []
     for frame in video:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        images.append(to_canvas(to_rgb(frame)[None], fit))
+        images.append(to_canvas(frame_to_rgb(frame)[None], fit))
         if len(images) == VAE_FRAMES:
             yield vae.encode(torch.cat(images))
             images = []
@@ -162,7 +172,7 @@ def _latents(video: VideoReader, fit: Fit, vae: Any) -> Iterator[Tensor]:
 
 
 def _sample(
-    model: Any, removal: Removal, segment: Segment, before: Tensor | None
+    model: ModelPatcher, removal: Removal, segment: Segment, before: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Sample the latents [f, 4, h, w] without the object, and its mask [f, H, W] on the canvas."""
     samples = torch.zeros_like(segment.c_x)

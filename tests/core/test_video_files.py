@@ -14,11 +14,11 @@ from lgvi_core.video.colour import Coding, planes_to_rgb, rgb_to_planes
 from lgvi_core.video.files import VideoReader, VideoWriter
 from lgvi_core.video.planes import (
     PLANAR,
+    frame_to_rgb,
     grey_frame,
     lay_over,
     read_planes,
     rotate_upright,
-    to_rgb,
     write_planes,
 )
 from support.videos import FRAMES, make_video, pattern, planes_of, sound_of, times_of, with_rotation
@@ -55,10 +55,10 @@ def test_a_lossless_copy_is_the_same_video(tmp_path, kind):
         assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
     assert times_of(target) == pytest.approx(times_of(source), abs=1e-3)
     with VideoReader(source) as one, VideoReader(target) as other:
-        assert one.facts.size == other.facts.size == kind.get("size", (64, 96))
-        assert one.facts.pixels == other.facts.pixels == kind.get("pixels", "yuv420p")
+        assert one.info.size == other.info.size == kind.get("size", (64, 96))
+        assert one.info.pixels == other.info.pixels == kind.get("pixels", "yuv420p")
         if "times" not in kind:
-            assert one.facts.fps == pytest.approx(other.facts.fps, rel=1e-3)
+            assert one.info.fps == pytest.approx(other.info.fps, rel=1e-3)
     sound, copied = sound_of(source), sound_of(target)
     assert (sound is None) == (copied is None)
     if sound is not None and kind.get("sound") != "pcm_s16le":
@@ -104,7 +104,7 @@ def test_colours_of_rgb_video_stay(tmp_path):
         theirs = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     with VideoReader(target) as reader:
         assert reader.stream.codec_context.colorspace == 1, "tagged as what it is"
-        ours = [to_rgb(frame).numpy() * 255 for frame in reader]
+        ours = [frame_to_rgb(frame).numpy() * 255 for frame in reader]
     assert max(abs(a - b).max() for a, b in zip(ours, theirs, strict=True)) < 5
 
 
@@ -125,7 +125,7 @@ def test_full_range_under_its_old_name_keeps_its_samples(size):
     kept = rotate_upright(frame)
     assert kept.format.name == "yuv444p" and int(kept.color_range) == 2
     assert all((a == b).all() for a, b in zip(read_planes(kept), samples, strict=True))
-    assert abs(to_rgb(kept).numpy() * 255 - image).max() < 3
+    assert abs(frame_to_rgb(kept).numpy() * 255 - image).max() < 3
 
 
 def test_the_shape_of_pixels_and_metadata_stay(tmp_path):
@@ -150,7 +150,7 @@ def test_a_phone_clip_is_turned_upright(tmp_path, turns, size):
         assert all((a == np.rot90(b, -turns)).all() for a, b in zip(ours, theirs, strict=True))
     target = copy(turned, tmp_path / "copy.mp4")
     with VideoReader(target) as reader:
-        assert reader.facts.size == size
+        assert reader.info.size == size
     with av.open(str(target)) as file:
         assert next(file.decode(video=0)).rotation == 0
 
@@ -173,20 +173,20 @@ def test_only_what_is_laid_over_changes(name, matrix, full_range):
     frame.colorspace, frame.color_range = matrix, full_range
     alpha = torch.zeros(64, 96)
     alpha[20:40, 30:61] = 1
-    same = lay_over(frame, to_rgb(frame), alpha)
+    same = lay_over(frame, frame_to_rgb(frame), alpha)
     worst = 3 if PLANAR[name][0] == 8 else 12
     inner = np.s_[22:38, 32:58]
     luma = [read_planes(f)[0][inner].astype(int) for f in (frame, same)]
     assert abs(luma[0] - luma[1]).max() <= worst, "there and back through RGB"
     grey = lay_over(frame, torch.full((64, 96, 3), 0.25), alpha)
     assert (grey.colorspace, grey.color_range) == (matrix, full_range)
-    assert (to_rgb(grey)[22:38, 32:58] - 0.25).abs().max() < 0.02
+    assert (frame_to_rgb(grey)[22:38, 32:58] - 0.25).abs().max() < 0.02
     for old, new in zip(read_planes(frame), read_planes(grey), strict=True):
         rows, columns = 64 // old.shape[0], 96 // old.shape[1]
         outside = np.ones(old.shape, bool)
         outside[20 // rows : -(-40 // rows), 30 // columns : -(-61 // columns)] = False
         assert (old[outside] == new[outside]).all()
-    assert lay_over(frame, to_rgb(frame), torch.zeros(64, 96)) is frame
+    assert lay_over(frame, frame_to_rgb(frame), torch.zeros(64, 96)) is frame
 
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuv444p", "yuv422p10le"])
@@ -195,7 +195,7 @@ def test_colours_are_those_of_ffmpeg(name):
     image = pattern(0, 64, 96, 65535).astype(np.uint16)
     frame = av.VideoFrame.from_ndarray(image, "rgb48le").reformat(format=name)
     theirs = frame.reformat(format="rgb48le").to_ndarray() / 65535
-    difference = (to_rgb(frame).numpy() - theirs)[2:-2, 2:-2]
+    difference = (frame_to_rgb(frame).numpy() - theirs)[2:-2, 2:-2]
     assert abs(difference).max() < 0.03
     assert abs(difference.mean()) < 0.008, "its fast paths round in one direction"
 
@@ -225,14 +225,14 @@ def test_pure_colours_can_be_laid_over(name, full_range, colour):
     frame = frame.reformat(format=name)
     frame.colorspace, frame.color_range = 5, full_range
     image = torch.tensor(colour).float().expand(16, 16, 3)
-    laid = to_rgb(lay_over(frame, image, torch.ones(16, 16)))
+    laid = frame_to_rgb(lay_over(frame, image, torch.ones(16, 16)))
     assert torch.allclose(laid, image, atol=0.02)
 
 
 def test_a_mask_becomes_a_grey_frame():
     like = av.VideoFrame(96, 64, "yuv420p")
     values = torch.linspace(0, 1, 96).expand(64, 96)
-    assert (to_rgb(grey_frame(values, like)) - values[..., None]).abs().max() < 0.02
+    assert (frame_to_rgb(grey_frame(values, like)) - values[..., None]).abs().max() < 0.02
 
 
 def test_memory_holds_a_file_too(tmp_path):

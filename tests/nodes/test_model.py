@@ -134,7 +134,7 @@ def test_caching_between_steps_changes_nothing(comfy, loaded, conditionings, mon
         calls.append(1)
         return unet.prepare(text, c_x)
 
-    monkeypatch.setattr(comfy.comfy_model.PreparedConditions, "get", without_cache)
+    monkeypatch.setattr(comfy.run_cache.PreparedConditions, "get", without_cache)
     fresh, fresh_mask = run(comfy, loaded[0], conditionings)
     assert len(calls) >= 6
     assert torch.equal(cached, fresh)

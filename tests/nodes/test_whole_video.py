@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lgvi_core.video.files import VideoReader
-from lgvi_core.video.planes import to_rgb
+from lgvi_core.video.planes import frame_to_rgb
 from support.videos import make_video, planes_of, sound_of, times_of, with_rotation
 
 TEXT = 24  # width of the tiny checkpoint's text features
@@ -133,7 +133,7 @@ def test_only_the_object_changes(comfy, removal, dictated, tmp_path, kind):
     assert (sound_of(result) == sound_of(source)).all()
     assert sound_of(masks) is None
     with VideoReader(masks) as reader:
-        shown = torch.stack([to_rgb(frame)[..., 0] for frame in reader])
+        shown = torch.stack([frame_to_rgb(frame)[..., 0] for frame in reader])
     assert (shown[:, 10:22, 10:22] > 0.98).all()
     assert (shown[:, 26:, 26:] < 0.02).all()
 
@@ -219,8 +219,8 @@ def test_frames_of_other_nodes_become_a_file_without_loss(comfy, size, channels)
     parts = comfy.types.VideoComponents(images=images, audio=sound, frame_rate=Fraction(12))
     made = comfy.files.source_of(comfy.video.VideoFromComponents(parts))
     with VideoReader(made) as reader:
-        assert reader.facts.size == size and reader.facts.fps == pytest.approx(12)
-        frames = torch.stack([to_rgb(frame) for frame in reader])
+        assert reader.info.size == size and reader.info.fps == pytest.approx(12)
+        frames = torch.stack([frame_to_rgb(frame) for frame in reader])
     assert (frames - images).abs().max() < 0.03
     with av.open(str(made)) as file:
         assert file.streams.audio[0].layout.nb_channels == channels

@@ -158,8 +158,11 @@ def test_memory_of_the_card_is_named_as_well(pack):
     memory = importlib.import_module("lgvi_pack.nodes.host.memory")
     with (
         pytest.raises(torch.cuda.OutOfMemoryError, match="lower working_size"),
-        memory.advice_when_full("lower working_size"),
+        memory.advice_when_out_of_memory("lower working_size"),
     ):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-    with pytest.raises(RuntimeError, match=r"^shapes$"), memory.advice_when_full("lower it"):
+    with (
+        pytest.raises(RuntimeError, match=r"^shapes$"),
+        memory.advice_when_out_of_memory("lower it"),
+    ):
         raise RuntimeError("shapes")

@@ -60,7 +60,7 @@ def test_an_export_opens_and_holds_the_averaged_weights(run, tmp_path, name):
     averaged = load_file(checkpoints.newest(run / "checkpoints") / checkpoints.WEIGHTS)
     for key, value in checkpoint.unet.items():
         assert torch.equal(value, averaged[f"unet.{key}"])
-    assert checkpoint.noise.prediction_type == "v_prediction"
+    assert checkpoint.noise_schedule.prediction_type == "v_prediction"
     assert checkpoint.has_mask_decoder
 
 

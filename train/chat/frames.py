@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lgvi_core.checkpoint.files import whole_file
+from lgvi_core.checkpoint.files import atomic_write
 from lgvi_core.errors import LGVIError
 
 from ..data.drawn.scenes import SceneObject, draw_scene
@@ -55,7 +55,7 @@ def write_shard(folder: Path, number: int) -> None:
         parts = [layers.background[0], *layers.objects[:, 0]]
         drawn = np.concatenate([np.moveaxis(part, -1, 0) for part in parts])
         shard[i, : len(drawn)] = np.round(np.clip(drawn, 0, 1) * 255)
-    with whole_file(shard_path(folder, number)) as path, path.open("wb") as file:
+    with atomic_write(shard_path(folder, number)) as path, path.open("wb") as file:
         np.save(file, shard)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lgvi_core.checkpoint.files import whole_file
+from lgvi_core.checkpoint.files import atomic_write
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8 (complete or not at all)."""
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
@@ -23,5 +23,5 @@ def write_json(path: Path, content: object, indent: int = 2) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file; its metadata also marks the tensors as PyTorch's."""
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         save_file(dict(tensors), partial, {"format": "pt", **metadata})

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lgvi_core.checkpoint.files import whole_file
+from lgvi_core.checkpoint.files import atomic_write
 
 from ..data.sample import Sample
 from ..engine.contact_sheet import GAP, Row, contact_sheet
@@ -23,7 +23,7 @@ def write_row(sample: Sample, result: Result, caption: str, path: Path) -> None:
     mask = None
     if result.mask is not None:
         mask = _shrink(np.round(result.mask * 255).astype(np.uint8)) / 255
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         contact_sheet([Row(caption, source, frames, target, mask)]).save(partial, "PNG")
 
 

@@ -12,7 +12,7 @@ from lgvi_core.chat.format import write_format
 from lgvi_core.chat.llava import RELEASED_PARTS, common_name
 from lgvi_core.chat.model import MM_HEAD_FILE, ChatModel, load_chat
 from lgvi_core.checkpoint.checkpoint import CHAT_PARTS_FILE
-from lgvi_core.checkpoint.files import whole_file
+from lgvi_core.checkpoint.files import atomic_write
 from lgvi_core.errors import LGVIError
 
 from ..lgvi.lora import add_lora, merge_lora
@@ -58,7 +58,7 @@ def write_released_parts(config: JointConfig, weights: dict[str, Tensor], folder
             key = f"{2 * (int(layer) - 1)}.{kind}"
         tables[table][key] = value
     path = folder / CHAT_PARTS_FILE
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         torch.save(tables, partial)
     write_format(chat.format, path.parent)
 

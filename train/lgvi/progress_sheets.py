@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lgvi_core.checkpoint.files import whole_file
+from lgvi_core.checkpoint.files import atomic_write
 from lgvi_core.pipeline import LGVIPipeline
 
 from ..data.pictures import cover_and_crop
@@ -76,7 +76,7 @@ class ProgressSheets:
         step = trainer.progress.step
         path = trainer.config.output / "samples" / f"step-{step:08d}.png"
         try:
-            with whole_file(path) as partial:
+            with atomic_write(path) as partial:
                 sheet.save(partial, "PNG")
         except OSError as error:
             logger.error("%s could not be written: %s", path, error)
