@@ -18,11 +18,11 @@ sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of the folders `server` and `browser`, which the fast tier leaves out."""
+    """Mark the tests of the folders `live_server` and `browser`, which the fast tier leaves out."""
     for item in items:
         folder = item.path.parent.name
-        if folder in ("server", "browser"):
-            item.add_marker(folder)
+        if folder in ("live_server", "browser"):
+            item.add_marker("browser" if folder == "browser" else "server")
 
 
 @pytest.fixture(scope="session")

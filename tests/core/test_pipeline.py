@@ -97,6 +97,7 @@ def test_bundled_model_fits_its_promise():
     assert all(p.suffix not in (".bin", ".pt", ".pth", ".ckpt") for p in files)
 
 
+@pytest.mark.slow
 def test_bundled_model_removes_the_named_object_of_the_demo_and_keeps_the_others():
     """The settings are those of the demo's workflow, here without ComfyUI."""
     widgets = {n["type"]: n["widgets_values"] for n in load_workflow(WORKFLOW)["nodes"]}

@@ -145,6 +145,7 @@ def test_attention_functions_agree():
     assert (outputs[0] - outputs[1]).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_compiles_to_one_graph():
     unet = filled_unet(small_config())
     inputs = make_inputs()

@@ -38,6 +38,7 @@ def test_unet_matches_released_outputs(name, attention):
     assert (output.mask_logits.sigmoid() - expected["mask"]).abs().max() < TOLERANCE
 
 
+@pytest.mark.slow
 def test_sampling_matches_released_pipeline():
     case, expected = load_case("sampling_ddim"), load_outputs("sampling_ddim")["latents"]
     config = dict(case["scheduler"])

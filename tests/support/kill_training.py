@@ -1,6 +1,6 @@
 """Train once undisturbed and once killed ten times; print whether the final weights are equal.
 
-train/test_run.py runs it in a process of its own, because it forks.
+training/test_run.py runs it in a process of its own, because it forks.
 """
 
 import os

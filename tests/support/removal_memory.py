@@ -1,6 +1,6 @@
 """Print the peak memory in MB of removal from a 256 x 160 video of a given number of frames.
 
-nodes/test_memory.py runs it in a process of its own. The checkpoint is random, which needs the same
+host/test_memory.py runs it in a process of its own. The checkpoint is random, which needs the same
 memory as trained weights.
 """
 

@@ -1,6 +1,6 @@
 """Train under FSDP 2 in CPU processes, for which accelerate itself would choose DDP.
 
-train/test_run.py runs it through torch.distributed.run.
+training/test_run.py runs it through torch.distributed.run.
 """
 
 import sys

@@ -29,6 +29,10 @@ class Rank(NamedTuple):
     processes: int = 1
 
 
+ALONE = Rank()
+"""The rank in a run of a single process."""
+
+
 @dataclass(frozen=True)
 class MicroBatch:
     """The part of a step's samples that one process loads at once."""
@@ -48,7 +52,7 @@ class MicroBatch:
 class Batches(Dataset[Batch], ABC):
     """The run's batches, `gradient_accumulation` of them per step, for one of several processes."""
 
-    def __init__(self, config: TrainConfig, text: TextSource, rank: Rank) -> None:
+    def __init__(self, config: TrainConfig, text: TextSource, rank: Rank = ALONE) -> None:
         """Set up the batches of one process.
 
         Raises LGVIError if a step's samples cannot be shared evenly among processes and parts.

@@ -11,7 +11,7 @@ from ..data.drawn.scenes import select_frames
 from ..data.language.expressions import Emphasis
 from .attributes import attribute_map
 from .batch import Batch
-from .batches import Batches, MicroBatch, Rank
+from .batches import ALONE, Batches, MicroBatch, Rank
 from .config import TrainConfig
 from .latent_cache import VIDEO_FRAMES, LatentCache, LatentScene, subset_code
 from .text import TextSource
@@ -20,7 +20,7 @@ from .text import TextSource
 class CachedBatches(Batches):
     """Batches of cached latents; every sample is a newly drawn pair of source and target."""
 
-    def __init__(self, config: TrainConfig, text: TextSource, rank: Rank) -> None:
+    def __init__(self, config: TrainConfig, text: TextSource, rank: Rank = ALONE) -> None:
         """Open the cache. Raises LGVIError if it lacks what the configuration asks for."""
         super().__init__(config, text, rank)
         assert config.data.cache is not None

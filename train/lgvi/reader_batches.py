@@ -13,7 +13,7 @@ from lgvi_core.latents import LATENT_CHANNELS, LATENT_PIXELS
 from ..data.pictures import cover_and_crop
 from ..data.sample import BrokenSample, Reader, Sample
 from .batch import IMAGES, VIDEOS, Batch
-from .batches import Batches, MicroBatch, Rank
+from .batches import ALONE, Batches, MicroBatch, Rank
 from .config import TrainConfig
 from .text import TextSource
 
@@ -30,7 +30,7 @@ class ReaderBatches(Batches):
         text: TextSource,
         videos: Sequence[Reader],
         images: Sequence[Reader],
-        rank: Rank,
+        rank: Rank = ALONE,
     ) -> None:
         super().__init__(config, text, rank)
         self.readers = {True: list(videos), False: list(images)}

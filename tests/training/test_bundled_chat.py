@@ -14,6 +14,7 @@ from tools.workflows.inputs import SAMPLE
 from train.chat.check import answer, held_out, score
 from train.joint.model import encoder_of
 
+pytestmark = pytest.mark.slow
 COUNT = 200
 MODEL = BUNDLED_MODEL.with_name("lgvi-mini-chat")
 

@@ -1,6 +1,7 @@
 """Objects' attributes as a training signal: the targets, and a loss that is 0 for perfect heads."""
 
 import numpy as np
+import pytest
 import torch
 from accelerate.state import AcceleratorState
 from diffusers import AutoencoderTiny
@@ -97,6 +98,7 @@ def test_the_loss_is_zero_for_perfect_heads_and_blind_to_the_background() -> Non
     assert attribute_loss([-logits], target) > 10
 
 
+@pytest.mark.training
 def test_a_cached_run_learns_attributes_and_exports_without_the_heads(
     tmp_path, monkeypatch
 ) -> None:

@@ -17,6 +17,7 @@ def peak_memory(frames: int) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted differently")
 def test_ten_times_the_frames_need_the_same_memory(comfyui_path):
     assert peak_memory(1200) < 1.05 * peak_memory(120)

@@ -136,6 +136,7 @@ def test_blank_frames_hide_the_picture(models, monkeypatch):
     assert len(seen) == len(sample.turns)
 
 
+@pytest.mark.slow
 def test_the_command_reports_replies(models, tmp_path, capsys):
     two_stage, end_to_end, chat = models
     shared = {"chat": str(chat), "steps": 1, "max_tokens": 4}

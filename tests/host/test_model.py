@@ -105,6 +105,7 @@ def test_attention_of_the_model_options_is_used(comfy, loaded, conditionings):
     assert torch.allclose(samples, plain, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_torch_compile_node_gives_the_same(comfy, loaded, conditionings):
     from comfy_api.torch_helpers import set_torch_compile_wrapper
 

@@ -26,10 +26,12 @@ from train.engine import checkpoints
 from train.engine.config import read_run_config, read_yaml_config
 from train.engine.optimization import rate_factor
 from train.engine.progress import BrokenSamples
-from train.lgvi.batches import ReaderBatches
+from train.lgvi.batches import Rank
 from train.lgvi.config import TrainConfig
 from train.lgvi.model import build_model, build_tokenizer
 from train.lgvi.objective import losses
+from train.lgvi.reader_batches import ReaderBatches
+from train.lgvi.text import Sentences
 from train.train_lgvi import build_trainer, train
 
 pytestmark = pytest.mark.training
@@ -365,8 +367,10 @@ def test_batches_are_the_same_wherever_they_are_made(tmp_path):
         [open_reader(s) for s in sources] for sources in (config.data.videos, config.data.images)
     )
     tokenizer = build_tokenizer(config)
-    whole = ReaderBatches(config, tokenizer, videos, images)
-    halves = [ReaderBatches(config, tokenizer, videos, images, rank, 2) for rank in (0, 1)]
+    whole = ReaderBatches(config, Sentences(tokenizer), videos, images)
+    halves = [
+        ReaderBatches(config, Sentences(tokenizer), videos, images, Rank(i, 2)) for i in (0, 1)
+    ]
     for number in (5, 0):  # the order must not matter
         parts = [half[number] for half in halves]
         for name in ("source", "target", "mask", "text", "t", "noise"):
@@ -391,7 +395,7 @@ def test_an_epoch_reads_every_sample_once(tmp_path):
             return self.reader.read(index, frames, rng)
 
     readers = [Recorder(open_reader(source)) for source in config.data.videos]
-    batches = ReaderBatches(config, build_tokenizer(config), readers, [])
+    batches = ReaderBatches(config, Sentences(build_tokenizer(config)), readers, [])
     for number in range(4):
         batches[number]
     assert sorted(seen) == list(range(8))
@@ -412,7 +416,7 @@ def test_broken_samples_are_skipped_counted_and_too_many_stop_the_run(tmp_path, 
                 raise BrokenSample(f"clip {index}: torn")
             return reader.read(index, frames, rng)
 
-    batches = ReaderBatches(config, build_tokenizer(config), [Holey()], [Holey()])
+    batches = ReaderBatches(config, Sentences(build_tokenizer(config)), [Holey()], [Holey()])
     names = [name for number in range(6) for name in batches[number].broken]
     assert names
     assert all("torn" in name for name in names)
@@ -491,7 +495,7 @@ def test_uneven_sharing_is_refused(tmp_path):
     config = config_of(tmp_path)
     tokenizer = build_tokenizer(config)
     with pytest.raises(LGVIError, match="cannot be shared evenly by 3 processes"):
-        ReaderBatches(config, tokenizer, [], [], 0, 3)
+        ReaderBatches(config, Sentences(tokenizer), [], [], Rank(0, 3))
 
 
 def test_the_bundled_weights_can_be_trained_on(tmp_path):

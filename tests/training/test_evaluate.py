@@ -491,6 +491,7 @@ def test_wrong_configuration_is_named(tmp_path, changes, message):
     assert message in str(raised.value)
 
 
+@pytest.mark.slow
 def test_whole_evaluation_and_its_cache(tmp_path, features_file, monkeypatch, capsys):
     changes = {"measures": {"features": str(features_file)}, "bars": {"iou": {"maximum": 0.99}}}
     path = write_config(tmp_path, **changes)
