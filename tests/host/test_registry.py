@@ -76,6 +76,7 @@ def test_only_what_artists_need_is_packed(packed_files):
     assert not [path for path in packed_files if path.suffix in (".js", ".pyc", ".pth", ".zip")]
 
 
+@pytest.mark.slow
 def test_the_packed_files_are_whole(packed_files, tmp_path, comfyui_path):
     root = tmp_path / "custom_nodes" / "comfyui-lgvi"
     for path in packed_files:

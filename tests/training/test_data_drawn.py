@@ -102,7 +102,7 @@ def test_turned_objects_differ_in_their_angles_alone() -> None:
 def test_shards_of_turned_scenes_have_names_and_scenes_of_their_own() -> None:
     plain, turned = Shard("video", 3), Shard("video", 3, turned=True)
     for shard in (plain, turned):
-        assert Shard.from_stem(Path(shard.name).stem) == shard
+        assert Shard.from_stem(Path(shard.file_name).stem) == shard
     tilts = [abs(o.tilt[0]) for scene in turned.scenes() for o in scene.objects]
     assert max(tilts) > 90
     assert max(abs(o.tilt[0]) for scene in plain.scenes() for o in scene.objects) <= 12
