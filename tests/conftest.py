@@ -17,6 +17,7 @@ sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROO
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the folders `live_server` and `browser`, which the fast tier leaves out.
 

@@ -21,7 +21,7 @@ import torch
 
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.windows import context_windows
-from train.data.drawn.synthetic import make_sample
+from train.data.generated.samples import make_sample
 from train.evaluation.config import DISConfig
 from train.evaluation.warping import flow_function, motion, warping_errors
 

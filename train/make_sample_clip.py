@@ -12,8 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from .data.drawn.numbered import scene_of
 from .data.drawn.scenes import draw_scene
-from .data.drawn.synthetic import scene_of
 
 SCENE = 3_000_087  # number in the held-out split; no evaluation uses numbers this high
 FRAMES, FPS = 24, 8

@@ -21,7 +21,8 @@ from diffusers.models.autoencoders.vae import DecoderTiny, EncoderTiny
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .data.drawn.synthetic import FRAME_SIZES, make_sample
+from .data.drawn.numbered import FRAME_SIZES
+from .data.generated.samples import make_sample
 from .engine.files import write_tensors
 
 logger = logging.getLogger(__name__)

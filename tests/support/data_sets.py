@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from train.data.drawn.generated import GeneratedReader
+from train.data.generated.reader import GeneratedReader
 
 SIZE = (32, 48)
 FRAMES = 4

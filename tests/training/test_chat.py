@@ -22,8 +22,8 @@ from train.chat.export import export
 from train.chat.frames import SceneCache, scene_objects, write_shard
 from train.chat.model import position_codes
 from train.chat.tokenizer import read_tokenizer, train_tokenizer
+from train.data.drawn.numbered import scene_of
 from train.data.drawn.scenes import draw_scene
-from train.data.drawn.synthetic import scene_of
 from train.data.language.conversations import LabelledTurn, converse
 from train.data.language.prompts import describe_scene, from_left, seen_parts
 from train.engine import checkpoints

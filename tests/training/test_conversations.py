@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lgvi_core.chat.marks import find_prompts
+from train.data.drawn.numbered import scene_of
 from train.data.drawn.scenes import SceneObject
 from train.data.drawn.sprites import NOUNS
-from train.data.drawn.synthetic import scene_of
 from train.data.language import phrasings
 from train.data.language.conversations import KINDS, Conversation, converse, make_conversation
 from train.data.language.expressions import (

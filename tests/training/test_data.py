@@ -22,7 +22,7 @@ from support.data_sets import (
 )
 from train.data.check import check, detect
 from train.data.check import main as check_main
-from train.data.drawn.generated import GeneratedReader
+from train.data.generated.reader import GeneratedReader
 from train.data.readers import DataSource, open_reader
 from train.data.sets.gqa_inpaint import GqaInpaintReader
 from train.data.sets.rovi import RoviReader

@@ -11,10 +11,11 @@ import pytest
 from lgvi_core.errors import LGVIError
 from support.data_sets import FRAMES, SIZE, generated, rng
 from train.data.drawn.emoji import EMOJI, FONT, emoji_sprite
-from train.data.drawn.generated import GeneratedReader
+from train.data.drawn.numbered import scene_of
 from train.data.drawn.photographs import PHOTOGRAPHS, photograph
 from train.data.drawn.scenes import MOVES, STILL, Scene, SceneObject
-from train.data.drawn.synthetic import make_sample, scene_of
+from train.data.generated.reader import GeneratedReader
+from train.data.generated.samples import make_sample
 from train.data.language.expressions import describe_removal, sample_pair
 from train.latent_cache import Shard
 

@@ -16,8 +16,8 @@ import pytest
 from lgvi_core.errors import LGVIError
 from support.data_sets import FRAMES, SIZE, generated, rng, truncate
 from train.data.check import check
-from train.data.drawn.generated import GeneratedReader
-from train.data.drawn.synthetic import make_sample
+from train.data.generated.reader import GeneratedReader
+from train.data.generated.samples import make_sample
 from train.data.sample import BrokenSample
 from train.data.sets.shards import ShardReader
 from train.data.write import write_shards

@@ -14,7 +14,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.errors import LGVIError
-from train.data.drawn.synthetic import make_sample
+from train.data.generated.samples import make_sample
 from train.data.sample import BrokenSample, Sample
 from train.evaluate import main
 from train.evaluation import run

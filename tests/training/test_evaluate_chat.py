@@ -10,8 +10,8 @@ from PIL import Image
 from lgvi_core.errors import LGVIError
 from support.tiny_chat import dictated, make_chat_folder
 from support.tiny_checkpoint import write_checkpoint
-from train.data.drawn.asked import make_asked_sample
-from train.data.drawn.synthetic import make_sample
+from train.data.generated.asked import make_asked_sample
+from train.data.generated.samples import make_sample
 from train.data.language.conversations import make_conversation
 from train.data.language.prompts import MARKS
 from train.evaluate import main

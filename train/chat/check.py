@@ -13,8 +13,8 @@ from torch import Tensor
 from lgvi_core.chat.conversation import Turn, render
 from lgvi_core.chat.marks import Prompt, find_prompts
 
+from ..data.drawn.numbered import FRAME_SIZES, scene_of
 from ..data.drawn.scenes import SceneObject, draw_scene
-from ..data.drawn.synthetic import FRAME_SIZES, scene_of
 from ..data.language.conversations import Conversation, LabelledTurn, make_conversation
 from ..data.language.prompts import is_sentence, parse_prompt, scene_sentence
 from .encoder import IGNORED, ConversationEncoder

@@ -19,8 +19,8 @@ from tqdm import tqdm
 from lgvi_core.checkpoint.files import atomic_write
 from lgvi_core.errors import LGVIError
 
+from ..data.drawn.numbered import FRAME_SIZES, scene_of
 from ..data.drawn.scenes import SceneObject, draw_scene
-from ..data.drawn.synthetic import FRAME_SIZES, scene_of
 from ..engine.workers import map_in_workers
 
 SCENES_PER_SHARD = 100

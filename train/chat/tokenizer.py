@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from lgvi_core.chat.conversation import END_OF_REPLY, IMAGE
 from lgvi_core.errors import LGVIError
 
-from ..data.drawn.synthetic import FRAME_SIZES
+from ..data.drawn.numbered import FRAME_SIZES
 from ..data.language.conversations import make_conversation
 from ..engine.files import write_json
 from .config import ChatConfig

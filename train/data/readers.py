@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .drawn.emoji import FONT
-from .drawn.generated import GeneratedReader
+from .generated.reader import GeneratedReader
 from .sample import Reader
 from .sets.gqa_inpaint import GqaInpaintReader, GqaLayout
 from .sets.rovi import MAX_AREA, RoviFields, RoviReader
@@ -65,7 +65,7 @@ class ShardSource(_Source):
 
 
 class GeneratedSource(_Source):
-    """Clips that are drawn when they are read; see `train.data.drawn.synthetic`."""
+    """Clips that are drawn when they are read; see `train.data.generated.samples`."""
 
     kind: Literal["generated"]
     split: Literal["train", "held-out"] = Field(default="train", description="they share nothing")

@@ -31,7 +31,7 @@ from lgvi_core.errors import LGVIError
 from ..engine.files import write_text
 from ..engine.workers import map_in_workers
 from .drawn.emoji import FONT
-from .drawn.generated import GeneratedReader
+from .generated.reader import GeneratedReader
 from .readers import DataSource, open_reader
 from .sample import BrokenSample, Reader, Sample
 from .sets.rovi import FRAMES_FOLDER, MASKS_FOLDER, TARGETS_FOLDER

@@ -9,8 +9,8 @@ import numpy as np
 
 from lgvi_core.errors import LGVIError
 
-from ..data.drawn.asked import make_asked_sample
-from ..data.drawn.synthetic import make_sample
+from ..data.generated.asked import make_asked_sample
+from ..data.generated.samples import make_sample
 from ..data.pictures import cover_and_crop
 from ..data.readers import open_reader
 from ..data.sample import Reader, Sample

@@ -11,7 +11,7 @@ from typing_extensions import Self
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.settings import MaskSettings, SamplingSettings
 
-from ..data.drawn.synthetic import FRAME_SIZES
+from ..data.drawn.numbered import FRAME_SIZES
 from ..data.readers import DataSource
 from .names import MEASURES
 

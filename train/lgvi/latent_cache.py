@@ -9,8 +9,8 @@ from torch import Tensor
 
 from lgvi_core.errors import LGVIError
 
+from ..data.drawn.numbered import FRAME_SIZES, scene_of
 from ..data.drawn.scenes import Scene
-from ..data.drawn.synthetic import FRAME_SIZES, scene_of
 
 SCENES_PER_SHARD = 40
 VIDEO_FRAMES = 4  # frames of every cached video

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from ..drawn.numbered import SPLITS, scene_of
 from ..drawn.scenes import SceneObject
-from ..drawn.synthetic import SPLITS, scene_of
 from . import phrasings
 from .expressions import absent_object, describe_object
 from .prompts import MARKS, describe_scene, removal_prompt
@@ -95,7 +95,7 @@ class Conversation:
 def make_conversation(
     split: str, number: int, frames: int, height: int, width: int
 ) -> Conversation:
-    """Generate the conversation about clip `number` of a split, that of `synthetic.make_sample`."""
+    """Generate the conversation about clip `number` of a split, as in `generated.samples.make_sample`."""
     objects = scene_of(split, number, frames, width / height).objects
     rng = np.random.default_rng([SPLITS[split], number, _STREAM])
     count = 1 + int(rng.choice(len(TURN_SHARES), p=TURN_SHARES))

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from ..drawn.numbered import scene_of
 from ..language.conversations import make_conversation
 from ..language.prompts import removal_prompt
 from ..sample import Sample
-from .synthetic import compose_sample, scene_of
+from .samples import compose_sample
 
 
 def make_asked_sample(split: str, number: int, frames: int, height: int, width: int) -> Sample:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..drawn.emoji import check_font
+from ..drawn.photographs import check_photographs
 from ..sample import Sample
-from .emoji import check_font
-from .photographs import check_photographs
-from .synthetic import make_sample
+from .samples import make_sample
 
 
 class GeneratedReader:
