@@ -6,6 +6,7 @@ The repository's root comes last on `sys.path`, because its `nodes/` must never 
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -17,8 +18,8 @@ sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROO
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # so that xdist, whose hook comes within, reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark the tests of the folders `live_server` and `browser`, which the fast tier leaves out.
 
     Where several processes run the tests, one of them has all that share the server, and the others
@@ -31,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser" if folder == "browser" else "server")
             group = "server"
         item.add_marker(pytest.mark.xdist_group(group))
+    yield
 
 
 @pytest.fixture(scope="session")
