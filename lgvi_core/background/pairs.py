@@ -1,0 +1,182 @@
+"""Two neighbouring frames: how the background moves from each to the other, and its brightness."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .complete import Measured, completed, push_pull
+from .cuts import is_cut, thumbnail
+from .flow import FlowFunction, dis
+from .settings import Settings
+
+MARGIN = 48
+"""Pixels of the surroundings, each way, that the motion behind a hole is learned from."""
+GUARD = 1
+"""Pixels around a hole that may still show something of the object."""
+SPOILED = 8
+"""Pixels around a hole whose flow is spoiled by the object's own motion, while it is there."""
+ROUGH = dis("fast")
+"""The flow of the first look, from which the object is taken out for the second."""
+FOREIGN = 2.0
+"""Pixels that something must move otherwise than the background to be taken for another thing."""
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A frame at the flow's size: uint8 RGB [h, w, 3], and where something is removed [h, w]."""
+
+    pixels: np.ndarray
+    hole: np.ndarray
+
+    def thumbnail(self) -> tuple[np.ndarray, np.ndarray]:
+        """What cuts are looked for in."""
+        return thumbnail(self.pixels, self.hole)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the background moves from one frame to its neighbour, at the flow's size.
+
+    `motions` are float32 flows [h, w, 2], the likeliest first; `measured` [h, w, 2] is the flow as
+    it was measured; `foreign`, one for each motion, are the pixels [h, w] that move otherwise
+    themselves, as what stands in front.
+    """
+
+    motions: list[Tensor]
+    measured: Tensor
+    foreign: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The ways from a frame to the next one and back; None across a cut.
+
+    `gain` [3] is how much brighter the next frame shows the same thing, for each channel.
+    """
+
+    forward: Way
+    backward: Way
+    gain: Tensor
+
+
+def pair_of(one: Glance, other: Glance, how: Settings, device: torch.device) -> Pair | None:
+    """What leads from `one` to `other` and back; None where there is a cut between them."""
+    if is_cut(one.thumbnail(), other.thumbnail()):
+        return None
+    rows, columns = _around(one.hole | other.hole, MARGIN + how.rim)
+    pictures = [np.ascontiguousarray(glance.pixels[rows, columns]) for glance in (one, other)]
+    holes = [_grown(glance.hole[rows, columns], GUARD) for glance in (one, other)]
+    rough = _measured(pictures, holes, ROUGH, spoiled=SPOILED)
+    without = without_object(pictures, holes, [completed(part, 1)[0] for part in rough])
+    measured = _measured(without, holes, how.flow, spoiled=0)
+    gain = brightness(pictures[0], pictures[1], measured[0])
+    size, place = one.hole.shape, (rows, columns)
+    ways = [_way(part, how, size, place, device) for part in measured]
+    return Pair(ways[0], ways[1], torch.from_numpy(gain).to(device))
+
+
+def _way(
+    measured: Measured,
+    how: Settings,
+    size: tuple[int, ...],
+    place: tuple[slice, slice],
+    device: torch.device,
+) -> Way:
+    def whole(part: np.ndarray) -> Tensor:
+        """A part of the frame in its place, nothing around it."""
+        full = np.zeros((*size, *part.shape[2:]), part.dtype)
+        full[place] = part
+        return torch.from_numpy(full).to(device)
+
+    fields = completed(measured, how.motions)
+    foreign = [np.square(field - measured.flow).sum(-1) > FOREIGN**2 for field in fields]
+    return Way([whole(x) for x in fields], whole(measured.flow), [whole(x) for x in foreign])
+
+
+def brightness(one: np.ndarray, other: np.ndarray, measured: Measured) -> np.ndarray:
+    """How much brighter `other` [h, w, 3] is than `one` [3], where both show the same.
+
+    A ratio of sums, because a fitted slope is too small where there is noise, and the error would
+    add up over the frames.
+    """
+    y, x = np.nonzero(measured.known)
+    step = max(1, len(x) // 4000)
+    y, x = y[::step], x[::step]
+    ends = np.stack([x, y], -1).astype(np.float32) + measured.flow[y, x]
+    if len(x) < 50:
+        return np.ones(3, np.float32)
+    here = one[y, x].astype(np.float32)
+    there = cv2.remap(other, ends[None], None, cv2.INTER_LINEAR)[0].astype(np.float32)  # type: ignore[call-overload]
+    usable = ((here > 8) & (here < 247) & (there > 8) & (there < 247)).all(-1)
+    difference = np.abs(np.log(there + 1) - np.log(here + 1)).sum(-1)
+    usable &= difference <= np.median(difference) * 2 + 1e-3
+    if usable.sum() < 50:
+        return np.ones(3, np.float32)
+    return np.clip(there[usable].sum(0) / here[usable].sum(0), 0.5, 2).astype(np.float32)
+
+
+def _measured(
+    pictures: list[np.ndarray], holes: list[np.ndarray], flow: FlowFunction, spoiled: int
+) -> list[Measured]:
+    """The flow between two pictures, there and back, trusted `spoiled` pixels from their holes."""
+    flows = [flow(pictures[0], pictures[1]), flow(pictures[1], pictures[0])]
+    wide = [_grown(hole, spoiled) if spoiled else hole for hole in holes]
+    return [
+        Measured(flows[i], _known(flows[i], flows[1 - i], wide[i], wide[1 - i])) for i in (0, 1)
+    ]
+
+
+def without_object(
+    pictures: list[np.ndarray], holes: list[np.ndarray], ways: list[np.ndarray]
+) -> list[np.ndarray]:
+    """Two pictures [h, w, 3] whose holes show what the other one does, along rough flows.
+
+    The object is gone and cannot spoil the flow of what is around it. What is hidden in both is
+    filled smoothly in the first, and moved from there to the second, so that it moves with the
+    background too.
+    """
+    first, second = pictures
+    shown = (~holes[0]).astype(np.float32)
+    smooth = np.where(holes[0][..., None], push_pull(first, shown), first)
+    hidden = _moved(holes[1].astype(np.float32), ways[0])[..., None] > 0
+    first = np.where(holes[0][..., None] & ~hidden, _moved(second, ways[0]), smooth)
+    first = first.clip(0, 255).astype(np.uint8)
+    second = np.where(holes[1][..., None], _moved(first, ways[1]), second)
+    return [first, second.astype(np.uint8)]
+
+
+def _moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """A picture sampled at where a flow leads to."""
+    height, width = flow.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = x + flow[..., 0], y + flow[..., 1]
+    return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _known(flow: np.ndarray, back: np.ndarray, hole: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Where a flow is trusted: outside the holes at both ends, and leading back to its start."""
+    height, width = hole.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = x + flow[..., 0], y + flow[..., 1]
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    hidden = _moved(other.astype(np.float32), flow) > 0
+    returns = np.square(flow + _moved(back, flow)).sum(-1) < 1
+    return inside & ~hole & ~hidden & returns
+
+
+def _around(hole: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of a hole and of `margin` pixels around it."""
+    rows, columns = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
+    height, width = hole.shape
+    return (
+        slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),
+        slice(max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)),
+    )
+
+
+def _grown(hole: np.ndarray, radius: int) -> np.ndarray:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.dilate(hole.astype(np.uint8), kernel) > 0

@@ -1,0 +1,72 @@
+"""What is known of the frames within reach while a window of them is being finished."""
+
+from concurrent.futures import Future
+
+from torch import Tensor
+
+from .pairs import Glance, Pair
+from .propagate import Traces, no_traces, spread, step
+from .settings import Settings, Shown
+from .store import FrameRing, Place, Size
+
+
+class Reach:
+    """The frames that were given and are not forgotten yet, and the pairs between them.
+
+    `shown`, `glances` and `places` go by the number of the frame; `pairs` by that of the first of
+    two frames, and hold None where there is nothing to walk along.
+    """
+
+    def __init__(self, ring: FrameRing, size: Size, how: Settings) -> None:
+        self.ring, self.size, self.how = ring, size, how
+        self.pixels = size[0] * size[1]
+        self.shown: dict[int, Shown] = {}
+        self.glances: dict[int, Glance] = {}
+        self.places: dict[int, Place | None] = {}
+        self.pairs: dict[int, Future[Pair | None]] = {}
+
+    def pair(self, number: int) -> Pair | None:
+        """What lies between the frames `number` and `number` + 1; None for a cut or the end."""
+        waiting = self.pairs.get(number)
+        return None if waiting is None else waiting.result()
+
+    def forget(self, before: int) -> None:
+        """Lets go of the frames with smaller numbers."""
+        for kept in (self.shown, self.glances, self.places, self.pairs):
+            for number in [number for number in kept if number < before]:
+                del kept[number]  # type: ignore[attr-defined]
+
+    def walk(
+        self, number: int, towards: int, neighbour: list[Traces] | None
+    ) -> list[Traces] | None:
+        """Traces of all pixels of frame `number`, for each motion, to the frame after it or before.
+
+        `towards` is 1 or -1, `neighbour` the traces there. None where this frame hides nothing;
+        all lead nowhere where there is no neighbour to go to.
+        """
+        place = self.places[number]
+        if place is None:
+            return None
+        motions = range(self.how.motions)
+        pair = self.pair(number if towards > 0 else number - 1)
+        if pair is None:
+            return [no_traces(self.pixels, place.list.device) for _ in motions]
+        way, back = (pair.forward, pair.backward)[::towards]
+        other = number + towards
+        result = []
+        for motion in motions:
+            index = self._walkers(place, way.foreign[min(motion, len(way.foreign) - 1)])
+            before = None if neighbour is None else neighbour[motion]
+            there = (other, self.places[other], before)
+            traces = step(index, way, back, motion, number, there, self.how)
+            result.append(spread(traces, index, self.pixels))
+        return result
+
+    def _walkers(self, place: Place, foreign: Tensor) -> Tensor:
+        """The hole and its rim, and what stands in front of the background nearby.
+
+        The background behind that is nobody's to see in this frame, but paths go on through it.
+        """
+        near = foreign.reshape(-1) & place.near
+        near[place.list] = True
+        return near.nonzero()[:, 0]
