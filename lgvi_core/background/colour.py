@@ -30,13 +30,20 @@ def brightened(colours: Tensor, frames: Tensor, number: int, ring: FrameRing) ->
 
 
 def rim_error(
-    found: list[Found], number: int, place: Place, ring: FrameRing, size: Size
+    found: list[Found],
+    number: int,
+    place: Place,
+    front: Tensor | None,
+    ring: FrameRing,
+    size: Size,
 ) -> Tensor | None:
     """What to add [1, fh, fw, 3], of 255, to what was found for frame `number`; None for nothing.
 
-    `found` speaks of all pixels of the small frame, of which those of the rim are used.
+    `found` speaks of all pixels of the small frame, of which those of the rim are used, without
+    what stands in `front` [fh * fw].
     """
-    index = place.rim.nonzero()[:, 0]
+    rim = place.rim if front is None else place.rim & ~front
+    index = rim.nonzero()[:, 0]
     share = sum((part.share[index] for part in found), torch.zeros(len(index), device=index.device))
     index = index[share > 0]
     if len(index) < 8:

@@ -11,43 +11,78 @@ import numpy as np
 
 SAMPLES = 800
 """Vectors that a homography is fitted to: more make it slower and not better."""
+FEW = 100
+"""Fully trusted vectors below which those trusted less have their say, too."""
 FIT_LIMIT = 0.5
 """Pixels by which a vector may miss the homography and still speak for it."""
+BETTER = 1.1
+"""How many times an affine map's vectors a homography must explain to be preferred."""
 SPREAD = 1.0
 """Pixels of deviation from the homography at which a vector counts a quarter in the rest."""
 STILL = 0.08
 """Pixels that a still camera's homography moves no corner by; below, nothing moves."""
+APART = 1.5
+"""Pixels from which on two motions are not the same."""
+UNSHARP = 4
+"""Pixels by which a measured flow misses the edges of things."""
 SECOND_SHARE = 0.08
 """The share of the vectors around that a second motion must have to be looked for."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The flow [h, w, 2] in pixels from one frame to another, and where it is trusted [h, w]."""
+    """The flow [h, w, 2] in pixels from one frame to another; how far it is trusted [h, w], 0..1."""
 
     flow: np.ndarray
-    known: np.ndarray
+    trust: np.ndarray
 
 
-def completed(measured: Measured, motions: int) -> list[np.ndarray]:
-    """The background's flow [h, w, 2] everywhere, once for each motion that was found.
+@dataclass(frozen=True)
+class Motion:
+    """One way in which the background may move: float32 flow [h, w, 2], given everywhere.
 
-    The first follows most vectors that are known, the second those that the first does not explain.
+    `unsure` bool [h, w] are pixels near an edge between two motions, which may be of either.
     """
-    points = np.argwhere(measured.known)[:, ::-1].astype(np.float32)
+
+    flow: np.ndarray
+    unsure: np.ndarray
+
+
+def completed(measured: Measured, motions: int) -> list[Motion]:
+    """How the background may move where nothing is known of it, the likeliest guess first.
+
+    With one motion around, or `motions` = 1, that is all. With two, the guess gives each hidden
+    pixel the motion that prevails around it; it is followed by each of the two motions alone, for
+    pixels where the guess turns out to lead nowhere.
+    """
+    points = np.argwhere(measured.trust == 1)[:, ::-1].astype(np.float32)
+    if len(points) < FEW:
+        points = np.argwhere(measured.trust > 0)[:, ::-1].astype(np.float32)
+    sure = np.zeros(measured.trust.shape, bool)
     if len(points) < 8:
-        return [np.zeros_like(measured.flow)]
+        return [Motion(np.zeros_like(measured.flow), sure)]
     if len(points) > SAMPLES:
         points = points[np.linspace(0, len(points) - 1, SAMPLES).astype(int)]
-    fields: list[np.ndarray] = []
-    for _ in range(motions):
-        field, deviation = _one_motion(measured, points)
-        fields.append(field)
-        columns = points.astype(int)
-        points = points[deviation[columns[:, 1], columns[:, 0]] > 3 * FIT_LIMIT]
-        if len(points) < SECOND_SHARE * SAMPLES:
-            break
-    return fields
+    first, deviation = _one_motion(measured, points)
+    columns = points.astype(int)
+    others = points[deviation[columns[:, 1], columns[:, 0]] > APART]
+    if motions == 1 or len(others) < SECOND_SHARE * len(points):
+        return [Motion(first, sure)]
+    second, other_deviation = _one_motion(measured, others)
+    votes = np.stack([deviation, other_deviation], -1) < APART
+    labels = push_pull(votes, measured.trust)
+    is_second = labels[..., 1] > labels[..., 0]
+    apart = np.square(first - second).sum(-1) > APART**2
+    guess = np.where(is_second[..., None], second, first)
+    unsure = _edges(is_second) & apart
+    return [Motion(guess, unsure), Motion(first, sure), Motion(second, sure)]
+
+
+def _edges(labels: np.ndarray) -> np.ndarray:
+    """Pixels within UNSHARP of one that has the other label, bool [h, w]."""
+    kernel = np.ones((2 * UNSHARP + 1, 2 * UNSHARP + 1), np.uint8)
+    values = labels.astype(np.uint8)
+    return cv2.dilate(values, kernel) != cv2.erode(values, kernel)
 
 
 def _one_motion(measured: Measured, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,16 +92,14 @@ def _one_motion(measured: Measured, points: np.ndarray) -> tuple[np.ndarray, np.
     model = _fitted(points, vectors, measured.flow.shape[:2])
     rest = measured.flow - model
     deviation = np.sqrt(np.square(rest).sum(-1))
-    weight = measured.known / np.square(1 + np.square(deviation / SPREAD))
+    weight = measured.trust / np.square(1 + np.square(deviation / SPREAD))
     return model + push_pull(rest, weight.astype(np.float32)), deviation
 
 
 def _fitted(points: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """The flow [h, w, 2] of the homography through `points` [n, 2] and their `vectors`."""
     height, width = size
-    matrix = None
-    if len(points) >= 8:
-        matrix, _ = cv2.findHomography(points, points + vectors, cv2.USAC_MAGSAC, FIT_LIMIT)
+    matrix = _matrix(points, points + vectors)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     if matrix is None or not _is_mild(matrix, width, height):
         return np.broadcast_to(np.median(vectors, 0), (height, width, 2)).astype(np.float32)
@@ -76,6 +109,21 @@ def _fitted(points: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> n
     corners = flow[[0, 0, -1, -1], [0, -1, 0, -1]]
     # What a still camera seems to move is noise, and would add up to a drift.
     return np.zeros_like(flow) if np.abs(corners).max() < STILL else flow
+
+
+def _matrix(points: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
+    """The map [3, 3] that most `points` [n, 2] follow to their `ends`; None where there is none.
+
+    It is affine unless a homography explains clearly more: the two further degrees of freedom
+    bend a plane towards another one, and swing far out where nothing is known.
+    """
+    if len(points) < 8:
+        return None
+    affine, near = cv2.estimateAffine2D(points, ends, None, cv2.RANSAC, FIT_LIMIT)
+    matrix, close = cv2.findHomography(points, ends, cv2.RANSAC, FIT_LIMIT)
+    if affine is None or (matrix is not None and close.sum() > BETTER * near.sum()):
+        return matrix
+    return np.concatenate([affine, [[0.0, 0.0, 1.0]]])
 
 
 def _is_mild(matrix: np.ndarray, width: int, height: int) -> bool:

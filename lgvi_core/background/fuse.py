@@ -27,10 +27,12 @@ def fuse(past: list[Traces], future: list[Traces], ring: FrameRing, size: Size) 
     Each argument holds one for every motion. A motion after the first is believed only where the
     first leads nowhere in both directions of time.
     """
-    weights = [[_weight(traces, ring, size) for traces in side] for side in (past, future)]
+    weights = [_weights(side, ring, size) for side in (past, future)]
     chosen = [past[0], future[0]]
     strength = [weights[0][0], weights[1][0]]
     for motion in range(1, len(past)):
+        if past[motion] is past[motion - 1] and future[motion] is future[motion - 1]:
+            continue
         lost = (strength[0] + strength[1]) == 0
         for side, candidates in enumerate((past, future)):
             strength[side] = torch.where(lost, weights[side][motion], strength[side])
@@ -53,6 +55,11 @@ def between(found: Found, xy: Tensor, size: Size) -> Found:
     nearest = corners.gather(1, weights.argmax(1, keepdim=True))[:, 0]
     traces = carried(found.traces, xy, corners, weights, nearest, size)
     return Found(traces, found.share[nearest])
+
+
+def _weights(side: list[Traces], ring: FrameRing, size: Size) -> list[Tensor]:
+    weights = {id(traces): _weight(traces, ring, size) for traces in side}
+    return [weights[id(traces)] for traces in side]
 
 
 def _weight(traces: Traces, ring: FrameRing, size: Size) -> Tensor:

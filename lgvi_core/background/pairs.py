@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .complete import Measured, completed, push_pull
+from .complete import UNSHARP, Measured, completed, push_pull
 from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
 from .settings import Settings
@@ -18,10 +18,13 @@ GUARD = 1
 """Pixels around a hole that may still show something of the object."""
 SPOILED = 8
 """Pixels around a hole whose flow is spoiled by the object's own motion, while it is there."""
-ROUGH = dis("fast")
-"""The flow of the first look, from which the object is taken out for the second."""
+ROUGH = dis("fast", finest_scale=0)
+"""The flow that is measured close to a hole, with the object taken out."""
+CLOSE_TRUST = 0.1
+"""How much that counts against what is measured further away."""
 FOREIGN = 2.0
 """Pixels that something must move otherwise than the background to be taken for another thing."""
+
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,7 @@ def pair_of(one: Glance, other: Glance, how: Settings, device: torch.device) -> 
     rows, columns = _around(one.hole | other.hole, MARGIN + how.rim)
     pictures = [np.ascontiguousarray(glance.pixels[rows, columns]) for glance in (one, other)]
     holes = [_grown(glance.hole[rows, columns], GUARD) for glance in (one, other)]
-    rough = _measured(pictures, holes, ROUGH, spoiled=SPOILED)
-    without = without_object(pictures, holes, [completed(part, 1)[0] for part in rough])
-    measured = _measured(without, holes, how.flow, spoiled=0)
+    measured = _flows(pictures, holes, how.flow)
     gain = brightness(pictures[0], pictures[1], measured[0])
     size, place = one.hole.shape, (rows, columns)
     ways = [_way(part, how, size, place, device) for part in measured]
@@ -91,9 +92,17 @@ def _way(
         full[place] = part
         return torch.from_numpy(full).to(device)
 
-    fields = completed(measured, how.motions)
-    foreign = [np.square(field - measured.flow).sum(-1) > FOREIGN**2 for field in fields]
-    return Way([whole(x) for x in fields], whole(measured.flow), [whole(x) for x in foreign])
+    motions = completed(measured, how.motions)
+    foreign = [_foreign(motion.flow, measured.flow) | motion.unsure for motion in motions]
+    flows = [whole(motion.flow) for motion in motions]
+    return Way(flows, whole(measured.flow), [whole(x) for x in foreign])
+
+
+def _foreign(field: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """What moves otherwise than the background, and around it what may be either, bool [h, w]."""
+    moves = (np.square(field - flow).sum(-1) > FOREIGN**2).astype(np.uint8)
+    moves = cv2.morphologyEx(moves, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return _grown(moves, UNSHARP)
 
 
 def brightness(one: np.ndarray, other: np.ndarray, measured: Measured) -> np.ndarray:
@@ -102,7 +111,7 @@ def brightness(one: np.ndarray, other: np.ndarray, measured: Measured) -> np.nda
     A ratio of sums, because a fitted slope is too small where there is noise, and the error would
     add up over the frames.
     """
-    y, x = np.nonzero(measured.known)
+    y, x = np.nonzero(measured.trust == 1)
     step = max(1, len(x) // 4000)
     y, x = y[::step], x[::step]
     ends = np.stack([x, y], -1).astype(np.float32) + measured.flow[y, x]
@@ -118,15 +127,27 @@ def brightness(one: np.ndarray, other: np.ndarray, measured: Measured) -> np.nda
     return np.clip(there[usable].sum(0) / here[usable].sum(0), 0.5, 2).astype(np.float32)
 
 
-def _measured(
-    pictures: list[np.ndarray], holes: list[np.ndarray], flow: FlowFunction, spoiled: int
+def _flows(
+    pictures: list[np.ndarray], holes: list[np.ndarray], flow: FlowFunction
 ) -> list[Measured]:
-    """The flow between two pictures, there and back, trusted `spoiled` pixels from their holes."""
+    """The flow from each of two pictures to the other, with what spoils it around the object.
+
+    Close to a hole it is measured again, roughly, with the object taken out of the pictures; it
+    counts little there, because the pictures are then made by the flow that they shall tell.
+    """
+    wide = [_grown(hole, SPOILED) for hole in holes]
     flows = [flow(pictures[0], pictures[1]), flow(pictures[1], pictures[0])]
-    wide = [_grown(hole, spoiled) if spoiled else hole for hole in holes]
-    return [
-        Measured(flows[i], _known(flows[i], flows[1 - i], wide[i], wide[1 - i])) for i in (0, 1)
-    ]
+    trusts = [_known(flows[i], flows[1 - i], wide[i], wide[1 - i]) for i in (0, 1)]
+    far = [Measured(flows[i], trusts[i].astype(np.float32)) for i in (0, 1)]
+    without = without_object(pictures, holes, [completed(part, 1)[0].flow for part in far])
+    close = [ROUGH(without[0], without[1]), ROUGH(without[1], without[0])]
+    both = []
+    for i in (0, 1):
+        spoiled = wide[i] | (_moved(wide[1 - i].astype(np.float32), flows[i]) > 0)
+        near = spoiled & _known(close[i], close[1 - i], holes[i], holes[1 - i])
+        trust = np.where(near, CLOSE_TRUST, trusts[i]).astype(np.float32)
+        both.append(Measured(np.where(spoiled[..., None], close[i], flows[i]), trust))
+    return both
 
 
 def without_object(

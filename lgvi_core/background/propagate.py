@@ -53,6 +53,18 @@ def spread(traces: Traces, index: Tensor, pixels: int) -> Traces:
     return dense
 
 
+def compact(traces: list[Traces], index: Tensor) -> list[Traces]:
+    """Traces of the pixels `index` only; what was the same for several motions stays so."""
+    parts = {id(part): part.at(index) for part in traces}
+    return [parts[id(part)] for part in traces]
+
+
+def dense(traces: list[Traces], index: Tensor, pixels: int) -> list[Traces]:
+    """The inverse of `compact`."""
+    parts = {id(part): spread(part, index, pixels) for part in traces}
+    return [parts[id(part)] for part in traces]
+
+
 def positions(index: Tensor, size: Size) -> Tensor:
     """The places (x, y) float32 [n, 2] of the pixels with those numbers in a frame of `size`."""
     return torch.stack([index % size[1], index // size[1]], -1).float()
@@ -85,6 +97,7 @@ def step(
 
     missed = _missed(flow, back.measured, corners, weights)
     lands = inside & (missed <= how.landing_limit)
+    lands &= ~_pick(back.foreign, motion).reshape(-1)[nearest]
     if place is None:
         found = torch.where(lands, other, -1)
         return Traces(found, end, missed + PER_STEP)

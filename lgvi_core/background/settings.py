@@ -25,7 +25,7 @@ class Settings:
     """
 
     reach: int = 40
-    flow: FlowFunction = field(default_factory=dis)
+    flow: FlowFunction = field(default_factory=lambda: dis("fast", finest_scale=0))
     flow_side: int = 640
     motions: int = 2
     landing_limit: float = 1.5

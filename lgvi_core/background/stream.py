@@ -15,7 +15,7 @@ from .colour import brightened, rim_error
 from .fuse import Found, between, fuse
 from .paint import Canvas, Painter, full_size, linear_at
 from .pairs import pair_of
-from .propagate import Traces, spread
+from .propagate import Traces, compact, dense
 from .sample import sample_cubic
 from .settings import Filled, Settings, Shown
 from .store import FrameRing, flow_size, glance_of, place_of, white
@@ -112,7 +112,7 @@ class Background:
             if traces is not None and number < stop:
                 place = self.reach.places[number]
                 assert place is not None
-                kept[number] = [part.at(place.list) for part in traces]
+                kept[number] = compact(traces, place.list)
         return kept
 
     def _canvas(self, number: int, past: list[Traces], future: list[Traces]) -> Canvas:
@@ -120,7 +120,7 @@ class Background:
         reach, ring = self.reach, self.reach.ring
         place, shown = reach.places[number], reach.shown[number]
         assert place is not None
-        later = [spread(part, place.list, reach.pixels) for part in future]
+        later = dense(future, place.list, reach.pixels)
         found = fuse(past, later, ring, reach.size)
         index = (shown.mask.reshape(-1) > 0).nonzero()[:, 0]
         width, (sx, sy) = shown.frame.shape[1], ring.scale
@@ -159,7 +159,7 @@ class Background:
             total[used] += share
         used = (total > 0).nonzero()[:, 0]
         colours = colours[used] / total[used, None]
-        error = rim_error(found, number, place, ring, reach.size) if self.how.match_colours else None
+        error = rim_error(found, number, place, reach.front(number), ring, reach.size) if self.how.match_colours else None
         if error is not None:
             colours += linear_at(error[0], canvas.xy[used]) * (unit / 255)
         canvas.write(used, colours)

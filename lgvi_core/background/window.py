@@ -9,6 +9,9 @@ from .propagate import Traces, no_traces, spread, step
 from .settings import Settings, Shown
 from .store import FrameRing, Place, Size
 
+CANDIDATES = 3
+"""Motions that are followed where there is more than one: the guess, and each of two alone."""
+
 
 class Reach:
     """The frames that were given and are not forgotten yet, and the pairs between them.
@@ -47,20 +50,34 @@ class Reach:
         place = self.places[number]
         if place is None:
             return None
-        motions = range(self.how.motions)
+        motions = range(1 if self.how.motions == 1 else CANDIDATES)
         pair = self.pair(number if towards > 0 else number - 1)
         if pair is None:
-            return [no_traces(self.pixels, place.list.device) for _ in motions]
+            return [no_traces(self.pixels, place.list.device)] * len(motions)
         way, back = (pair.forward, pair.backward)[::towards]
         other = number + towards
-        result = []
+        result: list[Traces] = []
         for motion in motions:
-            index = self._walkers(place, way.foreign[min(motion, len(way.foreign) - 1)])
             before = None if neighbour is None else neighbour[motion]
+            if motion and len(way.motions) == len(back.motions) == 1:
+                if neighbour is None or before is neighbour[motion - 1]:
+                    result.append(result[-1])  # all motions have been the same so far
+                    continue
+            index = self._walkers(place, way.foreign[min(motion, len(way.foreign) - 1)])
             there = (other, self.places[other], before)
             traces = step(index, way, back, motion, number, there, self.how)
             result.append(spread(traces, index, self.pixels))
         return result
+
+    def front(self, number: int) -> Tensor | None:
+        """What of frame `number` is not the background, bool [fh * fw]; None if nothing is known."""
+        ways = []
+        if (pair := self.pair(number)) is not None:
+            ways.append(pair.forward)
+        if (pair := self.pair(number - 1)) is not None:
+            ways.append(pair.backward)
+        marks = [way.foreign[0].reshape(-1) for way in ways]
+        return None if not marks else marks[0] | marks[-1]
 
     def _walkers(self, place: Place, foreign: Tensor) -> Tensor:
         """The hole and its rim, and what stands in front of the background nearby.
