@@ -15,10 +15,8 @@ FEW = 100
 """Fully trusted vectors below which those trusted less have their say, too."""
 FIT_LIMIT = 0.5
 """Pixels by which a vector may miss the homography and still speak for it."""
-BETTER = 1.1
-"""How many times an affine map's vectors a homography must explain to be preferred."""
-SPREAD = 1.0
-"""Pixels of deviation from the homography at which a vector counts a quarter in the rest."""
+BETTER = 1.2
+"""How many times a simpler map's vectors one that bends more must explain to be preferred."""
 STILL = 0.08
 """Pixels that a still camera's homography moves no corner by; below, nothing moves."""
 APART = 1.5
@@ -41,59 +39,82 @@ class Measured:
 class Motion:
     """One way in which the background may move: float32 flow [h, w, 2], given everywhere.
 
-    `unsure` bool [h, w] are pixels near an edge between two motions, which may be of either.
+    `own` bool [h, w] is what this motion prevails in, where there are several.
     """
 
     flow: np.ndarray
-    unsure: np.ndarray
+    own: np.ndarray
 
 
 def completed(measured: Measured, motions: int) -> list[Motion]:
-    """How the background may move where nothing is known of it, the likeliest guess first.
+    """How the background may move where nothing is known of it: one way, or two.
 
-    With one motion around, or `motions` = 1, that is all. With two, the guess gives each hidden
-    pixel the motion that prevails around it; it is followed by each of the two motions alone, for
-    pixels where the guess turns out to lead nowhere.
+    The first is that of most of the surroundings, the second of what it leaves unexplained. What is
+    hidden belongs to the motion that the nearest known pixel has.
     """
     points = np.argwhere(measured.trust == 1)[:, ::-1].astype(np.float32)
     if len(points) < FEW:
         points = np.argwhere(measured.trust > 0)[:, ::-1].astype(np.float32)
-    sure = np.zeros(measured.trust.shape, bool)
+    everything = np.ones(measured.trust.shape, bool)
+    size = measured.trust.shape
     if len(points) < 8:
-        return [Motion(np.zeros_like(measured.flow), sure)]
+        return [Motion(np.zeros_like(measured.flow), everything)]
     if len(points) > SAMPLES:
         points = points[np.linspace(0, len(points) - 1, SAMPLES).astype(int)]
-    first, deviation = _one_motion(measured, points)
-    columns = points.astype(int)
-    others = points[deviation[columns[:, 1], columns[:, 0]] > APART]
+    model = _fitted(points, _at(measured.flow, points), size)
+    deviation = _deviation(measured, model)
+    others = points[_at(deviation, points) > APART]
     if motions == 1 or len(others) < SECOND_SHARE * len(points):
-        return [Motion(first, sure)]
-    second, other_deviation = _one_motion(measured, others)
-    votes = np.stack([deviation, other_deviation], -1) < APART
-    labels = push_pull(votes, measured.trust)
-    is_second = labels[..., 1] > labels[..., 0]
-    apart = np.square(first - second).sum(-1) > APART**2
-    guess = np.where(is_second[..., None], second, first)
-    unsure = _edges(is_second) & apart
-    return [Motion(guess, unsure), Motion(first, sure), Motion(second, sure)]
+        return [Motion(_bent(measured, model, measured.trust * _near(deviation)), everything)]
+    other = _fitted(others, _at(measured.flow, others), size)
+    other_deviation = _deviation(measured, other)
+    is_second = nearest_label(other_deviation < deviation, measured.trust > 0)
+    first = _bent(measured, model, measured.trust * ~is_second * _near(deviation))
+    second = _bent(measured, other, measured.trust * is_second * _near(other_deviation))
+    return [Motion(first, ~is_second), Motion(second, is_second)]
 
 
-def _edges(labels: np.ndarray) -> np.ndarray:
-    """Pixels within UNSHARP of one that has the other label, bool [h, w]."""
-    kernel = np.ones((2 * UNSHARP + 1, 2 * UNSHARP + 1), np.uint8)
-    values = labels.astype(np.uint8)
-    return cv2.dilate(values, kernel) != cv2.erode(values, kernel)
+def nearest_label(label: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """`label` bool [h, w] where it is `known`, and elsewhere that of the nearest known pixel."""
+    _, index = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    by_index = np.zeros(index.max() + 1, np.float32)
+    by_index[index[known]] = label[known]
+    spread = np.where(known, label, by_index[index]).astype(np.float32)
+    return np.where(known, label, cv2.GaussianBlur(spread, (0, 0), UNSHARP) > 0.5)
 
 
-def _one_motion(measured: Measured, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The field of the motion that most `points` follow, and each vector's deviation [h, w]."""
+def in_order(way: list[Motion], back: list[Motion]) -> list[Motion]:
+    """The motions of the way back in the order of those of the way there."""
+    if len(way) < 2 or len(back) < 2:
+        return back
+
+    def misses(one: Motion, other: Motion) -> float:
+        return float(np.median(np.abs(one.flow + other.flow).sum(-1)))
+
+    straight = misses(way[0], back[0]) + misses(way[1], back[1])
+    crossed = misses(way[0], back[1]) + misses(way[1], back[0])
+    return back if straight <= crossed else back[::-1]
+
+
+def _at(field: np.ndarray, points: np.ndarray) -> np.ndarray:
     columns = points.astype(int)
-    vectors = measured.flow[columns[:, 1], columns[:, 0]]
-    model = _fitted(points, vectors, measured.flow.shape[:2])
-    rest = measured.flow - model
-    deviation = np.sqrt(np.square(rest).sum(-1))
-    weight = measured.trust / np.square(1 + np.square(deviation / SPREAD))
-    return model + push_pull(rest, weight.astype(np.float32)), deviation
+    return field[columns[:, 1], columns[:, 0]]
+
+
+def _deviation(measured: Measured, model: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(measured.flow - model).sum(-1))
+
+
+def _near(deviation: np.ndarray) -> np.ndarray:
+    """The weight (Tukey's) of vectors that deviate so much: another thing must not bend a motion."""
+    return np.square(np.maximum(0, 1 - np.square(deviation / APART)))
+
+
+def _bent(measured: Measured, model: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The model's flow [h, w, 2], bent to what was measured where `weight` [h, w] says so."""
+    return model + push_pull(measured.flow - model, weight)
 
 
 def _fitted(points: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -114,16 +135,23 @@ def _fitted(points: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> n
 def _matrix(points: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
     """The map [3, 3] that most `points` [n, 2] follow to their `ends`; None where there is none.
 
-    It is affine unless a homography explains clearly more: the two further degrees of freedom
-    bend a plane towards another one, and swing far out where nothing is known.
+    It is the simplest one, a similarity before an affine map before a homography, unless the next
+    explains clearly more: a map that is free to bend runs through two planes and fits neither, and
+    swings far out where nothing is known.
     """
-    if len(points) < 8:
-        return None
-    affine, near = cv2.estimateAffine2D(points, ends, None, cv2.RANSAC, FIT_LIMIT)
-    matrix, close = cv2.findHomography(points, ends, cv2.RANSAC, FIT_LIMIT)
-    if affine is None or (matrix is not None and close.sum() > BETTER * near.sum()):
-        return matrix
-    return np.concatenate([affine, [[0.0, 0.0, 1.0]]])
+    best, most = None, 0
+    for fit in (cv2.estimateAffinePartial2D, cv2.estimateAffine2D, cv2.findHomography):
+        if len(points) < 8:
+            break
+        if fit is cv2.findHomography:
+            matrix, near = fit(points, ends, cv2.RANSAC, FIT_LIMIT)
+        else:
+            matrix, near = fit(points, ends, None, cv2.RANSAC, FIT_LIMIT)
+        if matrix is not None and near.sum() > BETTER * most:
+            best, most = matrix, int(near.sum())
+    if best is None or len(best) == 3:
+        return best
+    return np.concatenate([best, [[0.0, 0.0, 1.0]]])
 
 
 def _is_mild(matrix: np.ndarray, width: int, height: int) -> bool:

@@ -10,6 +10,8 @@ from .store import FrameRing, Size
 
 SOFTNESS = 0.3
 """Pixels added to a path's inconsistency, so that a perfect path does not count without bound."""
+LIKELIER = 2.0
+"""How much better the unlikelier motion's paths must be for a pixel to take it."""
 NEGLIGIBLE = 0.03
 """The share below which a source is not worth the time to sample it."""
 
@@ -21,22 +23,27 @@ class Found(NamedTuple):
     share: Tensor
 
 
-def fuse(past: list[Traces], future: list[Traces], ring: FrameRing, size: Size) -> list[Found]:
+def fuse(
+    past: list[Traces], future: list[Traces], second: Tensor | None, ring: FrameRing, size: Size
+) -> list[Found]:
     """Two sources, earlier and later, of the same pixels; shares add up to 1 or, unseen, to 0.
 
-    Each argument holds one for every motion. A motion after the first is believed only where the
-    first leads nowhere in both directions of time.
+    `past` and `future` hold traces for every motion, in the same order. A pixel keeps to one motion
+    in both directions of time: to the better one, but rather to the second where `second` [n] says
+    that it is likelier, and else to the first.
     """
     weights = [_weights(side, ring, size) for side in (past, future)]
     chosen = [past[0], future[0]]
     strength = [weights[0][0], weights[1][0]]
-    for motion in range(1, len(past)):
-        if past[motion] is past[motion - 1] and future[motion] is future[motion - 1]:
-            continue
-        lost = (strength[0] + strength[1]) == 0
+    if len(past) > 1 and not (past[0] is past[1] and future[0] is future[1]):
+        sums = [one + other for one, other in zip(*weights, strict=True)]
+        bias = torch.full_like(sums[0], 1 / LIKELIER)
+        if second is not None:
+            bias[second] = LIKELIER
+        better = sums[1] * bias > sums[0]
         for side, candidates in enumerate((past, future)):
-            strength[side] = torch.where(lost, weights[side][motion], strength[side])
-            chosen[side] = _merged(lost, candidates[motion], chosen[side])
+            strength[side] = torch.where(better, weights[side][1], strength[side])
+            chosen[side] = _merged(better, candidates[1], chosen[side])
     total = (strength[0] + strength[1]).clamp(min=1e-12)
     shares = [part / total for part in strength]
     small = [share < NEGLIGIBLE for share in shares]

@@ -100,7 +100,7 @@ class Painter:
         way = pair.backward if towards > 0 else pair.forward
         size = self.reach.size
         index = place.hole.nonzero()[:, 0]
-        end = positions(index, size) + way.motions[0].reshape(-1, 2)[index]
+        end = positions(index, size) + way.likely().reshape(-1, 2)[index]
         limit = end.new_tensor([size[1] - 1, size[0] - 1])
         inside = ((end >= 0) & (end <= limit)).all(-1)
         end = end.clamp(min=end.new_zeros(2), max=limit)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .complete import UNSHARP, Measured, completed, push_pull
+from .complete import UNSHARP, Measured, Motion, completed, in_order, push_pull
 from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
 from .settings import Settings
@@ -43,14 +43,26 @@ class Glance:
 class Way:
     """How the background moves from one frame to its neighbour, at the flow's size.
 
-    `motions` are float32 flows [h, w, 2], the likeliest first; `measured` [h, w, 2] is the flow as
+    `motions` are one or two float32 flows [h, w, 2]; `measured` [h, w, 2] is the flow as
     it was measured; `foreign`, one for each motion, are the pixels [h, w] that move otherwise
-    themselves, as what stands in front.
+    themselves, as what stands in front. `second` [h, w] is where the second of two motions is
+    likelier than the first; None where there is one.
     """
 
     motions: list[Tensor]
     measured: Tensor
     foreign: list[Tensor]
+    second: Tensor | None
+
+    def likely(self) -> Tensor:
+        """The flow [h, w, 2] that gives each pixel the likelier motion."""
+        if self.second is None:
+            return self.motions[0]
+        return torch.where(self.second[..., None], self.motions[1], self.motions[0])
+
+    def front(self) -> Tensor:
+        """What moves as none of the motions, bool [h, w]."""
+        return self.foreign[0] & self.foreign[-1]
 
 
 @dataclass(frozen=True)
@@ -75,13 +87,16 @@ def pair_of(one: Glance, other: Glance, how: Settings, device: torch.device) -> 
     measured = _flows(pictures, holes, how.flow)
     gain = brightness(pictures[0], pictures[1], measured[0])
     size, place = one.hole.shape, (rows, columns)
-    ways = [_way(part, how, size, place, device) for part in measured]
+    motions = [completed(part, how.motions) for part in measured]
+    motions[1] = in_order(motions[0], motions[1])
+    both = zip(measured, motions, strict=True)
+    ways = [_way(part, several, size, place, device) for part, several in both]
     return Pair(ways[0], ways[1], torch.from_numpy(gain).to(device))
 
 
 def _way(
     measured: Measured,
-    how: Settings,
+    motions: list[Motion],
     size: tuple[int, ...],
     place: tuple[slice, slice],
     device: torch.device,
@@ -92,10 +107,10 @@ def _way(
         full[place] = part
         return torch.from_numpy(full).to(device)
 
-    motions = completed(measured, how.motions)
-    foreign = [_foreign(motion.flow, measured.flow) | motion.unsure for motion in motions]
+    foreign = [_foreign(motion.flow, measured.flow) for motion in motions]
     flows = [whole(motion.flow) for motion in motions]
-    return Way(flows, whole(measured.flow), [whole(x) for x in foreign])
+    second = whole(motions[1].own) if len(motions) > 1 else None
+    return Way(flows, whole(measured.flow), [whole(x) for x in foreign], second)
 
 
 def _foreign(field: np.ndarray, flow: np.ndarray) -> np.ndarray:

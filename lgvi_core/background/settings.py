@@ -29,7 +29,7 @@ class Settings:
     flow_side: int = 640
     motions: int = 2
     landing_limit: float = 1.5
-    passing_limit: float = 3.0
+    passing_limit: float = 1.0
     rim: int = 4
     match_colours: bool = True
 

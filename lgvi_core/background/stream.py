@@ -121,7 +121,8 @@ class Background:
         place, shown = reach.places[number], reach.shown[number]
         assert place is not None
         later = dense(future, place.list, reach.pixels)
-        found = fuse(past, later, ring, reach.size)
+        past, second = reach.likelier(number, past)
+        found = fuse(past, later, second, ring, reach.size)
         index = (shown.mask.reshape(-1) > 0).nonzero()[:, 0]
         width, (sx, sy) = shown.frame.shape[1], ring.scale
         xy = torch.stack([(index % width + 0.5) / sx, (index // width + 0.5) / sy], -1) - 0.5
