@@ -215,7 +215,7 @@ KINDS: dict[str, dict] = {
     "exposure": {"light": _drift},
     "occluder": {"layers": (_trunk,), "in_front": True},
     "depths": {"layers": (_ground,)},
-    "motion blur": {"speed": (9.0, 1.0), "blur": 9, "photo": "coffee", "object_speed": (0, 0)},
+    "motion blur": {"speed": (7.7, 1.3), "blur": 9, "object_speed": (0.4, 0)},
     "never moves": {"speed": (0, 0), "object_speed": (0, 0)},
 }
 """What differs from DEFAULTS in each clip."""

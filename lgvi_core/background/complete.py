@@ -5,11 +5,12 @@ rim inwards; and vectors that belong to something else, such as a trunk in front
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-SAMPLES = 800
+SAMPLES = 500
 """Vectors that a homography is fitted to: more make it slower and not better."""
 FEW = 100
 """Fully trusted vectors below which those trusted less have their say, too."""
@@ -117,11 +118,18 @@ def _bent(measured: Measured, model: np.ndarray, weight: np.ndarray) -> np.ndarr
     return model + push_pull(measured.flow - model, weight)
 
 
+@lru_cache(maxsize=8)
+def grid(size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The places x and y float32 [h, w] of the pixels of a picture; not to be changed."""
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    return np.ascontiguousarray(x), np.ascontiguousarray(y)
+
+
 def _fitted(points: np.ndarray, vectors: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """The flow [h, w, 2] of the homography through `points` [n, 2] and their `vectors`."""
     height, width = size
     matrix = _matrix(points, points + vectors)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = grid((height, width))
     if matrix is None or not _is_mild(matrix, width, height):
         return np.broadcast_to(np.median(vectors, 0), (height, width, 2)).astype(np.float32)
     bottom = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
@@ -149,6 +157,8 @@ def _matrix(points: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
             matrix, near = fit(points, ends, None, cv2.RANSAC, FIT_LIMIT)
         if matrix is not None and near.sum() > BETTER * most:
             best, most = matrix, int(near.sum())
+        if BETTER * most > len(points):
+            break  # no other map can explain enough
     if best is None or len(best) == 3:
         return best
     return np.concatenate([best, [[0.0, 0.0, 1.0]]])

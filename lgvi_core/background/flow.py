@@ -30,11 +30,13 @@ RAFT_SIDE = 128
 """The smallest side in pixels that RAFT's correlation pyramid takes."""
 
 
-def dis(preset: str = "medium", finest_scale: int | None = None) -> FlowFunction:
+def dis(
+    preset: str = "fast", finest_scale: int | None = 0, iterations: int | None = 8
+) -> FlowFunction:
     """Dense inverse search with one of OpenCV's PRESETS.
 
-    `finest_scale` is the level of the pyramid where it stops: 0 is full size, 1 half of it; None
-    is what the preset says. Raises LGVIError for a preset that does not exist.
+    `finest_scale` is the level of the pyramid where it stops: 0 is full size, 1 half of it;
+    `iterations` are those of the search for each patch; None is what the preset says. Raises LGVIError for a preset that does not exist.
     """
     if preset not in PRESETS:
         raise LGVIError(f"no DIS preset is called {preset!r}: choose of {', '.join(PRESETS)}")
@@ -52,6 +54,8 @@ def dis(preset: str = "medium", finest_scale: int | None = None) -> FlowFunction
         method = cv2.DISOpticalFlow.create(PRESETS[preset])
         if finest_scale is not None:
             method.setFinestScale(finest_scale)
+        if iterations is not None:
+            method.setGradientDescentIterations(iterations)
         flow = method.calc(greys[0], greys[1], None)  # type: ignore[call-overload]
         return flow[:height, :width]
 

@@ -16,6 +16,8 @@ from .window import Reach
 
 ROUNDS = 8
 """Key frames of a window; what is still open then is painted in each frame by itself."""
+SPECKS = 40
+"""Pixels of the small frame below which each frame paints its own: nobody sees them flicker."""
 RADIUS = 3.0
 """Pixels around each that the classical inpainting (Telea, 2004) looks at."""
 SURROUNDINGS = 8
@@ -64,16 +66,23 @@ class Painter:
         """Finishes all canvases; `carried_over` is the finished frame before the window."""
         if carried_over is not None:
             self.open[carried_over].zero_()
-            self._carry(carried_over)
+            if self._most() is not None:
+                self._carry(carried_over)
         for _ in range(ROUNDS):
-            key = max(self.open, key=lambda number: int(self.open[number].sum()), default=None)
-            if key is None or not self.open[key].any():
+            key = self._most()
+            if key is None:
                 break
             self._paint_here(key)
             self._carry(key)
         for number in self.canvases:
             if number != carried_over:
                 self._paint_here(number)
+
+    def _most(self) -> int | None:
+        """The frame that lacks most; None where nobody lacks more than specks."""
+        counts = {number: int(left.sum()) for number, left in self.open.items()}
+        key = max(counts, key=lambda number: counts[number], default=None)
+        return None if key is None or counts[key] < SPECKS else key
 
     def _carry(self, key: int) -> None:
         """Gives what frame `key` shows in its hole to the open pixels of its neighbours, and on."""
@@ -85,11 +94,19 @@ class Painter:
             own = Traces(torch.full_like(hole, key), start, torch.zeros_like(start[:, 0]))
             traces: Traces | None = spread(own, hole, self.reach.pixels)
             number = key + towards
-            while number in self.canvases and traces is not None:
+            while traces is not None and self._lacks(number, towards):
                 traces = self._follow(number, towards, traces)
                 if traces is not None:
                     self._take(number, traces)
                 number += towards
+
+    def _lacks(self, number: int, towards: int) -> bool:
+        """Whether frame `number` of the window, or one after it, has anything open."""
+        while number in self.canvases:
+            if self.open[number].any():
+                return True
+            number += towards
+        return False
 
     def _follow(self, number: int, towards: int, traces: Traces) -> Traces | None:
         """The traces of frame `number` from its neighbour's, against the direction of walking."""
@@ -120,9 +137,8 @@ class Painter:
     def _paint_here(self, number: int) -> None:
         """Lays over frame `number` what it took from others, and paints what it has not got."""
         canvas, traces = self.canvases[number], self.taken[number]
-        for key in traces.frame.unique().tolist():
-            if key >= 0:
-                self._copy(canvas, traces, number, int(key))
+        for key in traces.frame[traces.frame >= 0].unique().tolist():
+            self._copy(canvas, traces, number, int(key))
         traces.frame.fill_(-1)
         left = self.open[number]
         if left.any():

@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .complete import UNSHARP, Measured, Motion, completed, in_order, push_pull
+from .complete import UNSHARP, Measured, Motion, completed, grid, in_order, push_pull
 from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
 from .settings import Settings
 
-MARGIN = 48
+MARGIN = 32
 """Pixels of the surroundings, each way, that the motion behind a hole is learned from."""
 GUARD = 1
 """Pixels around a hole that may still show something of the object."""
 SPOILED = 8
 """Pixels around a hole whose flow is spoiled by the object's own motion, while it is there."""
-ROUGH = dis("fast", finest_scale=0)
+CLOSE = dis()
 """The flow that is measured close to a hole, with the object taken out."""
 CLOSE_TRUST = 0.1
 """How much that counts against what is measured further away."""
@@ -155,7 +155,7 @@ def _flows(
     trusts = [_known(flows[i], flows[1 - i], wide[i], wide[1 - i]) for i in (0, 1)]
     far = [Measured(flows[i], trusts[i].astype(np.float32)) for i in (0, 1)]
     without = without_object(pictures, holes, [completed(part, 1)[0].flow for part in far])
-    close = [ROUGH(without[0], without[1]), ROUGH(without[1], without[0])]
+    close = [_close_flow(without[i], without[1 - i], wide[0] | wide[1]) for i in (0, 1)]
     both = []
     for i in (0, 1):
         spoiled = wide[i] | (_moved(wide[1 - i].astype(np.float32), flows[i]) > 0)
@@ -163,6 +163,15 @@ def _flows(
         trust = np.where(near, CLOSE_TRUST, trusts[i]).astype(np.float32)
         both.append(Measured(np.where(spoiled[..., None], close[i], flows[i]), trust))
     return both
+
+
+def _close_flow(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The flow [h, w, 2] between two pictures around `where` [h, w], and 0 further away."""
+    rows, columns = _around(where, 2 * SPOILED)
+    flow = np.zeros((*where.shape, 2), np.float32)
+    parts = [np.ascontiguousarray(picture[rows, columns]) for picture in (one, other)]
+    flow[rows, columns] = CLOSE(parts[0], parts[1])
+    return flow
 
 
 def without_object(
@@ -186,8 +195,7 @@ def without_object(
 
 def _moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """A picture sampled at where a flow leads to."""
-    height, width = flow.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = grid(flow.shape[:2])
     x, y = x + flow[..., 0], y + flow[..., 1]
     return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
@@ -195,7 +203,7 @@ def _moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 def _known(flow: np.ndarray, back: np.ndarray, hole: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Where a flow is trusted: outside the holes at both ends, and leading back to its start."""
     height, width = hole.shape
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = grid(hole.shape)
     x, y = x + flow[..., 0], y + flow[..., 1]
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     hidden = _moved(other.astype(np.float32), flow) > 0

@@ -19,6 +19,9 @@ PER_STEP = 0.05
 RIM_COST = 1.0
 """What it adds that a source lies close to the removed object, whose halo may reach there."""
 
+FRONT_COST = 4.0
+"""What it adds that a source lies at the edge of another thing: it is the last resort."""
+
 
 class Traces(NamedTuple):
     """Where the background of some pixels is seen.
@@ -54,14 +57,8 @@ def spread(traces: Traces, index: Tensor, pixels: int) -> Traces:
 
 
 def compact(traces: list[Traces], index: Tensor) -> list[Traces]:
-    """Traces of the pixels `index` only; what was the same for several motions stays so."""
+    """Traces of the pixels `index` only; what is the same for several motions stays so."""
     parts = {id(part): part.at(index) for part in traces}
-    return [parts[id(part)] for part in traces]
-
-
-def dense(traces: list[Traces], index: Tensor, pixels: int) -> list[Traces]:
-    """The inverse of `compact`."""
-    parts = {id(part): spread(part, index, pixels) for part in traces}
     return [parts[id(part)] for part in traces]
 
 
@@ -97,7 +94,7 @@ def step(
 
     missed = _missed(flow, back.measured, corners, weights)
     lands = inside & (missed <= how.landing_limit)
-    lands &= ~_pick(back.foreign, motion).reshape(-1)[nearest]
+    missed = missed + FRONT_COST * _pick(back.foreign, motion).reshape(-1)[nearest]
     if place is None:
         found = torch.where(lands, other, -1)
         return Traces(found, end, missed + PER_STEP)

@@ -25,8 +25,8 @@ class Settings:
     """
 
     reach: int = 40
-    flow: FlowFunction = field(default_factory=lambda: dis("fast", finest_scale=0))
-    flow_side: int = 640
+    flow: FlowFunction = field(default_factory=dis)
+    flow_side: int = 512
     motions: int = 2
     landing_limit: float = 1.5
     passing_limit: float = 1.0

@@ -7,6 +7,7 @@ what was read ahead backwards; those into the past go on from the window before.
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from .colour import brightened, rim_error
 from .fuse import Found, between, fuse
 from .paint import Canvas, Painter, full_size, linear_at
 from .pairs import pair_of
-from .propagate import Traces, compact, dense
+from .propagate import Traces, compact, spread
 from .sample import sample_cubic
 from .settings import Filled, Settings, Shown
 from .store import FrameRing, flow_size, glance_of, place_of, white
@@ -25,6 +26,20 @@ THREADS = 2
 """Pairs of frames measured at a time; OpenCV uses further cores for each."""
 LEAST_WINDOW = 8
 """Frames finished at a time at least."""
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Lets torch use one thread here: the lists are short, and waiting for others takes longer.
+
+    OpenCV measures the next frames' flow on the other cores meanwhile.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Background:
@@ -47,8 +62,15 @@ class Background:
         self.before: list[Traces] | None = None
         self.last: Canvas | None = None
 
-    def give(self, shown: Shown) -> Iterator[Filled]:
+    def give(self, shown: Shown) -> list[Filled]:
         """Adds a frame, and gives back what that finishes."""
+        with single_thread():
+            self._add(shown)
+            if self.given - self.done < self.window + self.how.reach:
+                return []
+            return self._finish(self.done + self.window)
+
+    def _add(self, shown: Shown) -> None:
         reach, number = self.reach, self.given
         glance = glance_of(shown, reach.size)
         place = place_of(glance.hole, self.how.rim, self.spoiled, shown.frame.device)
@@ -62,19 +84,19 @@ class Background:
                 pair_of, earlier, glance, self.how, shown.frame.device
             )
         self.given += 1
-        if self.given - self.done >= self.window + self.how.reach:
-            yield from self._finish(self.done + self.window)
 
     def end(self) -> Iterator[Filled]:
         """Gives back the rest."""
         while self.done < self.given:
-            yield from self._finish(min(self.done + self.window, self.given))
+            with single_thread():
+                done = self._finish(min(self.done + self.window, self.given))
+            yield from done
 
     def close(self) -> None:
         """Stops what is still being measured."""
         self.threads.shutdown(cancel_futures=True)
 
-    def _finish(self, stop: int) -> Iterator[Filled]:
+    def _finish(self, stop: int) -> list[Filled]:
         start, reach = self.done, self.reach
         self._measure_brightness(start, min(stop + self.how.reach, self.given))
         future = self._walk_back(start, stop)
@@ -91,9 +113,12 @@ class Background:
         Painter(reach, canvases).paint(carried_over)
         self.last = canvases.get(stop - 1)
         self.done = stop
-        for number in range(start, stop):
-            yield _finished(reach.shown[number], canvases.pop(number, None), unseen.get(number))
+        finished = [
+            _finished(reach.shown[number], canvases.pop(number, None), unseen.get(number))
+            for number in range(start, stop)
+        ]
         reach.forget(stop - 1)
+        return finished
 
     def _measure_brightness(self, start: int, stop: int) -> None:
         """Adds up the logarithm of each frame's brightness against its neighbour's."""
@@ -120,9 +145,19 @@ class Background:
         reach, ring = self.reach, self.reach.ring
         place, shown = reach.places[number], reach.shown[number]
         assert place is not None
-        later = dense(future, place.list, reach.pixels)
-        past, second = reach.likelier(number, past)
-        found = fuse(past, later, second, ring, reach.size)
+
+        def whole(part: Tensor, index: Tensor) -> Tensor:
+            full = part.new_zeros(reach.pixels)
+            full[index] = part
+            return full
+
+        past, second = reach.likelier(number, compact(past, place.list))
+        if second is not None:
+            second = second[place.list]
+        found = [
+            Found(spread(part.traces, place.list, reach.pixels), whole(part.share, place.list))
+            for part in fuse(past, future, second, ring, reach.size)
+        ]
         index = (shown.mask.reshape(-1) > 0).nonzero()[:, 0]
         width, (sx, sy) = shown.frame.shape[1], ring.scale
         xy = torch.stack([(index % width + 0.5) / sx, (index // width + 0.5) / sy], -1) - 0.5
