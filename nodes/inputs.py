@@ -61,6 +61,16 @@ MASK_INPUTS: tuple[io.Input, ...] = (
         tooltip="Pixels over which the grown mask fades out.",
     ),
 )
+REACH = io.Int.Input(
+    "reach",
+    default=40,
+    min=1,
+    max=1000,
+    tooltip=(
+        "How many frames away the background may come from. More show more of it, and need more "
+        "memory."
+    ),
+)
 
 
 def sampling_inputs() -> list[io.Input]:

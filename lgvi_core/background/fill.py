@@ -1,26 +1,31 @@
 """The public functions: the background behind a mask, of a whole clip or of a stream of frames."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 
+from ..canvas import check_frames, is_finite
 from ..errors import LGVIError
-from ..frames import check_frames, is_finite
 from ..masks import check_mask
 from .settings import Filled, Settings, Shown
 from .stream import stream
 
 
 def fill_background(
-    frames: Tensor, mask: Tensor, painting: Tensor | None = None, how: Settings | None = None
+    frames: Tensor,
+    mask: Tensor,
+    painting: Tensor | None = None,
+    how: Settings | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Filled:
     """Frames without what is masked: the background from other frames, painted where none shows it.
 
     `frames` [f, h, w, 3] are RGB, uint8 or uint16 or floats in 0..1, on any device. `mask` [f, h,
     w], or [1, h, w] for all frames, is the opacity of what is laid over: pixels at 0 come back bit
     for bit, and so do frames that hide nothing. `painting` [f, h, w, 3], of the frames' type, is
-    used where no frame shows the background; without one, a classical inpainting. Gives back
+    used where no frame shows the background; without one, a classical inpainting. `progress` is
+    called with the number of frames that are done, and may raise to stop. Gives back
     frames of the same type and size, and `unseen` float32 [f, h, w]: 1 where it had to be painted.
     Raises LGVIError for input that does not fit together and for NaN.
     """
@@ -46,6 +51,8 @@ def fill_background(
     unseen = torch.zeros(frames.shape[:3], device=frames.device)
     for i, done in enumerate(fill_stream(parts, how, len(frames))):
         out[i], unseen[i] = done
+        if progress is not None:
+            progress(i + 1)
     return Filled(out, unseen)
 
 

@@ -26,7 +26,6 @@ FOREIGN = 2.0
 """Pixels that something must move otherwise than the background to be taken for another thing."""
 
 
-
 @dataclass(frozen=True)
 class Glance:
     """A frame at the flow's size: uint8 RGB [h, w, 3], and where something is removed [h, w]."""

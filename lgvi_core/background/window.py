@@ -9,6 +9,7 @@ from .propagate import Traces, no_traces, spread, step
 from .settings import Settings, Shown
 from .store import FrameRing, Place, Size
 
+
 class Reach:
     """The frames that were given and are not forgotten yet, and the pairs between them.
 
@@ -67,9 +68,7 @@ class Reach:
             result.append(spread(traces, index, self.pixels))
         return result
 
-    def _in_order(
-        self, number: int, towards: int, back: Way, traces: list[Traces]
-    ) -> list[Traces]:
+    def _in_order(self, number: int, towards: int, back: Way, traces: list[Traces]) -> list[Traces]:
         """The traces of frame `number` in the order of the motions of the way `back` from it."""
         onward = self._way(number, towards)
         same = onward is None or self._same_order(number, back, onward)
