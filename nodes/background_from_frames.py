@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from comfy_api.v0_0_2 import io
 
-from .inputs import MASK_INPUTS, REACH
+from .inputs import MASK_INPUTS, reach_input
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ class BackgroundFromFrames(io.ComfyNode):
                     ),
                 ),
                 *MASK_INPUTS,
-                REACH,
+                reach_input(),
                 io.Image.Input(
                     "painting",
                     optional=True,

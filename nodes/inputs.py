@@ -61,16 +61,21 @@ MASK_INPUTS: tuple[io.Input, ...] = (
         tooltip="Pixels over which the grown mask fades out.",
     ),
 )
-REACH = io.Int.Input(
-    "reach",
-    default=40,
-    min=1,
-    max=1000,
-    tooltip=(
-        "How many frames away the background may come from. More show more of it, and need more "
-        "memory."
-    ),
-)
+
+
+def reach_input(optional: bool = False) -> io.Input:
+    """Return the input that says how far away in time the background may come from."""
+    return io.Int.Input(
+        "reach",
+        default=40,
+        min=1,
+        max=1000,
+        optional=optional,
+        tooltip=(
+            "How many frames away the background may come from. More show more of it, and need "
+            "more memory."
+        ),
+    )
 
 
 def sampling_inputs() -> list[io.Input]:
