@@ -210,8 +210,18 @@ DEFAULTS = {
 KINDS: dict[str, dict] = {
     "pan": {},
     "moving object": {"speed": (0, 0), "object_speed": (8.1, 0.6), "object_from": (60, 100)},
-    "zoom": {"speed": (1.0, 0.3), "zoom": 1.5, "object_speed": (4.7, 0.5), "object_from": (90, 100)},
-    "shake": {"speed": (2.0, 0.6), "shake": 2.0, "object_speed": (4.7, 0.5), "object_from": (90, 100)},
+    "zoom": {
+        "speed": (1.0, 0.3),
+        "zoom": 1.5,
+        "object_speed": (4.7, 0.5),
+        "object_from": (90, 100),
+    },
+    "shake": {
+        "speed": (2.0, 0.6),
+        "shake": 2.0,
+        "object_speed": (4.7, 0.5),
+        "object_from": (90, 100),
+    },
     "exposure": {"light": _drift},
     "occluder": {"layers": (_trunk,), "in_front": True},
     "depths": {"layers": (_ground,)},

@@ -5,6 +5,8 @@ in both directions, fixed limits of consistency, one sample between four pixels,
 correction, and Telea for the rest.
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -24,11 +26,13 @@ def telea(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def prototype(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The study's prototype on uint8 frames [f, h, w, 3] and a mask [f, h, w]."""
     holes = mask > 0
-    grown = np.stack([cv2.dilate(x.astype(np.uint8), np.ones((2 * GROW + 1,) * 2)) > 0 for x in holes])
+    grown = np.stack(
+        [cv2.dilate(x.astype(np.uint8), np.ones((2 * GROW + 1,) * 2)) > 0 for x in holes]
+    )
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    there = [dis.calc(a, b, None) for a, b in zip(greys, greys[1:], strict=False)]
-    back = [dis.calc(b, a, None) for a, b in zip(greys, greys[1:], strict=False)]
+    there = [dis.calc(a, b, None) for a, b in pairwise(greys)]
+    back = [dis.calc(b, a, None) for a, b in pairwise(greys)]
     full_there = [_completed(x, grown[i], grown[i + 1]) for i, x in enumerate(there)]
     full_back = [_completed(x, grown[i + 1], grown[i]) for i, x in enumerate(back)]
     future = _walk(holes, full_there, full_back, -1)
@@ -45,7 +49,9 @@ def prototype(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
                 valid = cv2.remap(shown, x[None], y[None], cv2.INTER_LINEAR)[0]
                 dark = frames[s] * shown[..., None]
                 taken = cv2.remap(dark, x[None], y[None], cv2.INTER_LINEAR)[0]
-                colours[use] += (weight[use] * (valid > 0.05) / np.maximum(valid, 1e-3))[:, None] * taken
+                colours[use] += (weight[use] * (valid > 0.05) / np.maximum(valid, 1e-3))[
+                    :, None
+                ] * taken
                 total[use] += weight[use] * (valid > 0.05)
         use = hole & (total > 0)
         out[t][use] = (colours[use] / total[use, None]).clip(0, 255)
@@ -57,7 +63,9 @@ def prototype(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _completed(flow: np.ndarray, unknown: np.ndarray, other: np.ndarray) -> np.ndarray:
     height, width = unknown.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    hidden = cv2.remap(other.astype(np.uint8), x + flow[..., 0], y + flow[..., 1], cv2.INTER_NEAREST)
+    hidden = cv2.remap(
+        other.astype(np.uint8), x + flow[..., 0], y + flow[..., 1], cv2.INTER_NEAREST
+    )
     known = ~unknown & (hidden == 0)
     points = np.argwhere(known)[::37, ::-1].astype(np.float32)
     columns = points.astype(int)

@@ -82,7 +82,7 @@ def registered(still: np.ndarray, frames: np.ndarray) -> np.ndarray:
 
 
 def man(folder: Path) -> Masked:
-    """bikes.mp4: a man walks behind a post, before a wall and a bicycle; the camera moves a little."""
+    """bikes.mp4: a man walks behind a post and before a wall; the camera moves a little."""
     frames = read(find(folder, "bikes.mp4"), 188, 54)
     stills = registered(frames[45], frames)
     mask = differs(frames, stills, 22, 5)

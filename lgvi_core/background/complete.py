@@ -30,7 +30,7 @@ SECOND_SHARE = 0.08
 
 @dataclass(frozen=True)
 class Measured:
-    """The flow [h, w, 2] in pixels from one frame to another; how far it is trusted [h, w], 0..1."""
+    """The flow [h, w, 2] in pixels between two frames, and how far it is trusted [h, w], 0..1."""
 
     flow: np.ndarray
     trust: np.ndarray
@@ -109,7 +109,7 @@ def _deviation(measured: Measured, model: np.ndarray) -> np.ndarray:
 
 
 def _near(deviation: np.ndarray) -> np.ndarray:
-    """The weight (Tukey's) of vectors that deviate so much: another thing must not bend a motion."""
+    """Tukey's weight of vectors that deviate so much: another thing must not bend a motion."""
     return np.square(np.maximum(0, 1 - np.square(deviation / APART)))
 
 

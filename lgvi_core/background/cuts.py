@@ -13,15 +13,15 @@ FLAT = 2.0
 
 
 def thumbnail(frame: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A small grey picture of an RGB frame, and where it shows no removed object (both [64, 96])."""
-    grey = cv2.cvtColor(cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    """A small grey picture of an RGB frame, and where it shows no removed object, both [64, 96]."""
+    grey = cv2.cvtColor(
+        cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
+    )
     shown = cv2.resize(1 - hole.astype(np.float32), THUMBNAIL, interpolation=cv2.INTER_AREA) > 0.9
     return grey, shown
 
 
-def is_cut(
-    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
-) -> bool:
+def is_cut(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> bool:
     """Whether two thumbnails show different scenes.
 
     Brightness and contrast do not count, so that a flash or a fade is no cut; nor does motion that

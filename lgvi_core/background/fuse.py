@@ -48,7 +48,9 @@ def fuse(
     shares = [part / total for part in strength]
     small = [share < NEGLIGIBLE for share in shares]
     shares = [
-        torch.where(small[side], 0.0, torch.where(small[1 - side], (shares[side] > 0).float(), share))
+        torch.where(
+            small[side], 0.0, torch.where(small[1 - side], (shares[side] > 0).float(), share)
+        )
         for side, share in enumerate(shares)
     ]
     return [Found(traces, share) for traces, share in zip(chosen, shares, strict=True)]

@@ -40,7 +40,7 @@ class Canvas:
     open: Tensor
 
     def write(self, where: Tensor, colours: Tensor) -> None:
-        """Lays `colours` [m, 3] over the masked pixels chosen by `where` [n], in the frame's type."""
+        """Lays `colours` [m, 3] over the masked pixels that `where` [m] counts, in their type."""
         flat = self.pixels.view(-1, 3)
         if not flat.is_floating_point():
             colours = colours.round().clamp(0, torch.iinfo(flat.dtype).max)

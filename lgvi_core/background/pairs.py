@@ -12,7 +12,7 @@ from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
 from .settings import Settings
 
-MARGIN = 32
+MARGIN = 48
 """Pixels of the surroundings, each way, that the motion behind a hole is learned from."""
 GUARD = 1
 """Pixels around a hole that may still show something of the object."""
@@ -24,7 +24,6 @@ CLOSE_TRUST = 0.1
 """How much that counts against what is measured further away."""
 FOREIGN = 2.0
 """Pixels that something must move otherwise than the background to be taken for another thing."""
-
 
 
 @dataclass(frozen=True)

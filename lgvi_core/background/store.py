@@ -102,7 +102,7 @@ def white(pixels: Tensor) -> float:
 
 
 def _mean(image: Tensor, size: Size) -> np.ndarray:
-    """The mean [*size, c] of what each small pixel covers of `image` [h, w, c]: float32 or uint8."""
+    """The mean [*size, c] of what each pixel covers of `image` [h, w, c]: float32 or uint8."""
     if image.device.type == "cpu" or tuple(image.shape[:2]) == size:
         pixels = image if image.dtype == torch.uint8 else image.float()
         small = pixels.cpu().numpy()

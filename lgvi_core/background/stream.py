@@ -195,7 +195,11 @@ class Background:
             total[used] += share
         used = (total > 0).nonzero()[:, 0]
         colours = colours[used] / total[used, None]
-        error = rim_error(found, number, place, reach.front(number), ring, reach.size) if self.how.match_colours else None
+        error = (
+            rim_error(found, number, place, reach.front(number), ring, reach.size)
+            if self.how.match_colours
+            else None
+        )
         if error is not None:
             colours += linear_at(error[0], canvas.xy[used]) * (unit / 255)
         canvas.write(used, colours)

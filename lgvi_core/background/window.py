@@ -9,6 +9,7 @@ from .propagate import Traces, no_traces, spread, step
 from .settings import Settings, Shown
 from .store import FrameRing, Place, Size
 
+
 class Reach:
     """The frames that were given and are not forgotten yet, and the pairs between them.
 
@@ -57,19 +58,17 @@ class Reach:
         result: list[Traces] = []
         for motion in motions:
             before = None if neighbour is None else neighbour[motion]
-            if motion and len(way.motions) == len(back.motions) == 1:
-                if neighbour is None or before is neighbour[motion - 1]:
-                    result.append(result[-1])  # all motions have been the same so far
-                    continue
+            single = len(way.motions) == len(back.motions) == 1
+            if motion and single and (neighbour is None or before is neighbour[motion - 1]):
+                result.append(result[-1])  # all motions have been the same so far
+                continue
             index = self._walkers(place, way.foreign[min(motion, len(way.foreign) - 1)])
             there = (other, self.places[other], before)
             traces = step(index, way, back, motion, number, there, self.how)
             result.append(spread(traces, index, self.pixels))
         return result
 
-    def _in_order(
-        self, number: int, towards: int, back: Way, traces: list[Traces]
-    ) -> list[Traces]:
+    def _in_order(self, number: int, towards: int, back: Way, traces: list[Traces]) -> list[Traces]:
         """The traces of frame `number` in the order of the motions of the way `back` from it."""
         onward = self._way(number, towards)
         same = onward is None or self._same_order(number, back, onward)
@@ -106,7 +105,7 @@ class Reach:
         return past, None if second is None else second.reshape(-1)
 
     def front(self, number: int) -> Tensor | None:
-        """What of frame `number` is not the background, bool [fh * fw]; None if nothing is known."""
+        """What of frame `number` is not the background, bool [fh * fw]; None if it is unknown."""
         ways = [way for towards in (1, -1) if (way := self._way(number, towards)) is not None]
         marks = [way.front().reshape(-1) for way in ways]
         return None if not marks else marks[0] | marks[-1]
