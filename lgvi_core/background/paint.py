@@ -196,7 +196,7 @@ def painting_error(pixels: Tensor, painting: Tensor, left: Tensor, size: Size) -
     """What to add [fh, fw, 3], of 255, to a painting, so that it joins what is around it."""
     hole = left.reshape(size).cpu().numpy().astype(np.uint8)
     grown = cv2.dilate(hole, np.ones((2 * SURROUNDINGS + 1,) * 2, np.uint8))
-    ring = torch.from_numpy(np.flatnonzero(grown & ~hole)).to(pixels.device)
+    ring = torch.from_numpy(np.flatnonzero((grown > 0) & (hole == 0))).to(pixels.device)
     if not len(ring):
         return None
     both = [torch.from_numpy(shrunk(image, size)).reshape(-1, 3) for image in (pixels, painting)]
