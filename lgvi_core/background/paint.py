@@ -11,7 +11,7 @@ from .colour import brightened, filled_from_rim
 from .fuse import Found, between
 from .propagate import Traces, bilinear, carried, no_traces, positions, spread
 from .sample import sample_cubic
-from .store import Size, shrunk, white
+from .store import Size, put, shrunk, white
 from .window import Reach
 
 ROUNDS = 8
@@ -41,12 +41,7 @@ class Canvas:
 
     def write(self, where: Tensor, colours: Tensor) -> None:
         """Lays `colours` [m, 3] over the masked pixels that `where` [m] counts, in their type."""
-        flat = self.pixels.view(-1, 3)
-        if not flat.is_floating_point():
-            colours = colours.round().clamp(0, torch.iinfo(flat.dtype).max)
-        else:
-            colours = colours.clamp(0, 1)
-        flat[self.index[where]] = colours.to(flat.dtype)
+        put(self.pixels.view(-1, 3), self.index[where], colours)
 
 
 class Painter:
