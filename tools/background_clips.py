@@ -108,8 +108,8 @@ def drawn(kind: str, length: int = LENGTH) -> Drawn:
     layers = [Layer(photo, full, [move(t) for t in range(length)])]
     for extra in how["layers"]:
         layers.append(extra(how["speed"], length))
-    frames, truth, masks, shows = [], [], [], [[] for _ in layers]
-    belongs = []
+    frames, truth, masks, belongs = [], [], [], []
+    shows: list[list[np.ndarray]] = [[] for _ in layers]
     for t in range(length):
         background, owner = _composed(layers, t, how["blur"], how["speed"])
         colours, alpha = _object(t, how["object_speed"], how["object_from"])
@@ -167,7 +167,7 @@ def _object(
 def _trunk(speed: tuple[float, float], length: int) -> Layer:
     """A trunk in front of everything, that moves 1.7 times as fast as the background."""
     picture = photograph("chelsea")[20:280, 100:440] * 0.8
-    picture = cv2.resize(picture, (900, 500))
+    picture = np.asarray(cv2.resize(picture, (900, 500)))
     alpha = np.zeros(picture.shape[:2], np.float32)
     for x in (330, 520):
         alpha[:, x : x + 22] = 1

@@ -5,6 +5,8 @@ in both directions, fixed limits of consistency, one sample between four pixels,
 correction, and Telea for the rest.
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -29,8 +31,8 @@ def prototype(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
     )
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    there = [dis.calc(a, b, None) for a, b in zip(greys, greys[1:], strict=False)]
-    back = [dis.calc(b, a, None) for a, b in zip(greys, greys[1:], strict=False)]
+    there = [dis.calc(a, b, None) for a, b in pairwise(greys)]  # type: ignore[call-overload]
+    back = [dis.calc(b, a, None) for a, b in pairwise(greys)]  # type: ignore[call-overload]
     full_there = [_completed(x, grown[i], grown[i + 1]) for i, x in enumerate(there)]
     full_back = [_completed(x, grown[i + 1], grown[i]) for i, x in enumerate(back)]
     future = _walk(holes, full_there, full_back, -1)

@@ -73,7 +73,7 @@ def registered(still: np.ndarray, frames: np.ndarray) -> np.ndarray:
     moved = []
     for frame in frames:
         there = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        ends, found, _ = cv2.calcOpticalFlowPyrLK(grey, there, corners, None)
+        ends, found, _ = cv2.calcOpticalFlowPyrLK(grey, there, corners, None)  # type: ignore[call-overload]
         good = found[:, 0] > 0
         matrix, _ = cv2.estimateAffine2D(corners[good], ends[good], None, cv2.RANSAC, 1.0)
         size = frame.shape[1::-1]
@@ -82,7 +82,7 @@ def registered(still: np.ndarray, frames: np.ndarray) -> np.ndarray:
 
 
 def man(folder: Path) -> Masked:
-    """bikes.mp4: a man walks behind a post, before a wall and a bicycle; the camera moves a little."""
+    """bikes.mp4: a man walks behind a post and before a wall; the camera moves a little."""
     frames = read(find(folder, "bikes.mp4"), 188, 54)
     stills = registered(frames[45], frames)
     mask = differs(frames, stills, 22, 5)

@@ -4,8 +4,10 @@ The motion of the surroundings is fitted by a homography; what it leaves over is
 rim inwards; and vectors that belong to something else, such as a trunk in front, are left out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +32,7 @@ SECOND_SHARE = 0.08
 
 @dataclass(frozen=True)
 class Measured:
-    """The flow [h, w, 2] in pixels from one frame to another; how far it is trusted [h, w], 0..1."""
+    """The flow [h, w, 2] in pixels between two frames, and how far it is trusted [h, w], 0..1."""
 
     flow: np.ndarray
     trust: np.ndarray
@@ -109,7 +111,7 @@ def _deviation(measured: Measured, model: np.ndarray) -> np.ndarray:
 
 
 def _near(deviation: np.ndarray) -> np.ndarray:
-    """The weight (Tukey's) of vectors that deviate so much: another thing must not bend a motion."""
+    """Tukey's weight of vectors that deviate so much: another thing must not bend a motion."""
     return np.square(np.maximum(0, 1 - np.square(deviation / APART)))
 
 
@@ -148,13 +150,13 @@ def _matrix(points: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
     swings far out where nothing is known.
     """
     best, most = None, 0
-    for fit in (cv2.estimateAffinePartial2D, cv2.estimateAffine2D, cv2.findHomography):
-        if len(points) < 8:
-            break
-        if fit is cv2.findHomography:
-            matrix, near = fit(points, ends, cv2.RANSAC, FIT_LIMIT)
-        else:
-            matrix, near = fit(points, ends, None, cv2.RANSAC, FIT_LIMIT)
+    fits: list[Callable[[], tuple[Any, Any]]] = [
+        lambda: cv2.estimateAffinePartial2D(points, ends, None, cv2.RANSAC, FIT_LIMIT),
+        lambda: cv2.estimateAffine2D(points, ends, None, cv2.RANSAC, FIT_LIMIT),
+        lambda: cv2.findHomography(points, ends, cv2.RANSAC, FIT_LIMIT),
+    ]
+    for fit in fits if len(points) >= 8 else []:
+        matrix, near = fit()
         if matrix is not None and near.sum() > BETTER * most:
             best, most = matrix, int(near.sum())
         if BETTER * most > len(points):

@@ -13,7 +13,7 @@ FLAT = 2.0
 
 
 def thumbnail(frame: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A small grey picture of an RGB frame, and where it shows no removed object (both [64, 96])."""
+    """A small grey picture of an RGB frame, and where it shows no removed object, both [64, 96]."""
     grey = cv2.cvtColor(
         cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
     )

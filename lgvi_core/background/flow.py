@@ -36,7 +36,8 @@ def dis(
     """Dense inverse search with one of OpenCV's PRESETS.
 
     `finest_scale` is the level of the pyramid where it stops: 0 is full size, 1 half of it;
-    `iterations` are those of the search for each patch; None is what the preset says. Raises LGVIError for a preset that does not exist.
+    `iterations` are those of the search for each patch; None is what the preset says. Raises
+    LGVIError for a preset that does not exist.
     """
     if preset not in PRESETS:
         raise LGVIError(f"no DIS preset is called {preset!r}: choose of {', '.join(PRESETS)}")

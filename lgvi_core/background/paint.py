@@ -11,7 +11,7 @@ from .colour import brightened, filled_from_rim
 from .fuse import Found, between
 from .propagate import Traces, bilinear, carried, no_traces, positions, spread
 from .sample import sample_cubic
-from .store import Size, shrunk, white
+from .store import Size, put, shrunk, white
 from .window import Reach
 
 ROUNDS = 8
@@ -40,13 +40,8 @@ class Canvas:
     open: Tensor
 
     def write(self, where: Tensor, colours: Tensor) -> None:
-        """Lays `colours` [m, 3] over the masked pixels chosen by `where` [n], in the frame's type."""
-        flat = self.pixels.view(-1, 3)
-        if not flat.is_floating_point():
-            colours = colours.round().clamp(0, torch.iinfo(flat.dtype).max)
-        else:
-            colours = colours.clamp(0, 1)
-        flat[self.index[where]] = colours.to(flat.dtype)
+        """Lays `colours` [m, 3] over the masked pixels that `where` [m] counts, in their type."""
+        put(self.pixels.view(-1, 3), self.index[where], colours)
 
 
 class Painter:
@@ -196,7 +191,7 @@ def painting_error(pixels: Tensor, painting: Tensor, left: Tensor, size: Size) -
     """What to add [fh, fw, 3], of 255, to a painting, so that it joins what is around it."""
     hole = left.reshape(size).cpu().numpy().astype(np.uint8)
     grown = cv2.dilate(hole, np.ones((2 * SURROUNDINGS + 1,) * 2, np.uint8))
-    ring = torch.from_numpy(np.flatnonzero(grown & ~hole)).to(pixels.device)
+    ring = torch.from_numpy(np.flatnonzero((grown > 0) & (hole == 0))).to(pixels.device)
     if not len(ring):
         return None
     both = [torch.from_numpy(shrunk(image, size)).reshape(-1, 3) for image in (pixels, painting)]

@@ -12,7 +12,7 @@ from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
 from .settings import Settings
 
-MARGIN = 32
+MARGIN = 48
 """Pixels of the surroundings, each way, that the motion behind a hole is learned from."""
 GUARD = 1
 """Pixels around a hole that may still show something of the object."""

@@ -26,7 +26,7 @@ class Settings:
 
     reach: int = 40
     flow: FlowFunction = field(default_factory=dis)
-    flow_side: int = 512
+    flow_side: int = 480
     motions: int = 2
     landing_limit: float = 1.5
     passing_limit: float = 1.0

@@ -101,8 +101,20 @@ def white(pixels: Tensor) -> float:
     return 1.0 if pixels.is_floating_point() else float(torch.iinfo(pixels.dtype).max)
 
 
+def put(pixels: Tensor, index: Tensor, colours: Tensor) -> None:
+    """Writes float `colours` [n, 3] into `pixels` [m, 3] at `index` [n], rounded to their type."""
+    if not pixels.is_floating_point():
+        colours = colours.round()
+    colours = colours.clamp(0, white(pixels))
+    if pixels.dtype == torch.uint16:
+        # torch writes no uint16; the same bits as int16 are the same samples.
+        pixels.view(torch.int16)[index] = colours.to(torch.int32).to(torch.int16)
+    else:
+        pixels[index] = colours.to(pixels.dtype)
+
+
 def _mean(image: Tensor, size: Size) -> np.ndarray:
-    """The mean [*size, c] of what each small pixel covers of `image` [h, w, c]: float32 or uint8."""
+    """The mean [*size, c] of what each pixel covers of `image` [h, w, c]: float32 or uint8."""
     if image.device.type == "cpu" or tuple(image.shape[:2]) == size:
         pixels = image if image.dtype == torch.uint8 else image.float()
         small = pixels.cpu().numpy()

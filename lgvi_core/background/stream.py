@@ -19,7 +19,7 @@ from .pairs import pair_of
 from .propagate import Traces, compact, spread
 from .sample import sample_cubic
 from .settings import Filled, Settings, Shown
-from .store import FrameRing, flow_size, glance_of, place_of, white
+from .store import FrameRing, flow_size, glance_of, place_of, put, white
 from .window import Reach
 
 THREADS = 2
@@ -216,7 +216,7 @@ def _finished(shown: Shown, canvas: Canvas | None, unseen: Tensor | None) -> Fil
     pixels = canvas.index[soft]
     mixed = torch.lerp(source[pixels].float(), flat[pixels].float(), opacity[soft, None])
     result = flat.clone()
-    result[pixels] = (mixed.round() if not flat.is_floating_point() else mixed).to(flat.dtype)
+    put(result, pixels, mixed)
     none.view(-1)[canvas.index] = unseen[canvas.cell].float()
     return Filled(result.view_as(canvas.pixels), none)
 

@@ -58,10 +58,10 @@ class Reach:
         result: list[Traces] = []
         for motion in motions:
             before = None if neighbour is None else neighbour[motion]
-            if motion and len(way.motions) == len(back.motions) == 1:
-                if neighbour is None or before is neighbour[motion - 1]:
-                    result.append(result[-1])  # all motions have been the same so far
-                    continue
+            single = len(way.motions) == len(back.motions) == 1
+            if motion and single and (neighbour is None or before is neighbour[motion - 1]):
+                result.append(result[-1])  # all motions have been the same so far
+                continue
             index = self._walkers(place, way.foreign[min(motion, len(way.foreign) - 1)])
             there = (other, self.places[other], before)
             traces = step(index, way, back, motion, number, there, self.how)
@@ -105,7 +105,7 @@ class Reach:
         return past, None if second is None else second.reshape(-1)
 
     def front(self, number: int) -> Tensor | None:
-        """What of frame `number` is not the background, bool [fh * fw]; None if nothing is known."""
+        """What of frame `number` is not the background, bool [fh * fw]; None if it is unknown."""
         ways = [way for towards in (1, -1) if (way := self._way(number, towards)) is not None]
         marks = [way.front().reshape(-1) for way in ways]
         return None if not marks else marks[0] | marks[-1]
