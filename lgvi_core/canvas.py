@@ -145,7 +145,7 @@ def check_frames(frames: Tensor, what: str = "frames") -> None:
 
 
 def is_finite(values: Tensor) -> bool:
-    """Whether there is no NaN or infinity in ``values``; makes no copy of them."""
+    """Return whether `values` hold neither NaN nor infinity, without copying them."""
     if not values.is_floating_point():
         return True
     return values.numel() == 0 or all(torch.isfinite(bound) for bound in torch.aminmax(values))

@@ -101,21 +101,21 @@ def photograph(name: str) -> np.ndarray:
 def drawn(kind: str, length: int = LENGTH) -> Drawn:
     """The clip of one of KINDS, `length` frames of it."""
     scene = KINDS[kind]
-    how = {**DEFAULTS, **scene}
-    photo = photograph(how["photo"])
+    options = {**DEFAULTS, **scene}
+    photo = photograph(options["photo"])
     full = np.ones(photo.shape[:2], np.float32)
-    move = camera(how["speed"], how["zoom"], how["shake"])
+    move = camera(options["speed"], options["zoom"], options["shake"])
     layers = [Layer(photo, full, [move(t) for t in range(length)])]
-    for extra in how["layers"]:
-        layers.append(extra(how["speed"], length))
+    for extra in options["layers"]:
+        layers.append(extra(options["speed"], length))
     frames, truth, masks, belongs = [], [], [], []
     shows: list[list[np.ndarray]] = [[] for _ in layers]
     for t in range(length):
-        background, owner = _composed(layers, t, how["blur"], how["speed"])
-        colours, alpha = _object(t, how["object_speed"], how["object_from"])
-        if how["in_front"]:
+        background, owner = _composed(layers, t, options["blur"], options["speed"])
+        colours, alpha = _object(t, options["object_speed"], options["object_from"])
+        if options["in_front"]:
             alpha = alpha * (owner != len(layers) - 1)
-        light = how["light"](t / max(1, length - 1))
+        light = options["light"](t / max(1, length - 1))
         clean = np.rint((background * light).clip(0, 255))
         seen = clean + alpha[..., None] * (colours - clean)
         mask = alpha > 0

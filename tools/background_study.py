@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
-from lgvi_core.background import Settings, Shown, dis, fill_background, fill_stream  # noqa: E402
+from lgvi_core.background import BackgroundSettings, MaskedFrame, dis, fill_background, fill_stream  # noqa: E402
 from tools.background_clips import KINDS, drawn  # noqa: E402
 from tools.background_measures import psnr, warping_ratio  # noqa: E402
 from tools.background_prototype import prototype, telea  # noqa: E402
@@ -78,10 +78,11 @@ def main() -> None:
         print(line, flush=True)
 
 
-def filled(frames: np.ndarray, mask: np.ndarray, **how: object) -> tuple[np.ndarray, np.ndarray]:
+def filled(
+    frames: np.ndarray, mask: np.ndarray, settings: BackgroundSettings | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Frames and unseen of the method, in numpy."""
-    settings = Settings(**how)  # type: ignore[arg-type]
-    done = fill_background(torch.from_numpy(frames), torch.from_numpy(mask), how=settings)
+    done = fill_background(torch.from_numpy(frames), torch.from_numpy(mask), settings=settings)
     return done.frames.numpy(), done.unseen.numpy()
 
 
@@ -105,12 +106,12 @@ def variants_table(only: str) -> Iterator[str]:
     clips = {kind: drawn(kind) for kind in VARIED}
     yield "| variant | " + " | ".join(f"{kind}: dB, painted" for kind in clips) + " | s a frame |"
     yield "|---" * (len(clips) + 2) + "|"
-    for name, how in VARIANTS.items():
+    for name, changes in VARIANTS.items():
         if only not in name:
             continue
         cells, start = [], time.process_time()
         for clip in clips.values():
-            frames, unseen = filled(clip.frames, clip.mask, **how)
+            frames, unseen = filled(clip.frames, clip.mask, BackgroundSettings(**changes))
             decibels = psnr(frames, clip.truth, clip.seen)
             cells.append(f"{decibels:.1f}, {unseen[clip.mask > 0].mean():.3f}")
         seconds = (time.process_time() - start) / sum(len(c.frames) for c in clips.values())
@@ -158,12 +159,12 @@ def speed_table() -> Iterator[str]:
             alone = time.perf_counter() - start
             masks = (mask for _, mask in _walker(size, count))
             shown = (
-                Shown(torch.from_numpy(frame), mask)
+                MaskedFrame(torch.from_numpy(frame), mask)
                 for frame, mask in zip(_read(source), masks, strict=True)
             )
             start, used = time.perf_counter(), time.process_time()
-            how = Settings(reach=20)
-            _write(result, (done.frames.numpy() for done in fill_stream(shown, how)), size)
+            settings = BackgroundSettings(reach=20)
+            _write(result, (done.frames.numpy() for done in fill_stream(shown, settings)), size)
             seconds, used = time.perf_counter() - start, time.process_time() - used
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         yield (

@@ -20,6 +20,14 @@ except ImportError as error:
 
 from .fill import fill_background, fill_stream
 from .flow import dis, raft
-from .settings import Filled, Settings, Shown
+from .settings import BackgroundSettings, Filled, MaskedFrame
 
-__all__ = ["Filled", "Settings", "Shown", "dis", "fill_background", "fill_stream", "raft"]
+__all__ = [
+    "BackgroundSettings",
+    "Filled",
+    "MaskedFrame",
+    "dis",
+    "fill_background",
+    "fill_stream",
+    "raft",
+]

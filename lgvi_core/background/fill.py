@@ -8,7 +8,7 @@ from torch import Tensor
 from ..canvas import check_frames, is_finite
 from ..errors import LGVIError
 from ..masks import check_mask
-from .settings import Filled, Settings, Shown
+from .settings import BackgroundSettings, Filled, MaskedFrame
 from .stream import stream
 
 
@@ -16,7 +16,7 @@ def fill_background(
     frames: Tensor,
     mask: Tensor,
     painting: Tensor | None = None,
-    how: Settings | None = None,
+    settings: BackgroundSettings | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Filled:
     """Frames without what is masked: the background from other frames, painted where none shows it.
@@ -40,7 +40,7 @@ def fill_background(
                 "painted frame for each frame, at the frames' size"
             )
     parts = (
-        Shown(
+        MaskedFrame(
             frames[i],
             mask[i if len(mask) > 1 else 0],
             None if painting is None else painting[i],
@@ -49,7 +49,7 @@ def fill_background(
     )
     out = torch.empty_like(frames)
     unseen = torch.zeros(frames.shape[:3], device=frames.device)
-    for i, done in enumerate(fill_stream(parts, how, len(frames))):
+    for i, done in enumerate(fill_stream(parts, settings, len(frames))):
         out[i], unseen[i] = done
         if progress is not None:
             progress(i + 1)
@@ -57,7 +57,9 @@ def fill_background(
 
 
 def fill_stream(
-    shown: Iterable[Shown], how: Settings | None = None, frames: int | None = None
+    shown: Iterable[MaskedFrame],
+    settings: BackgroundSettings | None = None,
+    frames: int | None = None,
 ) -> Iterator[Filled]:
     """The same frame by frame, in memory that does not grow with the length of the video.
 
@@ -65,10 +67,10 @@ def fill_stream(
     settings' `reach`. `frames` is how many there are, if that is known: a short clip takes less
     memory then. Raises LGVIError, with the frame's number, for one that does not fit the first.
     """
-    return stream(_checked(shown), how or Settings(), frames)
+    return stream(_checked(shown), settings or BackgroundSettings(), frames)
 
 
-def _checked(shown: Iterable[Shown]) -> Iterator[Shown]:
+def _checked(shown: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
     first: Tensor | None = None
     for number, part in enumerate(shown):
         frame, mask, painting = part
@@ -96,7 +98,7 @@ def _checked(shown: Iterable[Shown]) -> Iterator[Shown]:
             raise LGVIError(
                 f"frame {number} holds NaN or infinite pixels; check where the frames come from"
             )
-        yield Shown(
+        yield MaskedFrame(
             frame,
             mask.to(frame.device),
             None if painting is None else painting.to(frame.device),

@@ -10,7 +10,7 @@ from torch import Tensor
 from .complete import UNSHARP, Measured, Motion, completed, grid, in_order, push_pull
 from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
-from .settings import Settings
+from .settings import BackgroundSettings
 
 MARGIN = 48
 """Pixels of the surroundings, each way, that the motion behind a hole is learned from."""
@@ -76,17 +76,19 @@ class Pair:
     gain: Tensor
 
 
-def pair_of(one: Glance, other: Glance, how: Settings, device: torch.device) -> Pair | None:
+def pair_of(
+    one: Glance, other: Glance, settings: BackgroundSettings, device: torch.device
+) -> Pair | None:
     """What leads from `one` to `other` and back; None where there is a cut between them."""
     if is_cut(one.thumbnail(), other.thumbnail()):
         return None
-    rows, columns = _around(one.hole | other.hole, MARGIN + how.rim)
+    rows, columns = _around(one.hole | other.hole, MARGIN + settings.rim)
     pictures = [np.ascontiguousarray(glance.pixels[rows, columns]) for glance in (one, other)]
     holes = [_grown(glance.hole[rows, columns], GUARD) for glance in (one, other)]
-    measured = _flows(pictures, holes, how.flow)
+    measured = _flows(pictures, holes, settings.flow)
     gain = brightness(pictures[0], pictures[1], measured[0])
     size, place = one.hole.shape, (rows, columns)
-    motions = [completed(part, how.motions) for part in measured]
+    motions = [completed(part, settings.motions) for part in measured]
     motions[1] = in_order(motions[0], motions[1])
     both = zip(measured, motions, strict=True)
     ways = [_way(part, several, size, place, device) for part, several in both]

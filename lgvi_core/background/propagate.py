@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .pairs import Way
-from .settings import Settings
+from .settings import BackgroundSettings
 from .store import Place, Size
 
 PER_STEP = 0.05
@@ -74,7 +74,7 @@ def step(
     motion: int,
     number: int,
     neighbour: tuple[int, Place | None, Traces | None],
-    how: Settings,
+    settings: BackgroundSettings,
 ) -> Traces:
     """The traces of the pixels `index` [n] of frame `number`, one step along `way`.
 
@@ -93,7 +93,7 @@ def step(
     nearest = corners.gather(1, weights.argmax(1, keepdim=True))[:, 0]
 
     missed = _missed(flow, back.measured, corners, weights)
-    lands = inside & (missed <= how.landing_limit)
+    lands = inside & (missed <= settings.landing_limit)
     missed = missed + FRONT_COST * _pick(back.foreign, motion).reshape(-1)[nearest]
     if place is None:
         found = torch.where(lands, other, -1)
@@ -105,8 +105,8 @@ def step(
         return result
     further = carried(traces, end, corners, weights, nearest, size)
     slip = _missed(flow, _pick(back.motions, motion), corners, weights)
-    goes_on = inside & (slip <= how.passing_limit) & (further.frame >= 0)
-    goes_on &= (further.frame - number).abs() <= how.reach
+    goes_on = inside & (slip <= settings.passing_limit) & (further.frame >= 0)
+    goes_on &= (further.frame - number).abs() <= settings.reach
     further = Traces(further.frame, further.xy, further.cost + slip + PER_STEP)
     return Traces(*(_where(goes_on, a, b) for a, b in zip(further, result, strict=True)))
 

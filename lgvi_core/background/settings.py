@@ -10,7 +10,7 @@ from .flow import FlowFunction, dis
 
 
 @dataclass(frozen=True)
-class Settings:
+class BackgroundSettings:
     """How the background is looked for; every default is the one that the study found best.
 
     `reach` is how many frames away a pixel may come from; memory grows with it and not with the
@@ -45,7 +45,7 @@ class Settings:
             raise LGVIError(f"motions must be 1 or 2, got {self.motions}")
 
 
-class Shown(NamedTuple):
+class MaskedFrame(NamedTuple):
     """One frame as it comes: pixels [h, w, 3], mask [h, w] and, optionally, a painting [h, w, 3].
 
     The mask is 0 where the frame is kept and above 0 where the background is laid over it, by that

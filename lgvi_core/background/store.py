@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .pairs import Glance
-from .settings import Shown
+from .settings import MaskedFrame
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -69,7 +69,7 @@ def flow_size(size: Size, side: int) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def glance_of(shown: Shown, size: Size) -> Glance:
+def glance_of(shown: MaskedFrame, size: Size) -> Glance:
     """A frame and its mask at the flow's size; what is removed in part counts as removed."""
     hole = _mean((shown.mask > 0)[..., None].float(), size)
     return Glance(shrunk(shown.frame, size), hole[..., 0] > 0)

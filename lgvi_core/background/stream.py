@@ -18,7 +18,7 @@ from .paint import Canvas, Painter, full_size, linear_at
 from .pairs import pair_of
 from .propagate import Traces, compact, spread
 from .sample import sample_cubic
-from .settings import Filled, Settings, Shown
+from .settings import BackgroundSettings, Filled, MaskedFrame
 from .store import FrameRing, flow_size, glance_of, place_of, put, white
 from .window import Reach
 
@@ -45,15 +45,17 @@ def single_thread() -> Iterator[None]:
 class Background:
     """Takes frames one by one and gives them back finished, later and in the same order."""
 
-    def __init__(self, like: Tensor, how: Settings, frames: int | None = None) -> None:
+    def __init__(
+        self, like: Tensor, settings: BackgroundSettings, frames: int | None = None
+    ) -> None:
         """`like` is a frame [h, w, 3] of the video; `frames` its length, where it is known."""
-        self.how = how
-        self.window = max(LEAST_WINDOW, how.reach // 2)
-        size = flow_size((like.shape[0], like.shape[1]), how.flow_side)
-        capacity = 2 * how.reach + self.window + 1
+        self.settings = settings
+        self.window = max(LEAST_WINDOW, settings.reach // 2)
+        size = flow_size((like.shape[0], like.shape[1]), settings.flow_side)
+        capacity = 2 * settings.reach + self.window + 1
         if frames is not None:
             capacity = min(capacity, frames)
-        self.reach = Reach(FrameRing(like, capacity, size), size, how)
+        self.reach = Reach(FrameRing(like, capacity, size), size, settings)
         # A cubic sample reaches two pixels of the full frame beyond its own.
         self.spoiled = 1 if size != tuple(like.shape[:2]) else 2
         self.threads = ThreadPoolExecutor(THREADS)
@@ -62,18 +64,18 @@ class Background:
         self.before: list[Traces] | None = None
         self.last: Canvas | None = None
 
-    def give(self, shown: Shown) -> list[Filled]:
+    def give(self, shown: MaskedFrame) -> list[Filled]:
         """Adds a frame, and gives back what that finishes."""
         with single_thread():
             self._add(shown)
-            if self.given - self.done < self.window + self.how.reach:
+            if self.given - self.done < self.window + self.settings.reach:
                 return []
             return self._finish(self.done + self.window)
 
-    def _add(self, shown: Shown) -> None:
+    def _add(self, shown: MaskedFrame) -> None:
         reach, number = self.reach, self.given
         glance = glance_of(shown, reach.size)
-        place = place_of(glance.hole, self.how.rim, self.spoiled, shown.frame.device)
+        place = place_of(glance.hole, self.settings.rim, self.spoiled, shown.frame.device)
         reach.shown[number], reach.glances[number] = shown, glance
         reach.places[number] = place
         reach.ring.put(number, shown.frame, glance, place)
@@ -81,7 +83,7 @@ class Background:
         if number and (place is not None or before is not None):
             earlier = reach.glances[number - 1]
             reach.pairs[number - 1] = self.threads.submit(
-                pair_of, earlier, glance, self.how, shown.frame.device
+                pair_of, earlier, glance, self.settings, shown.frame.device
             )
         self.given += 1
 
@@ -98,7 +100,7 @@ class Background:
 
     def _finish(self, stop: int) -> list[Filled]:
         start, reach = self.done, self.reach
-        self._measure_brightness(start, min(stop + self.how.reach, self.given))
+        self._measure_brightness(start, min(stop + self.settings.reach, self.given))
         future = self._walk_back(start, stop)
         canvases: dict[int, Canvas] = {}
         carried_over = None
@@ -132,7 +134,7 @@ class Background:
         """The traces into the future of the window's frames, of the pixels of hole and rim."""
         traces: list[Traces] | None = None
         kept = {}
-        for number in range(min(stop + self.how.reach, self.given) - 1, start - 1, -1):
+        for number in range(min(stop + self.settings.reach, self.given) - 1, start - 1, -1):
             traces = self.reach.walk(number, 1, traces)
             if traces is not None and number < stop:
                 place = self.reach.places[number]
@@ -197,7 +199,7 @@ class Background:
         colours = colours[used] / total[used, None]
         error = (
             rim_error(found, number, place, reach.front(number), ring, reach.size)
-            if self.how.match_colours
+            if self.settings.match_colours
             else None
         )
         if error is not None:
@@ -205,7 +207,7 @@ class Background:
         canvas.write(used, colours)
 
 
-def _finished(shown: Shown, canvas: Canvas | None, unseen: Tensor | None) -> Filled:
+def _finished(shown: MaskedFrame, canvas: Canvas | None, unseen: Tensor | None) -> Filled:
     """The canvas laid over the frame by the mask; the frame itself where nothing is masked."""
     none = torch.zeros(shown.mask.shape, device=shown.frame.device)
     if canvas is None or unseen is None:
@@ -221,12 +223,14 @@ def _finished(shown: Shown, canvas: Canvas | None, unseen: Tensor | None) -> Fil
     return Filled(result.view_as(canvas.pixels), none)
 
 
-def stream(shown: Iterable[Shown], how: Settings, frames: int | None = None) -> Iterator[Filled]:
-    """Finished frames of those that are given; at most 2.5 times `how.reach` are held at once."""
+def stream(
+    shown: Iterable[MaskedFrame], settings: BackgroundSettings, frames: int | None = None
+) -> Iterator[Filled]:
+    """Yield the given frames finished; at most 2.5 times `settings.reach` are held at once."""
     work: Background | None = None
     try:
         for part in shown:
-            work = work or Background(part.frame, how, frames)
+            work = work or Background(part.frame, settings, frames)
             yield from work.give(part)
         if work is not None:
             yield from work.end()

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .pairs import Glance, Pair, Way
 from .propagate import Traces, no_traces, spread, step
-from .settings import Settings, Shown
+from .settings import BackgroundSettings, MaskedFrame
 from .store import FrameRing, Place, Size
 
 
@@ -17,10 +17,10 @@ class Reach:
     two frames, and hold None where there is nothing to walk along.
     """
 
-    def __init__(self, ring: FrameRing, size: Size, how: Settings) -> None:
-        self.ring, self.size, self.how = ring, size, how
+    def __init__(self, ring: FrameRing, size: Size, settings: BackgroundSettings) -> None:
+        self.ring, self.size, self.settings = ring, size, settings
         self.pixels = size[0] * size[1]
-        self.shown: dict[int, Shown] = {}
+        self.shown: dict[int, MaskedFrame] = {}
         self.glances: dict[int, Glance] = {}
         self.places: dict[int, Place | None] = {}
         self.pairs: dict[int, Future[Pair | None]] = {}
@@ -47,7 +47,7 @@ class Reach:
         place = self.places[number]
         if place is None:
             return None
-        motions = range(self.how.motions)
+        motions = range(self.settings.motions)
         pair = self.pair(number if towards > 0 else number - 1)
         if pair is None:
             return [no_traces(self.pixels, place.list.device)] * len(motions)
@@ -64,7 +64,7 @@ class Reach:
                 continue
             index = self._walkers(place, way.foreign[min(motion, len(way.foreign) - 1)])
             there = (other, self.places[other], before)
-            traces = step(index, way, back, motion, number, there, self.how)
+            traces = step(index, way, back, motion, number, there, self.settings)
             result.append(spread(traces, index, self.pixels))
         return result
 

@@ -4,7 +4,7 @@ import comfy.model_management
 import comfy.utils
 from torch import Tensor
 
-from ...lgvi_core.background import Filled, Settings, fill_background
+from ...lgvi_core.background import BackgroundSettings, Filled, fill_background
 
 HIDDEN = 0.05
 """Share of the mask from which on the unseen is worth a word of advice."""
@@ -22,7 +22,7 @@ def fill(source: Tensor, opacity: Tensor, painting: Tensor | None, reach: int) -
         comfy.model_management.throw_exception_if_processing_interrupted()
         bar.update_absolute(done)
 
-    return fill_background(source, opacity, painting, Settings(reach=reach), watch)
+    return fill_background(source, opacity, painting, BackgroundSettings(reach=reach), watch)
 
 
 def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
@@ -35,10 +35,8 @@ def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
     if not total:
         return "The mask is empty: nothing was changed."
     painted = float(unseen[masked].sum()) / total
-    how = "painted by the model" if has_painting else "filled from around it"
-    text = (
-        f"{1 - painted:.0%} of the masked place comes from other frames, {painted:.0%} was {how}."
-    )
+    source = "painted by the model" if has_painting else "filled from around it"
+    text = f"{1 - painted:.0%} of the masked place comes from other frames, {painted:.0%} was {source}."
     if painted > HIDDEN and not has_painting:
         text += " Connect the decoded frames of LGVI Sampler as painting for a better fill."
     return text

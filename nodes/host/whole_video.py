@@ -125,7 +125,9 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
             mask_file.write(grey_frame(opacity, frame))
             if image is not None:
                 changed += 1
-                frame = lay_over(frame, image, (opacity > 0).float() if unseen is not None else opacity)
+                frame = lay_over(
+                    frame, image, (opacity > 0).float() if unseen is not None else opacity
+                )
                 if unseen is not None:
                     shares.append(float(unseen[opacity > 0].mean()))
             result_file.write(frame)

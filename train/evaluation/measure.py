@@ -70,7 +70,6 @@ class Measurer:
             features = self.network(result.frames), self.network(sample.target)
         return Measurements(values, features)
 
-
     def _with_background(self, sample: Sample, result: Result, area: np.ndarray) -> Values:
         """The measures of the result where other frames' background is put back first."""
         frames = frames_with_background(sample, result, self.config.composite)

@@ -63,7 +63,10 @@ def _background() -> dict[str, Measure]:
         ),
         "psnr_background": Measure("PSNR background", "up", f"dB, {_BACKGROUND}", 2),
         "psnr_inside_background": Measure(
-            "PSNR inside background", "up", f"dB inside the dilated mask of what goes, {_BACKGROUND}", 2
+            "PSNR inside background",
+            "up",
+            f"dB inside the dilated mask of what goes, {_BACKGROUND}",
+            2,
         ),
         "psnr_gain_background": Measure(
             "PSNR background, above the source", "up", f"dB, {_BACKGROUND}", 2

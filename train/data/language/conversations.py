@@ -95,7 +95,7 @@ class Conversation:
 def make_conversation(
     split: str, number: int, frames: int, height: int, width: int
 ) -> Conversation:
-    """Generate the conversation about clip `number` of a split, as in `generated.samples.make_sample`."""
+    """Generate the conversation about clip `number` of a split, as `make_sample` draws it."""
     objects = scene_of(split, number, frames, width / height).objects
     rng = np.random.default_rng([SPLITS[split], number, _STREAM])
     count = 1 + int(rng.choice(len(TURN_SHARES), p=TURN_SHARES))

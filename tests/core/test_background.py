@@ -4,13 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from lgvi_core.background import Filled, Settings, Shown, dis, fill_background, fill_stream, raft
+from lgvi_core.background import (
+    BackgroundSettings,
+    Filled,
+    MaskedFrame,
+    dis,
+    fill_background,
+    fill_stream,
+    raft,
+)
 from lgvi_core.background.cuts import is_cut, thumbnail
 from lgvi_core.errors import LGVIError
 from tools.background_clips import Drawn, drawn
 from tools.background_measures import psnr, warping_ratio
 
-QUICK = Settings(reach=12)
+QUICK = BackgroundSettings(reach=12)
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +38,8 @@ def tensors(clip: Drawn) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(clip.frames), torch.from_numpy(clip.mask)
 
 
-def fill(clip: Drawn, how: Settings = QUICK) -> Filled:
-    return fill_background(*tensors(clip), how=how)
+def fill(clip: Drawn, settings: BackgroundSettings = QUICK) -> Filled:
+    return fill_background(*tensors(clip), settings=settings)
 
 
 def noise(f: int = 3, h: int = 40, w: int = 56) -> torch.Tensor:
@@ -63,7 +71,7 @@ def test_result_moves_as_steadily_as_the_true_background(pan):
 def test_colours_follow_the_exposure():
     clip = drawn("exposure", 12)
     matched, raw = (
-        fill(clip, Settings(reach=12, match_colours=choice)) for choice in (True, False)
+        fill(clip, BackgroundSettings(reach=12, match_colours=choice)) for choice in (True, False)
     )
     assert psnr(matched.frames.numpy(), clip.truth, clip.seen) > 34
     assert psnr(raw.frames.numpy(), clip.truth, clip.seen) > 30
@@ -71,7 +79,7 @@ def test_colours_follow_the_exposure():
 
 def test_what_stands_in_front_stays_and_is_not_smeared():
     clip = drawn("occluder", 24)
-    done = fill(clip, Settings(reach=24))
+    done = fill(clip, BackgroundSettings(reach=24))
     kept = clip.mask == 0
     assert np.array_equal(done.frames.numpy()[kept], clip.frames[kept])
     assert psnr(done.frames.numpy(), clip.truth, clip.seen) > 30
@@ -79,7 +87,7 @@ def test_what_stands_in_front_stays_and_is_not_smeared():
 
 def test_two_depths_behind_one_hole_need_two_motions():
     clip = drawn("depths", 14)
-    two, one = (fill(clip, Settings(reach=14, motions=n)).frames.numpy() for n in (2, 1))
+    two, one = (fill(clip, BackgroundSettings(reach=14, motions=n)).frames.numpy() for n in (2, 1))
     assert psnr(two, clip.truth, clip.seen) > psnr(one, clip.truth, clip.seen) + 1
 
 
@@ -88,7 +96,7 @@ def test_everything_outside_the_mask_comes_back_bit_for_bit(pan):
     mask = mask.clone()
     mask[3] = 0
     before = frames.clone()
-    done = fill_background(frames, mask, how=QUICK)
+    done = fill_background(frames, mask, settings=QUICK)
     assert torch.equal(done.frames[mask == 0], frames[mask == 0])
     assert torch.equal(done.frames[3], frames[3])
     assert not torch.equal(done.frames[4], frames[4])
@@ -98,8 +106,8 @@ def test_everything_outside_the_mask_comes_back_bit_for_bit(pan):
 
 def test_a_soft_mask_lays_over_by_its_opacity(pan):
     frames, mask = tensors(pan)
-    full = fill_background(frames[:4], mask[:4], how=QUICK).frames.float()
-    half = fill_background(frames[:4], mask[:4] * 0.5, how=QUICK).frames.float()
+    full = fill_background(frames[:4], mask[:4], settings=QUICK).frames.float()
+    half = fill_background(frames[:4], mask[:4] * 0.5, settings=QUICK).frames.float()
     inside = mask[:4] > 0
     mean = (full + frames[:4].float()) / 2
     assert (half - mean)[inside].abs().max() <= 1
@@ -109,9 +117,9 @@ def test_a_soft_mask_lays_over_by_its_opacity(pan):
 def test_other_types_give_the_same_picture_in_their_own_depth(pan, kind):
     frames, mask = tensors(pan)
     frames, mask = frames[:5], mask[:5]
-    bytes_ = fill_background(frames, mask, how=QUICK)
+    bytes_ = fill_background(frames, mask, settings=QUICK)
     scaled = frames.float() / 255 if kind.is_floating_point else frames.float() * 257
-    done = fill_background(scaled.to(kind), mask, how=QUICK)
+    done = fill_background(scaled.to(kind), mask, settings=QUICK)
     assert done.frames.dtype == kind
     back = done.frames.float() * 255 if kind.is_floating_point else done.frames.float() / 257
     assert (back - bytes_.frames.float()).abs()[mask > 0].mean() < 0.6
@@ -120,8 +128,10 @@ def test_other_types_give_the_same_picture_in_their_own_depth(pan, kind):
 def test_flow_at_reduced_size_samples_at_full_size(pan):
     large = [np.repeat(np.repeat(x, 2, 1), 2, 2) for x in (pan.frames, pan.truth, pan.mask)]
     frames, truth, mask = large
-    how = Settings(reach=12, flow_side=384)
-    done = fill_background(torch.from_numpy(frames[:6]), torch.from_numpy(mask[:6]), how=how)
+    settings = BackgroundSettings(reach=12, flow_side=384)
+    done = fill_background(
+        torch.from_numpy(frames[:6]), torch.from_numpy(mask[:6]), settings=settings
+    )
     found = (mask[:6] > 0) & (done.unseen.numpy() == 0)
     assert psnr(done.frames.numpy(), truth[:6], found) > 30
 
@@ -132,9 +142,10 @@ def test_no_path_crosses_a_cut(pan):
     red[..., 1:] //= 4
     frames = torch.from_numpy(np.concatenate([pan.frames[:6], red[:, ::-1, ::-1].copy()]))
     mask = torch.from_numpy(np.concatenate([pan.mask[:6], other.mask[:, ::-1, ::-1].copy()]))
-    joined = fill_background(frames, mask, how=QUICK)
+    joined = fill_background(frames, mask, settings=QUICK)
     parts = [
-        fill_background(frames[part], mask[part], how=QUICK) for part in (slice(6), slice(6, 10))
+        fill_background(frames[part], mask[part], settings=QUICK)
+        for part in (slice(6), slice(6, 10))
     ]
     apart = torch.cat([part.frames for part in parts])
     assert torch.equal(joined.unseen, torch.cat([part.unseen for part in parts]))
@@ -154,7 +165,7 @@ def test_cuts_are_told_from_motion_and_flashes():
 def test_what_never_moves_is_painted_once_and_stays_still():
     frames = noise(1).repeat(20, 1, 1, 1)
     mask = square(20)
-    done = fill_background(frames, mask, how=Settings(reach=4))
+    done = fill_background(frames, mask, settings=BackgroundSettings(reach=4))
     assert (done.unseen[mask > 0] == 1).all()
     assert (done.frames == done.frames[0]).all()
     assert not torch.equal(done.frames, frames)
@@ -170,15 +181,15 @@ def test_a_painting_is_used_where_nothing_is_seen_and_joins_its_surroundings():
 
 
 def test_reach_limits_how_far_a_pixel_comes_from(pan):
-    near, far = (fill(pan, Settings(reach=n)).unseen.sum() for n in (2, 12))
+    near, far = (fill(pan, BackgroundSettings(reach=n)).unseen.sum() for n in (2, 12))
     assert near > 4 * far + 100
 
 
 def test_the_stream_gives_what_the_whole_clip_gives(pan):
     frames, mask = tensors(pan)
-    how = Settings(reach=3)
-    whole = fill_background(frames, mask, how=how)
-    parts = list(fill_stream((Shown(*x) for x in zip(frames, mask, strict=True)), how))
+    settings = BackgroundSettings(reach=3)
+    whole = fill_background(frames, mask, settings=settings)
+    parts = list(fill_stream((MaskedFrame(*x) for x in zip(frames, mask, strict=True)), settings))
     assert torch.equal(torch.stack([part.frames for part in parts]), whole.frames)
     assert torch.equal(torch.stack([part.unseen for part in parts]), whole.unseen)
 
@@ -190,9 +201,9 @@ def test_the_stream_holds_a_bounded_number_of_frames():
         nonlocal taken
         for _ in range(60):
             taken += 1
-            yield Shown(noise(1)[0], square(1)[0])
+            yield MaskedFrame(noise(1)[0], square(1)[0])
 
-    for number, _ in enumerate(fill_stream(source(), Settings(reach=4))):
+    for number, _ in enumerate(fill_stream(source(), BackgroundSettings(reach=4))):
         assert taken - number <= 8 + 4
 
 
@@ -242,7 +253,7 @@ def test_wrong_input_is_named(frames, mask, painting, says):
 
 
 def test_a_frame_of_another_size_in_a_stream_is_named():
-    shown = [Shown(noise(1)[0], square(1)[0]), Shown(noise(1, 30)[0], square(1, 30)[0])]
+    shown = [MaskedFrame(noise(1)[0], square(1)[0]), MaskedFrame(noise(1, 30)[0], square(1, 30)[0])]
     with pytest.raises(LGVIError, match="frame 1 is 30 x 56 x 3"):
         list(fill_stream(shown))
 
@@ -258,7 +269,7 @@ def test_a_frame_of_another_size_in_a_stream_is_named():
 )
 def test_settings_without_meaning_are_named(change, says):
     with pytest.raises(LGVIError, match=says):
-        Settings(**change)
+        BackgroundSettings(**change)
 
 
 def test_flows_that_do_not_exist_are_named(tmp_path):
