@@ -20,7 +20,7 @@ def peak_memory(frames: int) -> float:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted differently")
 def test_ten_times_the_frames_need_the_same_memory(comfyui_path):
-    assert peak_memory(1200) < 1.05 * peak_memory(120)
+    assert peak_memory(400) < 1.05 * peak_memory(40)
 
 
 def test_borders_are_where_the_windows_of_the_segments_begin_and_end():

@@ -1,4 +1,4 @@
-"""Print the peak memory in MB of removal from a 256 x 160 video of a given number of frames.
+"""Print the peak memory in MB of removal from a 320 x 192 video of a given number of frames.
 
 host/test_memory.py runs it in a process of its own. The checkpoint is random, which needs the same
 memory as trained weights.
@@ -18,14 +18,14 @@ sys.path += [str(ROOT), str(ROOT / "tests")]
 from support.tiny_checkpoint import write_checkpoint  # noqa: E402
 from tools.whole_video import SETTINGS, modules, write_video  # noqa: E402
 
-MEMORY = {"working_size": 64, "steps": 2, "window": 24, "overlap": 8, "segment": 60}
+MEMORY = {"working_size": 64, "steps": 2, "window": 8, "overlap": 2, "segment": 20}
 
 
 @torch.inference_mode()
 def remove_from_generated(frames: int) -> None:
     """Run the removal on a generated video: a grey gradient that moves by a pixel per frame."""
     own = modules()
-    height, width = 160, 256
+    height, width = 192, 320
     slope = np.linspace(0, 255, width + frames, dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         tiny = write_checkpoint(Path(folder) / "tiny")
