@@ -36,7 +36,8 @@ def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
         return "The mask is empty: nothing was changed."
     painted = float(unseen[masked].sum()) / total
     source = "painted by the model" if has_painting else "filled from around it"
-    text = f"{1 - painted:.0%} of the masked place comes from other frames, {painted:.0%} was {source}."
+    seen = f"{1 - painted:.0%} of the masked place comes from other frames"
+    text = f"{seen}, {painted:.0%} was {source}."
     if painted > HIDDEN and not has_painting:
         text += " Connect the decoded frames of LGVI Sampler as painting for a better fill."
     return text
