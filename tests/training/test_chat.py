@@ -300,7 +300,7 @@ def test_training_reads_what_the_chat_reads(finished, tmp_path, reading):
     frames = torch.rand(3, 48, 80, 3)
     turn = LabelledTurn("Remove the {{prompt}} ball", "x", (), "remove")
     ids, pixels = prepare_inputs(model, frames, turn.request)
-    assert ids == own.ids(own.prefix([turn], 0, 1))
+    assert ids == own.ids(own.text_before_reply([turn], 0, 1))
     assert torch.equal(pixels, own.pixels(frames))
     assert own.tokenizer.get_vocab() == reading.tokenizer.get_vocab()
 
