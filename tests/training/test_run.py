@@ -338,7 +338,9 @@ def test_memory_saving_gives_the_same_gradients(tmp_path):
         torch.manual_seed(0)
         trainer = build_trainer(config_of(tmp_path, gradient_checkpointing=saving))
         batch = trainer.task.losses.to_latents(trainer.task.batches[3])
-        loss = losses(trainer.unwrapped, trainer.task.losses.scheduler, batch, trainer.config.loss)["loss"]
+        loss = losses(trainer.unwrapped, trainer.task.losses.scheduler, batch, trainer.config.loss)[
+            "loss"
+        ]
         loss.backward()
         gradients.append(trainer.unwrapped.unet.conv_in.weight.grad.clone())
     assert gradients[0].abs().max() > 0
