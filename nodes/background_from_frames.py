@@ -53,6 +53,7 @@ class BackgroundFromFrames(io.ComfyNode):
                 io.Mask.Output(
                     display_name="unseen", tooltip="What no frame shows and had to be painted."
                 ),
+                io.Mask.Output(display_name="opacity", tooltip="How much was laid over the source."),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -103,4 +104,4 @@ class BackgroundFromFrames(io.ComfyNode):
             opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
             frames, unseen = fill(source, opacity, painting, reach)
         show(describe_fill(opacity, unseen, painting is not None))
-        return io.NodeOutput(frames, unseen)
+        return io.NodeOutput(frames, unseen, opacity)

@@ -46,7 +46,7 @@ def inputs(clip: Drawn) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_what_other_frames_show_comes_back_and_the_rest_stays(node, pan, said):
     source, mask = inputs(pan)
-    frames, unseen = node.execute(source=source, mask=mask, **SETTINGS).args
+    frames, unseen, _ = node.execute(source=source, mask=mask, **SETTINGS).args
     assert psnr((frames * 255).round().to(torch.uint8).numpy(), pan.truth, pan.seen) > 32
     assert torch.equal(frames[mask == 0], source[mask == 0])
     assert unseen.shape == mask.shape
@@ -63,7 +63,7 @@ def test_a_painting_of_the_models_size_fills_what_no_frame_shows(node, pan, said
     errors = []
     for options in ({}, {"painting": painting}):
         options = {**SETTINGS, **options, "source": source[:1], "mask": mask[:1]}
-        frames, unseen = node.execute(**options).args
+        frames, unseen, _ = node.execute(**options).args
         assert unseen[inside].min() == 1
         errors.append((frames - truth[:1])[inside].abs().mean())
     assert errors[1] < 0.5 * errors[0]
@@ -79,7 +79,7 @@ def test_without_a_painting_the_node_says_how_much_was_filled(node, pan, said):
 
 def test_an_empty_mask_gives_back_the_source(node, pan, said):
     source, mask = inputs(pan)
-    frames, unseen = node.execute(source=source, mask=torch.zeros_like(mask), **SETTINGS).args
+    frames, unseen, _ = node.execute(source=source, mask=torch.zeros_like(mask), **SETTINGS).args
     assert torch.equal(frames, source)
     assert not unseen.any()
     assert said[-1] == "The mask is empty: nothing was changed."

@@ -319,7 +319,9 @@ def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, ma
     frames = video["images"]
     decoded = graph.add("VAEDecode", samples=sample["latent"], vae=model["vae"])
     graph.column(320)
-    result = graph.add("LGVI_Composite", source=frames, result=decoded[0], mask=mask, **MASK)
+    result = graph.add(
+        "LGVI_BackgroundFromFrames", source=frames, mask=mask, painting=decoded[0], **MASK
+    )
     shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, **MASK)
     graph.add("PreviewImage", "Mask", at_least=300, images=shown[0])
     _save_video(graph, result[0], video)
