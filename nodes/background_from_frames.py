@@ -53,7 +53,9 @@ class BackgroundFromFrames(io.ComfyNode):
                 io.Mask.Output(
                     display_name="unseen", tooltip="What no frame shows and had to be painted."
                 ),
-                io.Mask.Output(display_name="opacity", tooltip="How much was laid over the source."),
+                io.Mask.Output(
+                    display_name="opacity", tooltip="How much of the source was laid over."
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
