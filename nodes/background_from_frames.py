@@ -54,7 +54,7 @@ class BackgroundFromFrames(io.ComfyNode):
                     display_name="unseen", tooltip="What no frame shows and had to be painted."
                 ),
                 io.Mask.Output(
-                    display_name="opacity", tooltip="How much of the source was laid over."
+                    display_name="opacity", tooltip="How much was laid over the source."
                 ),
             ],
             hidden=[io.Hidden.unique_id],
