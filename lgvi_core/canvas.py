@@ -146,4 +146,6 @@ def check_frames(frames: Tensor, what: str = "frames") -> None:
 
 def is_finite(values: Tensor) -> bool:
     """Return whether `values` hold neither NaN nor infinity, without copying them."""
+    if not values.is_floating_point():
+        return True
     return values.numel() == 0 or all(torch.isfinite(bound) for bound in torch.aminmax(values))

@@ -20,9 +20,9 @@ from .checkpoint.parts import (
     tokenizer_folder,
 )
 from .errors import CheckpointError, LGVIError
-from .masks import latent_mask_to_frames
+from .masks import composite, latent_mask_to_frames, soft_mask
 from .sampling import StepCallback, sample
-from .settings import SamplingSettings
+from .settings import MaskSettings, SamplingSettings
 from .unet.attention import scaled_dot_product_attention
 from .unet.layers import AttentionFunction
 from .unet.unet import InflatedUNet
@@ -38,6 +38,18 @@ class PipelineOutput:
     """Predicted mask [f, h, w], 0 to 1, in the source's size; None without a mask decoder."""
     latents: Tensor
     """Latents of the canvas [1, 4, f, h', w'], scaled as the U-Net makes them."""
+
+
+@dataclass(frozen=True)
+class RemovalOutput:
+    """A finished removal, in the source's size."""
+
+    frames: Tensor
+    """[f, h, w, 3], 0 to 1: the source, bit for bit, but for the place of the object."""
+    opacity: Tensor
+    """How much was laid over the source, [f, h, w], 0 to 1."""
+    unseen: Tensor
+    """What had to be painted, [f, h, w], 0 to 1."""
 
 
 class LGVIPipeline:
@@ -134,6 +146,35 @@ class LGVIPipeline:
         if mask is not None:
             mask = latent_mask_to_frames(mask[0, 0].cpu(), fit)
         return PipelineOutput(decoded, mask, latents)
+
+    def remove(
+        self,
+        frames: Tensor,
+        prompt: str | Tensor,
+        mask: MaskSettings | None = None,
+        background: bool = True,
+        **options: Any,
+    ) -> RemovalOutput:
+        """Remove what `prompt` names, and keep everything outside the predicted mask as it is.
+
+        With `background`, what other frames show behind the object is put back, and only the rest
+        is painted. `frames` and `options` are those of a call of the pipeline. Raises LGVIError as
+        that does, and where the model predicts no mask.
+        """
+        output = self(frames, prompt, **options)
+        if output.mask is None:
+            raise LGVIError(
+                "this model predicts no mask, without which nothing could stay as it is"
+            )
+        opacity = soft_mask(output.mask, mask or MaskSettings())
+        if not background:
+            size = (frames.shape[1], frames.shape[2])
+            laid = composite(frames, output.frames, opacity, fit_canvas(size))
+            return RemovalOutput(laid, opacity, (opacity > 0).float())
+        from .background import fill_background  # needs OpenCV
+
+        filled = fill_background(frames, opacity, output.frames.to(frames))
+        return RemovalOutput(filled.frames, opacity, filled.unseen)
 
     def _conditions(self, prompt: str | Tensor, negative_prompt: str) -> tuple[Tensor, Tensor]:
         config = self.unet.config

@@ -6,6 +6,7 @@ ComfyUI that never runs an LGVI graph.
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
+from .background_from_frames import BackgroundFromFrames
 from .chat import Chat
 from .composite import Composite
 from .context_windows import ContextWindows
@@ -28,6 +29,7 @@ class LGVIExtension(ComfyExtension):
             Sampler,
             MaskPreview,
             Composite,
+            BackgroundFromFrames,
             ContextWindows,
             RemoveFromVideo,
             VideoFromFolder,

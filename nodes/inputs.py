@@ -63,6 +63,21 @@ MASK_INPUTS: tuple[io.Input, ...] = (
 )
 
 
+def reach_input(optional: bool = False) -> io.Input:
+    """Return the input that says how far away in time the background may come from."""
+    return io.Int.Input(
+        "reach",
+        default=40,
+        min=1,
+        max=1000,
+        optional=optional,
+        tooltip=(
+            "How many frames away the background may come from. More show more of it, and need "
+            "more memory."
+        ),
+    )
+
+
 def sampling_inputs() -> list[io.Input]:
     """Return the inputs for SamplingSettings, for every node that samples."""
     return [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.v0_0_2 import InputImpl, io
 
-from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, sampling_inputs
+from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, reach_input, sampling_inputs
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -81,6 +81,17 @@ class RemoveFromVideo(io.ComfyNode):
                         "files, 16 is hard to tell from that, 23 makes small ones."
                     ),
                 ),
+                io.Boolean.Input(
+                    "background",
+                    default=True,
+                    optional=True,
+                    tooltip=(
+                        "Put back what other frames show behind the object, sharp and at the "
+                        "file's own size; the model then paints only what no frame shows. Off: the "
+                        "model paints all of it."
+                    ),
+                ),
+                reach_input(optional=True),
             ],
             outputs=[
                 io.Video.Output(

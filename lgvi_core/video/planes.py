@@ -99,6 +99,11 @@ def rgb_to_frame(
     return frame
 
 
+def bits_of(frame: av.VideoFrame) -> int:
+    """Return the number of bits per sample of a frame in a `PLANAR` format."""
+    return PLANAR[frame.format.name][0]
+
+
 def frame_to_rgb(frame: av.VideoFrame) -> Tensor:
     """Convert a frame in a `PLANAR` format to RGB, float32 [h, w, 3], 0 to 1."""
     return planes_to_rgb([_samples(plane) for plane in read_planes(frame)], _coding(frame))

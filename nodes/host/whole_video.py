@@ -5,11 +5,12 @@ ones of the segment before and keep the latents from there, so that the rest con
 The file is read twice at the same time: resized for the model, and unchanged for the result.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import comfy.model_management
@@ -18,12 +19,13 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
+from ...lgvi_core.background import BackgroundSettings, MaskedFrame, fill_stream
 from ...lgvi_core.canvas import Fit, fit_canvas, from_canvas, to_canvas
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import soft_mask
 from ...lgvi_core.settings import MaskSettings, SamplingSettings, split_settings
 from ...lgvi_core.video.files import VideoReader, VideoSource, VideoWriter
-from ...lgvi_core.video.planes import frame_to_rgb, grey_frame, lay_over
+from ...lgvi_core.video.planes import bits_of, frame_to_rgb, grey_frame, lay_over
 from ...lgvi_core.windows import context_windows
 from .conditioning import Conditioning, branches
 from .sampling import check_is_lgvi, sample_with_mask, why_no_mask
@@ -53,6 +55,10 @@ class Removal:
     overlap: int
     segment: int
     crf: int
+    background: bool = False
+    """Whether the background that other frames show is put back, and only the rest painted."""
+    reach: int = 40
+    """Number of frames away from which the background may come."""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     mask: MaskSettings = field(default_factory=MaskSettings)
 
@@ -111,29 +117,95 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
         model = with_windows(removal.model, removal.window, removal.overlap, stride)
         result_file = stack.enter_context(VideoWriter(result, full, removal.crf))
         mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, audio=False))
-        frames, done, changed = iter(full), 0, 0
-        before: Tensor | None = None
-        latents_of_source = _latents(small, fit, removal.vae)
-        for segment in segments(latents_of_source, removal.segment, removal.overlap):
-            new = len(segment.c_x) - segment.kept
-            report(f"frames {done + 1} to {done + new}{_of_all(full.info.frames, segment)}")
-            latents, mask = _sample(model, removal, segment, before)
-            before = latents
-            for chunk in range(segment.kept, len(latents), VAE_FRAMES):
-                index = slice(chunk, chunk + VAE_FRAMES)
-                decoded = removal.vae.decode(latents[index])
-                for image, where in zip(decoded, mask[index], strict=True):
-                    comfy.model_management.throw_exception_if_processing_interrupted()
-                    frame = _next_frame(frames)
-                    opacity = _opacity(where, fit, removal)
-                    mask_file.write(grey_frame(opacity, frame))
-                    if opacity.any():
-                        changed += 1
-                        frame = lay_over(frame, from_canvas(image[None], fit)[0], opacity)
-                    result_file.write(frame)
-            done += new
+        painted = _painted(small, full, removal, model, fit, report)
+        finished = _with_background(painted, removal.reach) if removal.background else painted
+        done = changed = 0
+        shares: list[float] = []
+        for frame, opacity, image, unseen in finished:
+            mask_file.write(grey_frame(opacity, frame))
+            if image is not None:
+                changed += 1
+                frame = lay_over(
+                    frame, image, (opacity > 0).float() if unseen is not None else opacity
+                )
+                if unseen is not None:
+                    shares.append(float(unseen[opacity > 0].mean()))
+            result_file.write(frame)
+            done += 1
         every = "" if stride == 1 else f", one frame in {stride} seen together"
-        return f"{fit.describe()}{every}; {changed} of {done} frames changed"
+        seen = f", {1 - sum(shares) / len(shares):.0%} of it from other frames" if shares else ""
+        return f"{fit.describe()}{every}; {changed} of {done} frames changed{seen}"
+
+
+class Painted(NamedTuple):
+    """One frame of the source, and what is laid over it."""
+
+    frame: av.VideoFrame
+    opacity: Tensor
+    """How much of the image is used, [h, w], 0 to 1."""
+    image: Tensor | None
+    """The frame without the object, [h, w, 3], 0 to 1; None where nothing is masked."""
+    unseen: Tensor | None = None
+    """What no other frame showed, [h, w], 0 to 1; None where none was asked.
+
+    With it the image is the finished frame: the opacity is in it already.
+    """
+
+
+def _painted(
+    small: VideoReader,
+    full: VideoReader,
+    removal: Removal,
+    model: ModelPatcher,
+    fit: Fit,
+    report: Report,
+) -> Iterator[Painted]:
+    """Yield all frames of the source with what the model paints over them."""
+    frames, done = iter(full), 0
+    before: Tensor | None = None
+    latents_of_source = _latents(small, fit, removal.vae)
+    for segment in segments(latents_of_source, removal.segment, removal.overlap):
+        new = len(segment.c_x) - segment.kept
+        report(f"frames {done + 1} to {done + new}{_of_all(full.info.frames, segment)}")
+        latents, mask = _sample(model, removal, segment, before)
+        before = latents
+        for chunk in range(segment.kept, len(latents), VAE_FRAMES):
+            index = slice(chunk, chunk + VAE_FRAMES)
+            decoded = removal.vae.decode(latents[index])
+            for image, where in zip(decoded, mask[index], strict=True):
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                opacity = _opacity(where, fit, removal)
+                painting = from_canvas(image[None], fit)[0] if opacity.any() else None
+                yield Painted(_next_frame(frames), opacity, painting)
+        done += new
+
+
+def _with_background(painted: Iterator[Painted], reach: int) -> Iterator[Painted]:
+    """Yield the same frames, with the background that others show in place of the painting.
+
+    Colours are taken from other frames with as many bits as the file has.
+    """
+    waiting: deque[Painted] = deque()
+
+    def shown() -> Iterator[MaskedFrame]:
+        for part in painted:
+            waiting.append(part)
+            white, dtype = (255, torch.uint8) if bits_of(part.frame) == 8 else (65535, torch.uint16)
+
+            def pixels(image: Tensor, white: int = white, dtype: torch.dtype = dtype) -> Tensor:
+                return (image.float().cpu().clamp(0, 1) * white).round().to(dtype)
+
+            painting = None if part.image is None else pixels(part.image)
+            waiting[-1] = part._replace(image=None)
+            yield MaskedFrame(pixels(frame_to_rgb(part.frame)), part.opacity, painting)
+
+    for filled in fill_stream(shown(), BackgroundSettings(reach=reach)):
+        part = waiting.popleft()
+        if not part.opacity.any():
+            yield part
+            continue
+        white = torch.iinfo(filled.frames.dtype).max
+        yield part._replace(image=filled.frames.float() / white, unseen=filled.unseen)
 
 
 def _next_frame(frames: Iterator[av.VideoFrame]) -> av.VideoFrame:

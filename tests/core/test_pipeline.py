@@ -7,6 +7,7 @@ import torch
 from lgvi_core.checkpoint.checkpoint import SUB_MODELS, read_sub_model, save_single_file
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
+from lgvi_core.settings import MaskSettings
 from support.star import check_that_the_star_went
 from support.tiny_checkpoint import write_checkpoint
 from tools.comfyui.workflow import load_workflow
@@ -95,6 +96,21 @@ def test_bundled_model_fits_its_promise():
     assert sum(n for p, n in sizes.items() if "lgvi-mini" in p.parts) <= 60 << 20
     assert sum(sizes.values()) <= 100_000_000
     assert all(p.suffix not in (".bin", ".pt", ".pth", ".ckpt") for p in files)
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_a_removal_keeps_what_the_mask_does_not_cover(pipeline, background):
+    frames = torch.rand(4, 40, 56, 3)
+    mask = pipeline(frames, "remove the ball", steps=2).mask
+    settings = MaskSettings(threshold=float(mask.max()), grow=2, feather=2)
+    found = pipeline.remove(frames, "remove the ball", settings, background, steps=2)
+    assert found.frames.shape == frames.shape
+    assert found.opacity.shape == found.unseen.shape == frames.shape[:3]
+    kept = found.opacity == 0
+    assert torch.equal(found.frames[kept], frames[kept])
+    assert not found.unseen[kept].any()
+    assert 0 < kept.float().mean() < 1
+    assert not torch.equal(found.frames, frames)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ NODES = {
     "LGVI_MaskPreview": "LGVI Mask Preview",
     "LGVI_Composite": "LGVI Composite",
     "LGVI_ContextWindows": "LGVI Context Windows",
+    "LGVI_BackgroundFromFrames": "LGVI Background From Frames",
     "LGVI_RemoveFromVideo": "LGVI Remove From Video",
     "LGVI_VideoFromFolder": "LGVI Video From Folder",
     "LGVI_LoadChat": "Load LGVI Chat",

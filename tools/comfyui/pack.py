@@ -11,6 +11,7 @@ from ..paths import ROOT
 def load_pack(comfyui: Path) -> ModuleType:
     """Import the pack by its path, as ComfyUI does, under the name `lgvi_pack` and on the CPU."""
     sys.path.insert(0, str(comfyui))
+    import utils.extra_config  # noqa: F401  # first, as in ComfyUI: others have a "utils" too
     from comfy.cli_args import args
 
     args.cpu = True

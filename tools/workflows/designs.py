@@ -121,6 +121,33 @@ def external_mask(graph: Graph) -> None:
     _composite_and_save(graph, model, video, sample, joined)
 
 
+def real_footage_mask(graph: Graph) -> None:
+    """Removal behind any mask by what other frames show, without a model."""
+    video = _source(
+        graph,
+        "**Any mask, no model.** What the mask covers is filled with what other frames of the clip "
+        "show there; this works on real footage, and on a CPU. Put the mask of a segmentation "
+        "node, or a painted one, in place of these three nodes: what is much redder than green "
+        "stands in for it here. Let the mask include the shadow. The camera or the object must "
+        "move: what no frame shows is only filled from around it.",
+    )
+    graph.column(320)
+    frames = video["images"]
+    red, green = (
+        graph.add("ImageToMask", f"{name} channel".capitalize(), image=frames, channel=name)[0]
+        for name in ("red", "green")
+    )
+    redder = _join(graph, "Redder than green", red, "subtract", green)
+    mask = graph.add("ThresholdMask", "Your mask", "what", mask=redder, value=0.3)[0]
+    graph.column(340)
+    result = graph.add(
+        "LGVI_BackgroundFromFrames", source=frames, mask=mask, grow=6, feather=4, reach=40
+    )
+    shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, grow=6, feather=4)
+    graph.add("PreviewImage", "Mask", at_least=300, images=shown[0])
+    _save_video(graph, result[0], video)
+
+
 def long_clip(graph: Graph) -> None:
     """Context windows over a video that is longer than those of the training."""
     video = _source(
@@ -319,7 +346,9 @@ def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, ma
     frames = video["images"]
     decoded = graph.add("VAEDecode", samples=sample["latent"], vae=model["vae"])
     graph.column(320)
-    result = graph.add("LGVI_Composite", source=frames, result=decoded[0], mask=mask, **MASK)
+    result = graph.add(
+        "LGVI_BackgroundFromFrames", source=frames, mask=mask, painting=decoded[0], **MASK
+    )
     shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, **MASK)
     graph.add("PreviewImage", "Mask", at_least=300, images=shown[0])
     _save_video(graph, result[0], video)
@@ -369,6 +398,7 @@ DESIGNS: dict[str, Callable[[Graph], None]] = {
         stock_nodes_only,
         fix_the_mask,
         external_mask,
+        real_footage_mask,
         long_clip,
         whole_video,
         batch_folder,

@@ -184,6 +184,9 @@ class MeasuresConfig(Section):
         default_factory=lambda: CompositeConfig.model_validate({}),
         description="how results are laid over the source",
     )
+    background: bool = Field(
+        True, description="also measure results with the background of other frames put back"
+    )
     flow: Annotated[DISConfig | RAFTConfig, Field(discriminator="kind")] = Field(
         default_factory=DISConfig, description="optical flow for E_warp"
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lgvi_core.background import fill_background
 from lgvi_core.canvas import locate
 from lgvi_core.masks import composite, soft_mask
 from lgvi_core.settings import MaskSettings
@@ -17,7 +18,7 @@ from .object_measures import Values, damage, mask_measures, removal_measures, re
 from .vfid import FeatureNetwork
 from .warping import FlowFunction, Motion, flow_function, motion, warping_error
 
-VERSION = 1
+VERSION = 2
 """Version of the measures, raised when one changes so that its cached values are not used."""
 
 
@@ -60,6 +61,8 @@ class Measurer:
             values |= mask_measures(sample, result.mask >= 0.5)
             if found := damage(sample, composited, sample.target, dilation):
                 values["damage_composited"] = found
+            if self.config.background:
+                values |= self._with_background(sample, result, area)
         if result.reply is not None and sample.objects:
             values |= reply_measures(sample, result.reply)
         features = None
@@ -67,15 +70,43 @@ class Measurer:
             features = self.network(result.frames), self.network(sample.target)
         return Measurements(values, features)
 
+    def _with_background(self, sample: Sample, result: Result, area: np.ndarray) -> Values:
+        """The measures of the result where other frames' background is put back first."""
+        frames = frames_with_background(sample, result, self.config.composite)
+        found = removal_measures(sample, frames, self.config.dilation)
+        for name, value in (
+            ("psnr", psnr(frames, sample.target)),
+            ("psnr_inside", psnr(frames, sample.target, area)),
+        ):
+            if value is not None:
+                found[name] = [value]
+        found["psnr_gain"] = [found["psnr"][0] - (psnr(sample.source, sample.target) or 0)]
+        if damaged := damage(sample, frames, sample.target, self.config.dilation):
+            found["damage"] = damaged
+        return {f"{name}_background": value for name, value in found.items()}
+
 
 def composited_frames(sample: Sample, result: Result, config: CompositeConfig) -> np.ndarray:
     """Lay the result over the source by its mask, as LGVI Composite does: uint8 [f, h, w, 3]."""
-    settings = MaskSettings(config.threshold, config.grow, config.feather)
-    opacity = soft_mask(torch.from_numpy(result.mask), settings)
+    opacity = _opacity(result, config)
     source, frames = (torch.from_numpy(x).float() / 255 for x in (sample.source, result.frames))
     size = source.shape[1], source.shape[2]
     mixed = composite(source, frames, opacity, locate(size, size))
     return (mixed * 255).round().to(torch.uint8).numpy()
+
+
+def frames_with_background(sample: Sample, result: Result, config: CompositeConfig) -> np.ndarray:
+    """Put back what other frames show, and the result elsewhere: uint8 [f, h, w, 3].
+
+    As LGVI Background From Frames does with the result as its painting.
+    """
+    source, painting = torch.from_numpy(sample.source), torch.from_numpy(result.frames)
+    return fill_background(source, _opacity(result, config), painting).frames.numpy()
+
+
+def _opacity(result: Result, config: CompositeConfig) -> torch.Tensor:
+    settings = MaskSettings(config.threshold, config.grow, config.feather)
+    return soft_mask(torch.from_numpy(result.mask), settings)
 
 
 def _agreement(

@@ -44,8 +44,39 @@ def _frames() -> dict[str, Measure]:
     return found
 
 
+_BACKGROUND = "composited with the background that other frames show"
+
+
+def _background() -> dict[str, Measure]:
+    return {
+        "visible_background": Measure(
+            "visible, background", "up", f"visible removal, {_BACKGROUND}", share=True
+        ),
+        "clean_background": Measure(
+            "clean, background", "up", f"clean removal, {_BACKGROUND}", share=True
+        ),
+        "two_objects_background": Measure(
+            "two objects gone, background", "up", f"two objects gone, {_BACKGROUND}", share=True
+        ),
+        "damage_background": Measure(
+            "damage, background", "down", f"damage composited, {_BACKGROUND}", share=True
+        ),
+        "psnr_background": Measure("PSNR background", "up", f"dB, {_BACKGROUND}", 2),
+        "psnr_inside_background": Measure(
+            "PSNR inside background",
+            "up",
+            f"dB inside the dilated mask of what goes, {_BACKGROUND}",
+            2,
+        ),
+        "psnr_gain_background": Measure(
+            "PSNR background, above the source", "up", f"dB, {_BACKGROUND}", 2
+        ),
+    }
+
+
 MEASURES: dict[str, Measure] = {
     **_frames(),
+    **_background(),
     "psnr_gain": Measure(
         "PSNR composited, above the source",
         "up",

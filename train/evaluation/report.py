@@ -38,6 +38,14 @@ OBJECTS = (
     "damage_composited",
     "iou",
 )
+BACKGROUND = (
+    "visible_background",
+    "clean_background",
+    "damage_background",
+    "psnr_background",
+    "psnr_inside_background",
+    "psnr_gain_background",
+)
 CHAT = ("named", "well_formed", "silent")
 BY_KIND = ("right", "visible", "clean", "absent", "damage", "damage_composited", "iou", "psnr_gain")
 
@@ -171,6 +179,11 @@ def markdown(config: EvaluateConfig, rows: Sequence[MethodRow], broken: Mapping[
             "## Composited with the predicted mask",
             _method_table(rows, COMPOSITED),
         ]
+    if filled := [row for row in own if "psnr_background" in row.measures]:
+        parts += [
+            "## Composited with the background that other frames show",
+            _method_table(filled, BACKGROUND),
+        ]
     parts += ["## Objects", _method_table(rows, OBJECTS)]
     talking = [row for row in own if any(name in row.measures for name in CHAT)]
     if talking:
@@ -187,7 +200,8 @@ def markdown(config: EvaluateConfig, rows: Sequence[MethodRow], broken: Mapping[
         parts += ["## Clips left out", "\n".join(f"- {n}: {why}" for n, why in broken.items())]
     chat = CHAT if talking else ()
     bars = [name for row in own for name in config.bars_for(row.name)]
-    listed = dict.fromkeys((*PAPER, *OBJECTS, "psnr_gain", *chat, *bars))
+    shown = (*PAPER, *(BACKGROUND if filled else ()), *OBJECTS, "psnr_gain", *chat, *bars)
+    listed = dict.fromkeys(shown)
     parts += [
         "## What is measured",
         "\n".join(f"- **{MEASURES[name].title}**: {MEASURES[name].meaning}." for name in listed),

@@ -1,0 +1,109 @@
+"""The public functions: the background behind a mask, of a whole clip or of a stream of frames."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from ..canvas import check_frames, is_finite
+from ..errors import LGVIError
+from ..masks import check_mask
+from .settings import BackgroundSettings, Filled, MaskedFrame
+from .stream import stream
+
+
+def fill_background(
+    frames: Tensor,
+    mask: Tensor,
+    painting: Tensor | None = None,
+    settings: BackgroundSettings | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Filled:
+    """Frames without what is masked: the background from other frames, painted where none shows it.
+
+    `frames` [f, h, w, 3] are RGB, uint8 or uint16 or floats in 0..1, on any device. `mask` [f, h,
+    w], or [1, h, w] for all frames, is the opacity of what is laid over: pixels at 0 come back bit
+    for bit, and so do frames that hide nothing. `painting` [f, h, w, 3], of the frames' type, is
+    used where no frame shows the background; without one, a classical inpainting. `progress` is
+    called with the number of frames that are done, and may raise to stop. Gives back
+    frames of the same type and size, and `unseen` float32 [f, h, w]: 1 where it had to be painted.
+    Raises LGVIError for input that does not fit together and for NaN.
+    """
+    check_frames(frames)
+    size = (frames.shape[1], frames.shape[2])
+    check_mask(mask, len(frames), {size})
+    if painting is not None:
+        check_frames(painting, "painting")
+        if painting.shape != frames.shape:
+            raise LGVIError(
+                f"painting is {_shape(painting)}, the frames are {_shape(frames)}: give one "
+                "painted frame for each frame, at the frames' size"
+            )
+    parts = (
+        MaskedFrame(
+            frames[i],
+            mask[i if len(mask) > 1 else 0],
+            None if painting is None else painting[i],
+        )
+        for i in range(len(frames))
+    )
+    out = torch.empty_like(frames)
+    unseen = torch.zeros(frames.shape[:3], device=frames.device)
+    for i, done in enumerate(fill_stream(parts, settings, len(frames))):
+        out[i], unseen[i] = done
+        if progress is not None:
+            progress(i + 1)
+    return Filled(out, unseen)
+
+
+def fill_stream(
+    shown: Iterable[MaskedFrame],
+    settings: BackgroundSettings | None = None,
+    frames: int | None = None,
+) -> Iterator[Filled]:
+    """The same frame by frame, in memory that does not grow with the length of the video.
+
+    Frames come out in the order in which they go in, later by at most one and a half times the
+    settings' `reach`. `frames` is how many there are, if that is known: a short clip takes less
+    memory then. Raises LGVIError, with the frame's number, for one that does not fit the first.
+    """
+    return stream(_checked(shown), settings or BackgroundSettings(), frames)
+
+
+def _checked(shown: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
+    first: Tensor | None = None
+    for number, part in enumerate(shown):
+        frame, mask, painting = part
+        first = frame if first is None else first
+        if frame.ndim != 3 or frame.shape[-1] != 3:
+            raise LGVIError(
+                f"frame {number} must be RGB [height, width, 3], got {list(frame.shape)}"
+            )
+        if frame.shape != first.shape or frame.dtype != first.dtype:
+            raise LGVIError(
+                f"frame {number} is {_shape(frame)} {frame.dtype}, the first one is "
+                f"{_shape(first)} {first.dtype}: all frames must be alike"
+            )
+        for name, other, shape in (
+            ("mask", mask, frame.shape[:2]),
+            ("painting", painting, frame.shape),
+        ):
+            if other is not None and other.shape != shape:
+                raise LGVIError(
+                    f"{name} of frame {number} is {_shape(other)}, the frame is {_shape(frame)}"
+                )
+            if other is not None and not is_finite(other.float()):
+                raise LGVIError(f"{name} of frame {number} holds NaN or infinite values")
+        if frame.is_floating_point() and not is_finite(frame):
+            raise LGVIError(
+                f"frame {number} holds NaN or infinite pixels; check where the frames come from"
+            )
+        yield MaskedFrame(
+            frame,
+            mask.to(frame.device),
+            None if painting is None else painting.to(frame.device),
+        )
+
+
+def _shape(image: Tensor) -> str:
+    return " x ".join(map(str, image.shape))
