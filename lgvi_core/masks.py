@@ -52,7 +52,7 @@ def soft_mask(mask: Tensor, settings: MaskSettings) -> Tensor:
     out = torch.empty_like(mask)
     for i, frame in enumerate(mask):
         hard = (frame >= threshold if threshold > 0 else frame > 0).to(torch.float32)
-        hard = _dilate(hard, grow) if grow >= 0 else 1 - _dilate(1 - hard, -grow)
+        hard = dilate(hard, grow) if grow >= 0 else 1 - dilate(1 - hard, -grow)
         out[i] = _feather(hard, feather)
     return out
 
@@ -86,12 +86,12 @@ def overlay(frames: Tensor, mask: Tensor, colour: Colour, tint: float, outline: 
         out[i] = torch.lerp(frames[i], paint.expand_as(frames[i]), alpha * tint)
         if outline > 0:
             hard = (alpha[..., 0] >= 0.5).to(torch.float32)
-            edge = _dilate(hard, outline) > hard
+            edge = dilate(hard, outline) > hard
             out[i] = torch.where(edge[..., None], paint, out[i])
     return out
 
 
-def _dilate(x: Tensor, radius: int) -> Tensor:
+def dilate(x: Tensor, radius: int) -> Tensor:
     """Return 1 where `x` [h, w] of zeros and ones has a 1 within `radius` pixels on each axis."""
     return x if radius == 0 else (_box(x, radius)[0] > 0).to(x.dtype)
 
@@ -99,7 +99,7 @@ def _dilate(x: Tensor, radius: int) -> Tensor:
 def _feather(x: Tensor, radius: int) -> Tensor:
     """Return a ramp from 1 inside `x` [h, w] to exactly 0 beyond `radius` pixels around it."""
     blur = radius // 2
-    x = _dilate(x, radius - blur)
+    x = dilate(x, radius - blur)
     if blur == 0:
         return x
     total, count = _box(x, blur)

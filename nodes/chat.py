@@ -126,7 +126,7 @@ class Chat(io.ComfyNode):
         from ..lgvi_core.chat.history import read_history, write_history
         from .host import chat_memory
         from .host.chat_reply import conditioning_of, run, stop_if_silent
-        from .host.memory import advice_when_out_of_memory
+        from .host.memory import CHATTING, advice_when_out_of_memory
         from .host.progress import client, show_text
 
         check_frames(frames)
@@ -137,9 +137,7 @@ class Chat(io.ComfyNode):
         kept = chat_memory.recall(key, request)
         turns = kept if history is None else read_history(history)
         show = partial(show_text, hidden.unique_id)
-        with advice_when_out_of_memory(
-            "lower max_length, ask with fewer turns, or load it in 4-bit"
-        ):
+        with advice_when_out_of_memory(CHATTING):
             answer = run(chat, frames, request, turns, seed, temperature, max_length, show)
         if remember and history is None:
             chat_memory.keep(key, answer.history)

@@ -89,11 +89,11 @@ class LoadChat(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..lgvi_core.errors import LGVIError
         from .host import chat_model as comfy_chat
-        from .host.memory import advice_when_out_of_memory
+        from .host.memory import LOADING_CHAT, advice_when_out_of_memory
 
         if not weights_files.exists(end_to_end_weights):
             raise LGVIError(weights_files.missing_message(end_to_end_weights))
         path = CHAT_MODELS.resolve(model)
         parts = weights_files.path_of(end_to_end_weights)
-        with advice_when_out_of_memory("choose 4-bit, or cpu as device, or close other programs"):
+        with advice_when_out_of_memory(LOADING_CHAT):
             return io.NodeOutput(comfy_chat.create(path, precision, device, parts))

@@ -65,10 +65,8 @@ class LoadLGVI(io.ComfyNode):
     def execute(cls, model: str, dtype: str) -> io.NodeOutput:
         from ..lgvi_core.checkpoint.checkpoint import load_checkpoint
         from .host import checkpoint as comfy_checkpoint
-        from .host.memory import advice_when_out_of_memory
+        from .host.memory import LOADING, advice_when_out_of_memory
 
         path = VIDEO_MODELS.resolve(model)
-        with advice_when_out_of_memory(
-            "choose fp8_e4m3fn or fp16 as dtype, or close other programs"
-        ):
+        with advice_when_out_of_memory(LOADING):
             return io.NodeOutput(*comfy_checkpoint.create(load_checkpoint(path), dtype))

@@ -120,7 +120,7 @@ class RemoveFromVideo(io.ComfyNode):
         from ..lgvi_core.errors import LGVIError
         from .host import video_files
         from .host.conditioning import unconditional
-        from .host.memory import advice_when_out_of_memory
+        from .host.memory import WHOLE_VIDEO, advice_when_out_of_memory
         from .host.progress import show_text
         from .host.whole_video import Removal, remove
 
@@ -130,7 +130,7 @@ class RemoveFromVideo(io.ComfyNode):
         removal = Removal.from_inputs(model, vae, positive, negative, **settings)
         report = partial(show_text, cls.hidden.unique_id)
         result, mask = video_files.new_file(), video_files.new_file()
-        with advice_when_out_of_memory("lower segment and window, then working_size"):
+        with advice_when_out_of_memory(WHOLE_VIDEO):
             done = remove(video_files.source_of(video), removal, result, mask, report)
         report(done)
         videos = [InputImpl.VideoFromFile(str(path)) for path in (result, mask)]

@@ -66,15 +66,12 @@ class Sampler(io.ComfyNode):
 
         from ..lgvi_core.settings import SamplingSettings
         from .host.conditioning import SOURCE_SIZE_KEY
-        from .host.memory import advice_when_out_of_memory
+        from .host.memory import SAMPLING, advice_when_out_of_memory
         from .host.progress import show_text
         from .host.sampling import pixel_size, sample_with_mask, why_no_mask
 
         sampling = SamplingSettings(**settings)
-        with advice_when_out_of_memory(
-            "lower the length of LGVI Context Windows (put one behind Load LGVI where there is "
-            "none), or working_size in LGVI Video Conditioning"
-        ):
+        with advice_when_out_of_memory(SAMPLING):
             sampled, mask = sample_with_mask(
                 model,
                 (text_video, video, unconditional),

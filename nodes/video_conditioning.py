@@ -65,7 +65,7 @@ class VideoConditioning(io.ComfyNode):
         from ..lgvi_core.canvas import check_frames, fit_canvas, to_canvas
         from ..lgvi_core.errors import LGVIError
         from .host.conditioning import SOURCE_SIZE_KEY, branches, unconditional
-        from .host.memory import advice_when_out_of_memory
+        from .host.memory import ENCODING, advice_when_out_of_memory
         from .host.progress import show_text
 
         check_frames(frames)
@@ -75,9 +75,7 @@ class VideoConditioning(io.ComfyNode):
         size = (frames.shape[1], frames.shape[2])
         fit = fit_canvas(size, working_size)
         show_text(cls.hidden.unique_id, fit.describe())
-        with advice_when_out_of_memory(
-            f"lower working_size, or take fewer than {len(frames)} frames"
-        ):
+        with advice_when_out_of_memory(ENCODING.format(frames=len(frames))):
             c_x = vae.encode(to_canvas(frames, fit))
         latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}
         return io.NodeOutput(*branches(positive, negative, c_x), latent, fit.describe())

@@ -21,22 +21,22 @@ from .workflows.graph import Graph
 WORKFLOWS, SUBGRAPHS = ROOT / "workflows", ROOT / "subgraphs"
 
 
-def write(info: dict[str, Any], name: str) -> None:
-    """Write the file of one workflow or blueprint; `info` is a server's answer to /object_info."""
+def content(info: dict[str, Any], name: str) -> tuple[Path, str]:
+    """Return the file of a workflow or blueprint, and the text that belongs into it.
+
+    `info` is a server's answer to /object_info.
+    """
     if name in BLUEPRINTS:
         blueprint = Blueprint(info, name)
         BLUEPRINTS[name](blueprint)
-        _write(SUBGRAPHS, name, blueprint)
-    else:
-        graph = Graph(info, str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
-        DESIGNS[name](graph)
-        _write(WORKFLOWS, name, graph)
+        return SUBGRAPHS / f"{name}.json", _text(blueprint)
+    graph = Graph(info, str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
+    DESIGNS[name](graph)
+    return WORKFLOWS / f"{name}.json", _text(graph)
 
 
-def _write(folder: Path, name: str, graph: Graph) -> None:
-    folder.mkdir(exist_ok=True)
-    text = json.dumps(graph.workflow(), indent=1) + "\n"
-    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+def _text(graph: Graph) -> str:
+    return json.dumps(graph.workflow(), indent=1) + "\n"
 
 
 def main() -> None:
@@ -44,13 +44,17 @@ def main() -> None:
     known = [*DESIGNS, *BLUEPRINTS]
     parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(known)}")
     names = parser.parse_args().names or known
+    if unknown := sorted(set(names) - set(known)):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(known)}")
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         (base / "input").mkdir()
         with running_server(base) as server:
             info = server.get("/object_info")
     for name in names:
-        write(info, name)
+        path, text = content(info, name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,17 @@ OOM_MESSAGES = (
     "MPS backend out of",
 )
 """Parts of the messages of out-of-memory errors that are not torch's OutOfMemoryError."""
+
+# What to lower, by what was being done.
+LOADING = "choose fp8_e4m3fn or fp16 as dtype, or close other programs"
+LOADING_CHAT = "choose 4-bit, or cpu as device, or close other programs"
+CHATTING = "lower max_length, ask with fewer turns, or load it in 4-bit"
+ENCODING = "lower working_size, or take fewer than {frames} frames"
+SAMPLING = (
+    "lower the length of LGVI Context Windows (put one behind Load LGVI where there is none), or "
+    "working_size in LGVI Video Conditioning"
+)
+WHOLE_VIDEO = "lower segment and window, then working_size"
 FEWER_FRAMES = (
     "take fewer frames, or LGVI Remove From Video, which never holds the whole clip in memory"
 )

@@ -20,12 +20,14 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
 from lgvi_core.errors import LGVIError
 from lgvi_core.latents import LATENT_CHANNELS
+from lgvi_core.masks import dilate
 
 from ..engine.workers import map_in_workers
 from .readers import DataSource, open_reader
@@ -38,6 +40,7 @@ KINDS = ("rovi", "gqa_inpaint", "shards", "latents")
 _LATENT_PATTERN = "*.safetensors"
 _DIFFERENT = 40  # mean difference (of 255) outside the mask that means two different scenes
 _SHOWN = 50  # number of problems that a report lists
+_AROUND = 7  # pixels around the mask where source and target may differ
 
 
 class Checkable(Protocol):
@@ -200,7 +203,8 @@ def _contradiction(sample: Sample) -> str:
         return f"{sample.name}: the sentence is empty"
     if sample.mask.any() and np.array_equal(sample.source, sample.target):
         return f"{sample.name}: source and target are the same, though the mask is not empty"
-    outside = cv2.dilate(sample.mask.max(axis=0), np.ones((15, 15), np.uint8)) == 0
+    covered = torch.from_numpy(sample.mask.max(axis=0) > 0).to(torch.float32)
+    outside = dilate(covered, _AROUND).numpy() == 0
     if outside.any():
         change = cv2.absdiff(sample.source, sample.target)[:, outside].mean()
         if change > _DIFFERENT:

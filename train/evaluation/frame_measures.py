@@ -5,9 +5,11 @@ Frames are uint8 RGB [f, h, w, 3]; areas are boolean [f, h, w].
 
 from functools import partial
 
-import cv2
 import numpy as np
+import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from lgvi_core import masks
 
 PSNR_LIMIT = 60.0
 """Largest PSNR in dB; equal frames, whose PSNR is infinite, count as this."""
@@ -25,8 +27,8 @@ _ssim = partial(
 
 def dilate(mask: np.ndarray, pixels: int) -> np.ndarray:
     """Widen a boolean mask [f, h, w] by `pixels` in every direction."""
-    kernel = np.ones((2 * pixels + 1,) * 2, np.uint8)
-    return np.stack([cv2.dilate(m.astype(np.uint8), kernel) > 0 for m in mask])
+    wider = [masks.dilate(torch.from_numpy(m).to(torch.float32), pixels) for m in mask]
+    return torch.stack(wider).numpy() > 0
 
 
 def psnr(frames: np.ndarray, target: np.ndarray, area: np.ndarray | None = None) -> float | None:
