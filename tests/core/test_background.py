@@ -64,10 +64,12 @@ def test_what_other_frames_show_comes_back(kind, decibels):
     assert psnr(done.frames.numpy(), clip.truth, found) > decibels
 
 
+@pytest.mark.slow
 def test_result_moves_as_steadily_as_the_true_background(pan):
     assert warping_ratio(fill(pan).frames.numpy(), pan.truth, pan.mask) < 1.05
 
 
+@pytest.mark.slow
 def test_colours_follow_the_exposure():
     clip = drawn("exposure", 12)
     matched, raw = (
@@ -77,6 +79,7 @@ def test_colours_follow_the_exposure():
     assert psnr(raw.frames.numpy(), clip.truth, clip.seen) > 30
 
 
+@pytest.mark.slow
 def test_what_stands_in_front_stays_and_is_not_smeared():
     clip = drawn("occluder", 24)
     done = fill(clip, BackgroundSettings(reach=24))
@@ -85,6 +88,7 @@ def test_what_stands_in_front_stays_and_is_not_smeared():
     assert psnr(done.frames.numpy(), clip.truth, clip.seen) > 30
 
 
+@pytest.mark.slow
 def test_two_depths_behind_one_hole_need_two_motions():
     clip = drawn("depths", 14)
     two, one = (fill(clip, BackgroundSettings(reach=14, motions=n)).frames.numpy() for n in (2, 1))
@@ -136,6 +140,7 @@ def test_flow_at_reduced_size_samples_at_full_size(pan):
     assert psnr(done.frames.numpy(), truth[:6], found) > 30
 
 
+@pytest.mark.slow
 def test_no_path_crosses_a_cut(pan):
     other = drawn("moving object", 4)
     red = other.frames.copy()
@@ -180,11 +185,13 @@ def test_a_painting_is_used_where_nothing_is_seen_and_joins_its_surroundings():
     assert (done.frames[:, 13, 21].int() - 100).abs().max() < 8
 
 
+@pytest.mark.slow
 def test_reach_limits_how_far_a_pixel_comes_from(pan):
     near, far = (fill(pan, BackgroundSettings(reach=n)).unseen.sum() for n in (2, 12))
     assert near > 4 * far + 100
 
 
+@pytest.mark.slow
 def test_the_stream_gives_what_the_whole_clip_gives(pan):
     frames, mask = tensors(pan)
     settings = BackgroundSettings(reach=3)
@@ -194,6 +201,7 @@ def test_the_stream_gives_what_the_whole_clip_gives(pan):
     assert torch.equal(torch.stack([part.unseen for part in parts]), whole.unseen)
 
 
+@pytest.mark.slow
 def test_the_stream_holds_a_bounded_number_of_frames():
     taken = 0
 
@@ -272,6 +280,7 @@ def test_settings_without_meaning_are_named(change, says):
         BackgroundSettings(**change)
 
 
+@pytest.mark.slow
 def test_flows_that_do_not_exist_are_named(tmp_path):
     with pytest.raises(LGVIError, match="no DIS preset is called"):
         dis("quick")

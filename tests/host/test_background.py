@@ -15,6 +15,7 @@ from tools.background_measures import psnr
 from tools.demo import read_frames
 from tools.whole_video import write_video
 
+pytestmark = pytest.mark.slow
 SETTINGS = {"threshold": 0.5, "grow": 0, "feather": 0, "reach": 12}
 
 
