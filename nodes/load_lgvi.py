@@ -25,8 +25,8 @@ class LoadLGVI(io.ComfyNode):
                     default=BUNDLED_VIDEO_MODEL,
                     tooltip=(
                         "The small bundled model runs on a CPU and knows simple drawn clips. "
-                        "Folders and .safetensors files come from models/lgvi and "
-                        "models/diffusers. The download entry fetches the official weights into "
+                        "Folders come from models/lgvi and models/diffusers, .safetensors files "
+                        "from models/lgvi. The download entry fetches the official weights into "
                         "models/lgvi when the graph runs."
                     ),
                 ),
