@@ -23,8 +23,7 @@ from .lgvi.batch import Batch
 from .lgvi.config import TrainConfig
 from .lgvi.data import open_video_data
 from .lgvi.lora import comfyui_state
-from .lgvi.model import build_model, build_optimizer, build_tokenizer
-from .lgvi.objective import VideoObjective
+from .lgvi.model import build_model, build_tokenizer
 from .lgvi.task import check_sharding, video_task
 from .lgvi.text import Sentences
 
@@ -43,8 +42,6 @@ def build_trainer(config: TrainConfig) -> Trainer[Batch]:
     data = open_video_data(config, accelerator, Sentences(tokenizer))
     model = build_model(config)
     rates = config.optimizer.rates
-    optimizer = build_optimizer(model, config.optimizer, rates)
-    objective = VideoObjective(config, accelerator, data.scheduler, data.vae)
 
     def exported(state: Tensors) -> Tensors:
         if config.lora is not None:
@@ -58,8 +55,7 @@ def build_trainer(config: TrainConfig) -> Trainer[Batch]:
         config,
         data,
         model,
-        optimizer,
-        objective,
+        accelerator,
         rates,
         exported,
         pipeline,

@@ -31,8 +31,6 @@ from .joint.model import JointModel, build_joint, encoder_of, load_chat_of, text
 from .joint.text import Conversations
 from .lgvi.batch import Batch
 from .lgvi.data import open_video_data
-from .lgvi.model import build_optimizer
-from .lgvi.objective import VideoObjective
 from .lgvi.task import check_sharding, video_task
 
 
@@ -50,8 +48,6 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
     data = open_video_data(config, accelerator, Conversations(encoder_of(chat)))
     model = build_joint(config, chat)
     rates = config.optimizer.rates | config.chat.rates
-    optimizer = build_optimizer(model, config.optimizer, rates)
-    objective = VideoObjective(config, accelerator, data.scheduler, data.vae)
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
 
     def exported(state: Tensors) -> Tensors:
@@ -70,8 +66,7 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
         config,
         data,
         model,
-        optimizer,
-        objective,
+        accelerator,
         rates,
         exported,
         pipeline,

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from ...lgvi_core.background import BackgroundSettings, Filled, fill_background
 
-HIDDEN = 0.05
-"""Share of the mask from which on the unseen is worth a word of advice."""
+ADVISE_FROM = 0.05
+"""Share of the mask that has to be painted before the person is advised to connect a painting."""
 
 
 def fill(source: Tensor, opacity: Tensor, painting: Tensor | None, reach: int) -> Filled:
@@ -38,6 +38,6 @@ def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
     source = "painted by the model" if has_painting else "filled from around it"
     seen = f"{1 - painted:.0%} of the masked place comes from other frames"
     text = f"{seen}, {painted:.0%} was {source}."
-    if painted > HIDDEN and not has_painting:
+    if painted > ADVISE_FROM and not has_painting:
         text += " Connect the decoded frames of LGVI Sampler as painting for a better fill."
     return text

@@ -19,7 +19,6 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ...lgvi_core.background import BackgroundSettings, MaskedFrame, fill_stream
 from ...lgvi_core.canvas import Fit, fit_canvas, from_canvas, to_canvas
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import soft_mask
@@ -185,19 +184,18 @@ def _with_background(painted: Iterator[Painted], reach: int) -> Iterator[Painted
 
     Colours are taken from other frames with as many bits as the file has.
     """
+    # Here, because it needs OpenCV, which a removal without the background does not.
+    from ...lgvi_core.background import BackgroundSettings, MaskedFrame, fill_stream
+
     waiting: deque[Painted] = deque()
 
     def shown() -> Iterator[MaskedFrame]:
         for part in painted:
-            waiting.append(part)
-            white, dtype = (255, torch.uint8) if bits_of(part.frame) == 8 else (65535, torch.uint16)
-
-            def pixels(image: Tensor, white: int = white, dtype: torch.dtype = dtype) -> Tensor:
-                return (image.float().cpu().clamp(0, 1) * white).round().to(dtype)
-
-            painting = None if part.image is None else pixels(part.image)
-            waiting[-1] = part._replace(image=None)
-            yield MaskedFrame(pixels(frame_to_rgb(part.frame)), part.opacity, painting)
+            waiting.append(part._replace(image=None))
+            dtype = torch.uint8 if bits_of(part.frame) == 8 else torch.uint16
+            painting = None if part.image is None else _as_integers(part.image, dtype)
+            pixels = _as_integers(frame_to_rgb(part.frame), dtype)
+            yield MaskedFrame(pixels, part.opacity, painting)
 
     for filled in fill_stream(shown(), BackgroundSettings(reach=reach)):
         part = waiting.popleft()
@@ -206,6 +204,11 @@ def _with_background(painted: Iterator[Painted], reach: int) -> Iterator[Painted
             continue
         white = torch.iinfo(filled.frames.dtype).max
         yield part._replace(image=filled.frames.float() / white, unseen=filled.unseen)
+
+
+def _as_integers(image: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return an image of 0 to 1 in the whole range of an unsigned integer type."""
+    return (image.float().cpu().clamp(0, 1) * torch.iinfo(dtype).max).round().to(dtype)
 
 
 def _next_frame(frames: Iterator[av.VideoFrame]) -> av.VideoFrame:

@@ -7,24 +7,15 @@ pixels that are not occluded. A pixel counts as occluded after Ruder et al. (GCP
 forward and backward flow disagree, or where the flow has an edge.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from safetensors.torch import load_file
-from torch.nn import functional as F
+
+from lgvi_core.background.flow import FlowFunction, raft
 
 from .config import DISConfig, RAFTConfig
-
-FlowFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Maps two uint8 RGB frames [h, w, 3] to the flow between them: [h, w, 2], (x, y) in pixels."""
-
-RAFT_SIDE = 128
-"""Smallest side in pixels that RAFT's correlation pyramid accepts."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +32,7 @@ class Motion:
 def flow_function(config: DISConfig | RAFTConfig, device: str) -> FlowFunction:
     """The optical flow method that the configuration chooses."""
     if isinstance(config, RAFTConfig):
-        return _raft(config, device)
+        return raft(config.weights, config.size, device)
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def dis(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -49,31 +40,6 @@ def flow_function(config: DISConfig | RAFTConfig, device: str) -> FlowFunction:
         return method.calc(grey[0], grey[1], None)  # type: ignore[call-overload]
 
     return dis
-
-
-def _raft(config: RAFTConfig, device: str) -> FlowFunction:
-    from torchvision.models.optical_flow import raft_large, raft_small
-
-    model = (raft_large if config.size == "large" else raft_small)(weights=None)
-    model.load_state_dict(_state_dict(config.weights))
-    model.to(device).eval()
-
-    @torch.inference_mode()
-    def raft(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        height, width = one.shape[:2]
-        down, right = (max(RAFT_SIDE, -(-side // 8) * 8) - side for side in (height, width))
-        pair = torch.from_numpy(np.stack([one, other])).to(device).permute(0, 3, 1, 2)
-        pair = F.pad(pair.float() / 127.5 - 1, (0, right, 0, down), mode="replicate")
-        flow = model(pair[:1], pair[1:])[-1][0, :, :height, :width]
-        return flow.permute(1, 2, 0).cpu().numpy()
-
-    return raft
-
-
-def _state_dict(path: Path) -> dict[str, torch.Tensor]:
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def motion(frames: np.ndarray, flow: FlowFunction) -> Motion | None:

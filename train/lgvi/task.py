@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from ..engine.trainer import SHARDED, Task, Tensors, Trainer
 from .batch import Batch
 from .config import Rate, TrainConfig, check_changes
 from .data import VideoData
-from .model import LGVI
+from .model import LGVI, build_optimizer
 from .objective import VideoObjective
 
 Condition = Callable[[Sample], str | Tensor]
@@ -39,14 +38,13 @@ def video_task(
     config: TrainConfig,
     data: VideoData,
     model: LGVI,
-    optimizer: torch.optim.Optimizer,
-    objective: VideoObjective,
+    accelerator: Accelerator,
     rates: Mapping[str, Rate],
     exported: Callable[[Tensors], Tensors],
     pipeline: Callable[[], LGVIPipeline],
     condition: Condition,
 ) -> Task[Batch]:
-    """Build the task of training `model`.
+    """Build the task of training `model`, with its optimizer and objective.
 
     `rates` holds the learning rates by optimizer group, and `exported` selects what is exported.
     `pipeline` and `condition` are used to draw the progress sheets.
@@ -65,9 +63,9 @@ def video_task(
 
     return Task(
         model,
-        optimizer,
+        build_optimizer(model, config.optimizer, rates),
         data.batches,
-        losses=objective,
+        losses=VideoObjective(config, accelerator, data.scheduler, data.vae),
         rate=rate,
         exported=exported,
         check_changes=lambda: check_changes(config),
