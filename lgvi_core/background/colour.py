@@ -5,22 +5,14 @@ what the sources say of the pixels around the hole, which this frame shows itsel
 what it shows by an error that is filled smoothly into the hole.
 """
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from .complete import push_pull
+from .areas import around, continued
 from .fuse import Found
 from .sample import sample_linear
 from .store import FrameRing, Place, Size
-
-BLUR = 5.0
-"""The deviation in pixels of the Gaussian that the error at the rim is smoothed by."""
-OUTLIER = 40.0
-"""Of 255: a difference at the rim that is no matter of light but of another thing."""
-EVIDENCE = 0.15
-"""The share of known pixels around a pixel at which the rim speaks for itself."""
 
 
 def brightened(colours: Tensor, frames: Tensor, number: int, ring: FrameRing) -> Tensor:
@@ -60,23 +52,11 @@ def rim_error(
 
 def filled_from_rim(error: Tensor, index: Tensor, hole: Tensor, size: Size) -> Tensor:
     """The errors [n, 3] of the pixels `index` smoothly continued [fh, fw, 3] over the `hole`."""
-    rows, columns = _bounds(torch.cat([index, hole.nonzero()[:, 0]]), size)
     whole = np.zeros((*size, 3), np.float32)
-    weight = np.zeros(size, np.float32)
-    values, places = error.cpu().numpy(), index.cpu().numpy()
-    whole.reshape(-1, 3)[places] = values
-    weight.reshape(-1)[places] = 1 / (1 + np.square(np.abs(values).max(-1) / OUTLIER)) ** 2
-    part, sure = whole[rows, columns], weight[rows, columns]
-    blurred = cv2.GaussianBlur(part * sure[..., None], (0, 0), BLUR)
-    known = cv2.GaussianBlur(sure, (0, 0), BLUR)
-    mean = blurred / np.maximum(known, 1e-4)[..., None]
-    whole[rows, columns] = push_pull(mean, np.minimum(known / EVIDENCE, 1))
+    known = np.zeros(size, bool)
+    places = index.cpu().numpy()
+    whole.reshape(-1, 3)[places] = error.cpu().numpy()
+    known.reshape(-1)[places] = True
+    place = around(known | hole.reshape(size).cpu().numpy(), 0)
+    whole[place] = continued(whole[place], known[place])
     return torch.from_numpy(whole).to(error.device)
-
-
-def _bounds(index: Tensor, size: Size) -> tuple[slice, slice]:
-    rows, columns = index // size[1], index % size[1]
-    return (
-        slice(int(rows.min()), int(rows.max()) + 1),
-        slice(int(columns.min()), int(columns.max()) + 1),
-    )

@@ -2,26 +2,21 @@
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
-from .colour import brightened, filled_from_rim
+from .colour import brightened
 from .fuse import Found, between
+from .inpaint import compared, inpainted
 from .propagate import Traces, bilinear, carried, no_traces, positions, spread
 from .sample import sample_cubic
-from .store import Size, put, shrunk, white
+from .store import put, shrunk, white
 from .window import Reach
 
 ROUNDS = 8
 """Key frames of a window; what is still open then is painted in each frame by itself."""
 SPECKS = 40
 """Pixels of the small frame below which each frame paints its own: nobody sees them flicker."""
-RADIUS = 3.0
-"""Pixels around each that the classical inpainting (Telea, 2004) looks at."""
-SURROUNDINGS = 8
-"""Pixels around what is painted that a given painting is matched in colour by."""
 
 
 @dataclass
@@ -151,18 +146,22 @@ class Painter:
         canvas.write(where, brightened(colours, frames, number, ring))
 
     def _new(self, canvas: Canvas, left: Tensor, painting: Tensor | None) -> None:
-        """Paints the pixels `left` [fh * fw] by the given painting or a classical inpainting."""
+        """Paints the pixels `left` [fh * fw] by a classical inpainting and the given painting."""
+        size = self.reach.size
         where = left[canvas.cell].nonzero()[:, 0]
-        if painting is None:
-            small = inpainted(canvas.pixels, left, self.reach.size)
-            unit = white(canvas.pixels) / 255
-            colours = linear_at(small, canvas.xy[where]) * unit
-        else:
-            colours = painting.reshape(-1, 3)[canvas.index[where]].float()
-            error = painting_error(canvas.pixels, painting, left, self.reach.size)
-            if error is not None:
-                colours = colours + linear_at(error, canvas.xy[where]) * white(painting) / 255
-        canvas.write(where, colours)
+        small = shrunk(canvas.pixels, size)
+        hole = left.reshape(size).cpu().numpy()
+        device = canvas.pixels.device
+        unit = white(canvas.pixels) / 255
+        colours = linear_at(torch.from_numpy(inpainted(small, hole)).to(device), canvas.xy[where])
+        if painting is not None:
+            told = shrunk(painting, size)
+            error, share = compared(small, told, hole)
+            painted = painting.reshape(-1, 3)[canvas.index[where]].float() / unit
+            painted += linear_at(torch.from_numpy(error).to(device), canvas.xy[where])
+            trust = linear_at(torch.from_numpy(share[..., None]).to(device), canvas.xy[where])
+            colours = torch.lerp(colours, painted, trust)
+        canvas.write(where, colours * unit)
 
 
 def full_size(xy: Tensor, scale: tuple[float, float]) -> Tensor:
@@ -171,29 +170,6 @@ def full_size(xy: Tensor, scale: tuple[float, float]) -> Tensor:
 
 
 def linear_at(field: Tensor, xy: Tensor) -> Tensor:
-    """float32 [n, 3] of a small `field` [fh, fw, 3] at places `xy` [n, 2]."""
+    """float32 [n, c] of a small `field` [fh, fw, c] at places `xy` [n, 2]."""
     corners, weights = bilinear(xy, (field.shape[0], field.shape[1]))
-    return (field.reshape(-1, 3)[corners].float() * weights[..., None]).sum(1)
-
-
-def inpainted(pixels: Tensor, left: Tensor, size: Size) -> Tensor:
-    """uint8 [fh, fw, 3]: a frame [h, w, 3] made small, what is `left` [fh * fw] filled in it."""
-    small = shrunk(pixels, size)
-    hole = left.reshape(size).cpu().numpy().astype(np.uint8)
-    if hole.all():
-        filled = np.full_like(small, 128)  # nothing is known of what is there: grey
-    else:
-        filled = cv2.inpaint(small, hole, RADIUS, cv2.INPAINT_TELEA)
-    return torch.from_numpy(filled).to(pixels.device)
-
-
-def painting_error(pixels: Tensor, painting: Tensor, left: Tensor, size: Size) -> Tensor | None:
-    """What to add [fh, fw, 3], of 255, to a painting, so that it joins what is around it."""
-    hole = left.reshape(size).cpu().numpy().astype(np.uint8)
-    grown = cv2.dilate(hole, np.ones((2 * SURROUNDINGS + 1,) * 2, np.uint8))
-    ring = torch.from_numpy(np.flatnonzero((grown > 0) & (hole == 0))).to(pixels.device)
-    if not len(ring):
-        return None
-    both = [torch.from_numpy(shrunk(image, size)).reshape(-1, 3) for image in (pixels, painting)]
-    error = (both[0].float() - both[1].float()).to(pixels.device)[ring]
-    return filled_from_rim(error, ring, left, size)
+    return (field.flatten(0, 1)[corners].float() * weights[..., None]).sum(1)

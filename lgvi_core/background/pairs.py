@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .areas import around
 from .complete import UNSHARP, Measured, Motion, completed, grid, in_order, push_pull
 from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
@@ -82,7 +83,7 @@ def pair_of(
     """What leads from `one` to `other` and back; None where there is a cut between them."""
     if is_cut(one.thumbnail(), other.thumbnail()):
         return None
-    rows, columns = _around(one.hole | other.hole, MARGIN + settings.rim)
+    rows, columns = around(one.hole | other.hole, MARGIN + settings.rim)
     pictures = [np.ascontiguousarray(glance.pixels[rows, columns]) for glance in (one, other)]
     holes = [_grown(glance.hole[rows, columns], GUARD) for glance in (one, other)]
     measured = _flows(pictures, holes, settings.flow)
@@ -168,7 +169,7 @@ def _flows(
 
 def _close_flow(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> np.ndarray:
     """The flow [h, w, 2] between two pictures around `where` [h, w], and 0 further away."""
-    rows, columns = _around(where, 2 * SPOILED)
+    rows, columns = around(where, 2 * SPOILED)
     flow = np.zeros((*where.shape, 2), np.float32)
     parts = [np.ascontiguousarray(picture[rows, columns]) for picture in (one, other)]
     flow[rows, columns] = CLOSE(parts[0], parts[1])
@@ -210,16 +211,6 @@ def _known(flow: np.ndarray, back: np.ndarray, hole: np.ndarray, other: np.ndarr
     hidden = _moved(other.astype(np.float32), flow) > 0
     returns = np.square(flow + _moved(back, flow)).sum(-1) < 1
     return inside & ~hole & ~hidden & returns
-
-
-def _around(hole: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a hole and of `margin` pixels around it."""
-    rows, columns = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
-    height, width = hole.shape
-    return (
-        slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),
-        slice(max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)),
-    )
 
 
 def _grown(hole: np.ndarray, radius: int) -> np.ndarray:
