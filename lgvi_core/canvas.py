@@ -94,6 +94,12 @@ def from_canvas(frames: Tensor, fit: Fit) -> Tensor:
     return _map_chunks(frames, fit.source, lambda x: _resize(x[..., :height, :width], fit.source))
 
 
+def content_of(frames: Tensor, fit: Fit) -> Tensor:
+    """Crop `frames` [f, H, W, c] on the canvas to what shows the source, and keep their size."""
+    height, width = fit.content
+    return frames[:, :height, :width]
+
+
 def _map_chunks(frames: Tensor, size: Size, change: Callable[[Tensor], Tensor]) -> Tensor:
     if tuple(frames.shape[1:3]) == size:
         return frames

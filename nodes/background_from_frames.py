@@ -74,7 +74,7 @@ class BackgroundFromFrames(io.ComfyNode):
         """Fill the place that the mask covers."""
         from functools import partial
 
-        from ..lgvi_core.canvas import check_frames, from_canvas, locate
+        from ..lgvi_core.canvas import check_frames, content_of, from_canvas, locate
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.masks import check_mask, soft_mask
         from ..lgvi_core.settings import MaskSettings
@@ -102,7 +102,7 @@ class BackgroundFromFrames(io.ComfyNode):
             if tuple(mask.shape[1:]) != size:
                 mask = from_canvas(mask[..., None], fit)[..., 0]
             if painting is not None:
-                painting = from_canvas(painting, fit).to(source)
+                painting = content_of(painting, fit)
             opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
             frames, unseen = fill(source, opacity, painting, reach)
         show(describe_fill(opacity, unseen, painting is not None))

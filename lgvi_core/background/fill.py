@@ -23,8 +23,9 @@ def fill_background(
 
     `frames` [f, h, w, 3] are RGB, uint8 or uint16 or floats in 0..1, on any device. `mask` [f, h,
     w], or [1, h, w] for all frames, is the opacity of what is laid over: pixels at 0 come back bit
-    for bit, and so do frames that hide nothing. `painting` [f, h, w, 3], of the frames' type, is
-    used where no frame shows the background; without one, a classical inpainting. `progress` is
+    for bit, and so do frames that hide nothing. `painting` [f, H, W, 3], the same frames without
+    the object at any size, is used where no frame shows the background, as far as it tells the
+    surroundings better than a classical inpainting; without one that is used alone. `progress` is
     called with the number of frames that are done, and may raise to stop. Gives back
     frames of the same type and size, and `unseen` float32 [f, h, w]: 1 where it had to be painted.
     Raises LGVIError for input that does not fit together and for NaN.
@@ -34,10 +35,10 @@ def fill_background(
     check_mask(mask, len(frames), {size})
     if painting is not None:
         check_frames(painting, "painting")
-        if painting.shape != frames.shape:
+        if len(painting) != len(frames) or not _same_aspect(painting[0], frames[0]):
             raise LGVIError(
                 f"painting is {_shape(painting)}, the frames are {_shape(frames)}: give one "
-                "painted frame for each frame, at the frames' size"
+                "painted frame for each frame, that shows all of it"
             )
     parts = (
         MaskedFrame(
@@ -84,11 +85,12 @@ def _checked(shown: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
                 f"frame {number} is {_shape(frame)} {frame.dtype}, the first one is "
                 f"{_shape(first)} {first.dtype}: all frames must be alike"
             )
-        for name, other, shape in (
-            ("mask", mask, frame.shape[:2]),
-            ("painting", painting, frame.shape),
+        for name, other, fits in (
+            ("mask", mask, mask.shape == frame.shape[:2]),
+            ("painting", painting, painting is None or _same_aspect(painting, frame)),
         ):
-            if other is not None and other.shape != shape:
+            if not fits:
+                assert other is not None
                 raise LGVIError(
                     f"{name} of frame {number} is {_shape(other)}, the frame is {_shape(frame)}"
                 )
@@ -103,6 +105,14 @@ def _checked(shown: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
             mask.to(frame.device),
             None if painting is None else painting.to(frame.device),
         )
+
+
+def _same_aspect(painting: Tensor, frame: Tensor) -> bool:
+    """Whether a painting [H, W, 3] is the frame [h, w, 3] enlarged or shrunk, to a pixel."""
+    if painting.ndim != 3 or painting.shape[-1] != 3:
+        return False
+    (height, width), (h, w) = painting.shape[:2], frame.shape[:2]
+    return abs(height * w - h * width) <= max(h, w, height, width)
 
 
 def _shape(image: Tensor) -> str:

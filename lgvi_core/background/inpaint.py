@@ -13,6 +13,8 @@ RADIUS = 3.0
 """Pixels around each that the classical inpainting (Telea, 2004) looks at."""
 SAW = 4.0
 """How many times its squared error a painting is charged there: its model saw those pixels."""
+ROUNDING = 1.0
+"""The squared error, of 255, below which two are equally good: then the painting is taken."""
 TRIED = (6, 24)
 """How wide at least and at most, in pixels, the surroundings are in which both are tried."""
 
@@ -67,8 +69,8 @@ def _region(
     # As at the real task, both have to tell what is tried from what lies beyond it.
     missed = difference - (continued(difference, beyond) if beyond.any() else 0)
     guess = inpainted(pixels, hidden | hole).astype(np.float32) - pixels
-    classical, painted = (np.square(x[tried]).mean() + 1e-3 for x in (guess, missed))
-    share = 1 / (1 + (SAW * painted / classical) ** 2)
+    classical, painted = (np.square(x[tried]).mean() for x in (guess, missed))
+    share = 1 / (1 + (SAW * painted / (classical + ROUNDING)) ** 2)
     return continued(difference, tried)[region], float(share)
 
 

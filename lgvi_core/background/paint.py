@@ -10,7 +10,7 @@ from .fuse import Found, between
 from .inpaint import compared, inpainted
 from .propagate import Traces, bilinear, carried, no_traces, positions, spread
 from .sample import sample_cubic
-from .store import put, shrunk, white
+from .store import put, resized, white
 from .window import Reach
 
 ROUNDS = 8
@@ -149,15 +149,17 @@ class Painter:
         """Paints the pixels `left` [fh * fw] by a classical inpainting and the given painting."""
         size = self.reach.size
         where = left[canvas.cell].nonzero()[:, 0]
-        small = shrunk(canvas.pixels, size)
+        small = resized(canvas.pixels, size)
         hole = left.reshape(size).cpu().numpy()
         device = canvas.pixels.device
         unit = white(canvas.pixels) / 255
         colours = linear_at(torch.from_numpy(inpainted(small, hole)).to(device), canvas.xy[where])
         if painting is not None:
-            told = shrunk(painting, size)
-            error, share = compared(small, told, hole)
-            painted = painting.reshape(-1, 3)[canvas.index[where]].float() / unit
+            error, share = compared(small, resized(painting, size), hole)
+            scale = painting.shape[1] / size[1], painting.shape[0] / size[0]
+            xy = full_size(canvas.xy[where], scale)
+            painted = sample_cubic(painting[None], torch.zeros_like(where), xy)
+            painted *= 255 / white(painting)
             painted += linear_at(torch.from_numpy(error).to(device), canvas.xy[where])
             trust = linear_at(torch.from_numpy(share[..., None]).to(device), canvas.xy[where])
             colours = torch.lerp(colours, painted, trust)

@@ -46,10 +46,11 @@ class BackgroundSettings:
 
 
 class MaskedFrame(NamedTuple):
-    """One frame as it comes: pixels [h, w, 3], mask [h, w] and, optionally, a painting [h, w, 3].
+    """One frame as it comes: pixels [h, w, 3], mask [h, w] and, optionally, a painting [H, W, 3].
 
     The mask is 0 where the frame is kept and above 0 where the background is laid over it, by that
-    opacity up to 1. The painting has the pixels' type and range.
+    opacity up to 1. The painting shows the same frame without the object, at any size and in any
+    type that frames have.
     """
 
     frame: Tensor

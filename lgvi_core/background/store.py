@@ -55,12 +55,13 @@ class FrameRing:
         """Where in the ring the frames of those numbers lie."""
         return number % self.capacity
 
-    def put(self, number: int, frame: Tensor, glance: Glance, place: Place | None) -> None:
-        """Adds a frame, and forgets the one that is `capacity` older."""
+    def put(self, number: int, frame: Tensor, glance: Glance, place: Place | None) -> Tensor:
+        """Adds a frame, and forgets the one that is `capacity` older; returns where it is kept."""
         slot = number % self.capacity
         self.frames[slot] = frame
         self.small[slot] = torch.from_numpy(glance.pixels)
         self.shown[slot] = True if place is None else ~place.hidden
+        return self.frames[slot]
 
 
 def flow_size(size: Size, side: int) -> Size:
@@ -72,7 +73,7 @@ def flow_size(size: Size, side: int) -> Size:
 def glance_of(shown: MaskedFrame, size: Size) -> Glance:
     """A frame and its mask at the flow's size; what is removed in part counts as removed."""
     hole = _mean((shown.mask > 0)[..., None].float(), size)
-    return Glance(shrunk(shown.frame, size), hole[..., 0] > 0)
+    return Glance(resized(shown.frame, size), hole[..., 0] > 0)
 
 
 def place_of(hole: np.ndarray, rim: int, spoiled: int, device: torch.device) -> Place | None:
@@ -88,8 +89,8 @@ def place_of(hole: np.ndarray, rim: int, spoiled: int, device: torch.device) -> 
     return Place(flat[0], flat[1], flat[2], flat[3], flat[4].nonzero()[:, 0])
 
 
-def shrunk(frame: Tensor, size: Size) -> np.ndarray:
-    """A frame [h, w, 3] of any type as uint8 [*size, 3]."""
+def resized(frame: Tensor, size: Size) -> np.ndarray:
+    """A frame [h, w, 3] of any type and size as uint8 [*size, 3]."""
     small = _mean(frame, size)
     if small.dtype == np.uint8:
         return small
@@ -114,15 +115,22 @@ def put(pixels: Tensor, index: Tensor, colours: Tensor) -> None:
 
 
 def _mean(image: Tensor, size: Size) -> np.ndarray:
-    """The mean [*size, c] of what each pixel covers of `image` [h, w, c]: float32 or uint8."""
+    """The mean [*size, c] of what each pixel covers of `image` [h, w, c]: float32 or uint8.
+
+    A smaller image is enlarged linearly.
+    """
     if image.device.type == "cpu" or tuple(image.shape[:2]) == size:
         pixels = image if image.dtype == torch.uint8 else image.float()
         small = pixels.cpu().numpy()
         if tuple(image.shape[:2]) != size:
-            small = cv2.resize(small, size[::-1], interpolation=cv2.INTER_AREA)
+            larger = small.shape[0] < size[0] or small.shape[1] < size[1]
+            way = cv2.INTER_LINEAR if larger else cv2.INTER_AREA
+            small = cv2.resize(small, size[::-1], interpolation=way)
         return small.reshape(*size, -1)
     planes = image.movedim(-1, 0)[None].float()
-    mean = F.interpolate(planes, size, mode="area")[0].movedim(0, -1)
+    larger = image.shape[0] < size[0] or image.shape[1] < size[1]
+    way = "bilinear" if larger else "area"
+    mean = F.interpolate(planes, size, mode=way)[0].movedim(0, -1)
     return (mean.round().to(torch.uint8) if image.dtype == torch.uint8 else mean).cpu().numpy()
 
 

@@ -76,9 +76,9 @@ class Background:
         reach, number = self.reach, self.given
         glance = glance_of(shown, reach.size)
         place = place_of(glance.hole, self.settings.rim, self.spoiled, shown.frame.device)
-        reach.shown[number], reach.glances[number] = shown, glance
+        kept = reach.ring.put(number, shown.frame, glance, place)
+        reach.shown[number], reach.glances[number] = shown._replace(frame=kept), glance
         reach.places[number] = place
-        reach.ring.put(number, shown.frame, glance, place)
         before = reach.places.get(number - 1)
         if number and (place is not None or before is not None):
             earlier = reach.glances[number - 1]
@@ -211,7 +211,7 @@ def _finished(shown: MaskedFrame, canvas: Canvas | None, unseen: Tensor | None) 
     """The canvas laid over the frame by the mask; the frame itself where nothing is masked."""
     none = torch.zeros(shown.mask.shape, device=shown.frame.device)
     if canvas is None or unseen is None:
-        return Filled(shown.frame, none)
+        return Filled(shown.frame.clone(), none)  # the ring's own memory is used again
     flat, source = canvas.pixels.reshape(-1, 3), shown.frame.reshape(-1, 3)
     opacity = shown.mask.reshape(-1)[canvas.index].float().clamp(max=1)
     soft = (opacity < 1).nonzero()[:, 0]

@@ -35,7 +35,7 @@ def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
     if not total:
         return "The mask is empty: nothing was changed."
     painted = float(unseen[masked].sum()) / total
-    source = "painted by the model" if has_painting else "filled from around it"
+    source = "painted" if has_painting else "filled from around it"
     seen = f"{1 - painted:.0%} of the masked place comes from other frames"
     text = f"{seen}, {painted:.0%} was {source}."
     if painted > ADVISE_FROM and not has_painting:

@@ -19,7 +19,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ...lgvi_core.canvas import Fit, fit_canvas, from_canvas, to_canvas
+from ...lgvi_core.canvas import Fit, content_of, fit_canvas, from_canvas, to_canvas
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import soft_mask
 from ...lgvi_core.settings import MaskSettings, SamplingSettings, split_settings
@@ -117,7 +117,10 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
         result_file = stack.enter_context(VideoWriter(result, full, removal.crf))
         mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, audio=False))
         painted = _painted(small, full, removal, model, fit, report)
-        finished = _with_background(painted, removal.reach) if removal.background else painted
+        if removal.background:
+            finished = _with_background(painted, fit, removal.reach)
+        else:
+            finished = _enlarged(painted, fit)
         done = changed = 0
         shares: list[float] = []
         for frame, opacity, image, unseen in finished:
@@ -143,7 +146,10 @@ class Painted(NamedTuple):
     opacity: Tensor
     """How much of the image is used, [h, w], 0 to 1."""
     image: Tensor | None
-    """The frame without the object, [h, w, 3], 0 to 1; None where nothing is masked."""
+    """The frame without the object, 0 to 1; None where nothing is masked.
+
+    [H, W, 3] on the canvas as it was decoded, [h, w, 3] as it is laid over the source.
+    """
     unseen: Tensor | None = None
     """What no other frame showed, [h, w], 0 to 1; None where none was asked.
 
@@ -174,12 +180,19 @@ def _painted(
             for image, where in zip(decoded, mask[index], strict=True):
                 comfy.model_management.throw_exception_if_processing_interrupted()
                 opacity = _opacity(where, fit, removal)
-                painting = from_canvas(image[None], fit)[0] if opacity.any() else None
+                painting = image if opacity.any() else None
                 yield Painted(_next_frame(frames), opacity, painting)
         done += new
 
 
-def _with_background(painted: Iterator[Painted], reach: int) -> Iterator[Painted]:
+def _enlarged(painted: Iterator[Painted], fit: Fit) -> Iterator[Painted]:
+    """Yield the same frames with their images at the source's size."""
+    for part in painted:
+        image = part.image
+        yield part._replace(image=None if image is None else from_canvas(image[None], fit)[0])
+
+
+def _with_background(painted: Iterator[Painted], fit: Fit, reach: int) -> Iterator[Painted]:
     """Yield the same frames, with the background that others show in place of the painting.
 
     Colours are taken from other frames with as many bits as the file has.
@@ -193,8 +206,9 @@ def _with_background(painted: Iterator[Painted], reach: int) -> Iterator[Painted
         for part in painted:
             waiting.append(part._replace(image=None))
             dtype = torch.uint8 if bits_of(part.frame) == 8 else torch.uint16
-            painting = None if part.image is None else _as_integers(part.image, dtype)
             pixels = _as_integers(frame_to_rgb(part.frame), dtype)
+            image = part.image
+            painting = None if image is None else content_of(image[None].float(), fit)[0]
             yield MaskedFrame(pixels, part.opacity, painting)
 
     for filled in fill_stream(shown(), BackgroundSettings(reach=reach)):

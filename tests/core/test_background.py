@@ -1,5 +1,6 @@
 """The background from other frames: what they show comes back, what none shows is painted."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,8 +15,9 @@ from lgvi_core.background import (
     raft,
 )
 from lgvi_core.background.cuts import is_cut, thumbnail
+from lgvi_core.background.inpaint import compared
 from lgvi_core.errors import LGVIError
-from tools.background_clips import Drawn, drawn
+from tools.background_clips import Drawn, drawn, photograph
 from tools.background_measures import psnr, warping_ratio
 
 QUICK = BackgroundSettings(reach=12)
@@ -183,6 +185,31 @@ def test_a_painting_is_used_where_nothing_is_seen_and_joins_its_surroundings():
     done = fill_background(frames, square(), painting)
     assert (done.frames[:, 17, 26].int() - 200).abs().max() < 8
     assert (done.frames[:, 13, 21].int() - 100).abs().max() < 8
+
+
+def test_a_painting_may_be_smaller_than_the_frames():
+    frames = torch.full((3, 40, 56, 3), 100, dtype=torch.uint8)
+    painting = torch.full((3, 20, 28, 3), 0.4)
+    painting[:, 7:11, 11:16] = 0.9
+    done = fill_background(frames, square(), painting)
+    assert (done.frames[:, 17, 26].int() - 227).abs().max() < 14
+    assert (done.frames[:, 13, 21].int() - 100).abs().max() < 8
+    with pytest.raises(LGVIError, match="shows all of it"):
+        fill_background(frames, square(), painting[:, :15])
+
+
+@pytest.mark.parametrize(("photo", "painted"), [("coffee", True), ("smooth", False)])
+def test_the_painting_counts_where_the_classical_way_fails(photo, painted):
+    """A blotchy painting beats smeared texture, and loses before a smooth sky."""
+    ramp = np.linspace(60, 100, 128)[None, :, None].repeat(128, 0).repeat(3, 2)
+    truth = (photograph(photo)[150:278, 150:278] if photo != "smooth" else ramp).astype(np.uint8)
+    blotches = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 60, truth.shape), (0, 0), 3)
+    painting = (truth + blotches).clip(0, 255).astype(np.uint8)
+    hole = np.zeros((128, 128), bool)
+    hole[40:80, 50:90] = True
+    spoiled = np.where(hole[..., None], 0, truth).astype(np.uint8)
+    _, share = compared(spoiled, painting, hole)
+    assert (share[hole] > 0.9).all() if painted else (share[hole] < 0.1).all()
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_a_painting_of_the_models_size_fills_what_no_frame_shows(node, pan, said
         assert unseen[inside].min() == 1
         errors.append((frames - truth[:1])[inside].abs().mean())
     assert errors[1] < 0.5 * errors[0]
-    assert "100% was painted by the model" in said[-1]
+    assert "100% was painted." in said[-1]
 
 
 def test_without_a_painting_the_node_says_how_much_was_filled(node, pan, said):
