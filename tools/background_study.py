@@ -31,7 +31,7 @@ from lgvi_core.background import BackgroundSettings, MaskedFrame, dis, fill_back
 from tools.background_clips import KINDS, drawn  # noqa: E402
 from tools.background_measures import psnr, warping_ratio  # noqa: E402
 from tools.background_prototype import prototype, telea  # noqa: E402
-from tools.background_real import man, moved_holes, people  # noqa: E402
+from tools.background_real import cars, man, moved_holes, people  # noqa: E402
 
 VARIANTS: dict[str, dict] = {
     "as it is": {},
@@ -137,16 +137,20 @@ def holes_table(folder: Path) -> Iterator[str]:
 
 
 def pictures(folder: Path, output: Path) -> None:
-    """Sheets of source, mask and result of real clips, a row for each of six frames."""
+    """Of three real clips a sheet of source, mask, result and unseen, six frames, and a video."""
     output.mkdir(parents=True, exist_ok=True)
-    for name, clip in (("man", man(folder)), ("people", people(folder))):
+    for make in (man, people, cars):
+        clip = make(folder)
         done, unseen = filled(clip.frames, clip.mask)
         rows = []
         for t in np.linspace(0, np.flatnonzero(clip.mask.any((1, 2)))[-1], 6).astype(int):
             shown = [np.repeat(x[t, ..., None] * 255, 3, -1) for x in (clip.mask, unseen)]
             rows.append(np.hstack([clip.frames[t], shown[0], done[t], shown[1]]))
         sheet = cv2.cvtColor(np.vstack(rows).astype(np.uint8), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(output / f"background_{name}.png"), sheet)
+        cv2.imwrite(str(output / f"background_{make.__name__}.png"), sheet)
+        pairs = (np.vstack(pair) for pair in zip(clip.frames, done, strict=True))
+        height, width = clip.frames.shape[1:3]
+        _write(output / f"background_{make.__name__}.mp4", pairs, (width, 2 * height))
 
 
 def speed_table() -> Iterator[str]:
