@@ -39,5 +39,9 @@ def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
     source = "painted" if has_painting else "filled from around it"
     lines = [f"{1 - painted:.0%} comes from other frames,", f"{painted:.0%} was {source}."]
     if painted > ADVISE_FROM and not has_painting:
-        lines += ["For a better fill, connect the", "decoded frames of LGVI Sampler", "as painting."]
+        lines += [
+            "For a better fill, connect the",
+            "decoded frames of LGVI Sampler",
+            "as painting.",
+        ]
     return "\n".join(lines)
