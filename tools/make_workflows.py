@@ -14,6 +14,7 @@ from typing import Any
 
 from .comfyui.server import running_server
 from .paths import ROOT
+from .sam3_nodes import with_sam3
 from .workflows.blueprint import Blueprint
 from .workflows.designs import BLUEPRINTS, DESIGNS
 from .workflows.graph import Graph
@@ -30,7 +31,7 @@ def content(info: dict[str, Any], name: str) -> tuple[Path, str]:
         blueprint = Blueprint(info, name)
         BLUEPRINTS[name](blueprint)
         return SUBGRAPHS / f"{name}.json", _text(blueprint)
-    graph = Graph(info, str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
+    graph = Graph(with_sam3(info), str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
     DESIGNS[name](graph)
     return WORKFLOWS / f"{name}.json", _text(graph)
 

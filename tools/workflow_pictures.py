@@ -3,6 +3,8 @@
     COMFYUI_PATH=... python -m tools.workflow_pictures [NAME ...]
 
 A picture shows the source video, below it the mask where the workflow shows one, then the result.
+Where SAM 3 would make the mask, one by colour takes its place, and the picture says so: its weights
+are not needed here.
 """
 
 import argparse
@@ -13,17 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from .comfyui.server import ComfyServer, running_server
 from .comfyui.workflow import load_workflow, to_prompt
 from .demo import COLUMNS, read_frames
 from .paths import ROOT
+from .sam3_nodes import with_sam3, without_sam3
 from .workflows.inputs import SAMPLE, prepare
 
 FOLDER = ROOT / "workflows"
 ROWS = ("Mask", "Result")
 """Titles of the nodes whose pictures or videos are shown."""
+STAND_IN = "This picture: a mask by colour in place of SAM 3's"
+CAPTION_HEIGHT, FONT_SIZE = 64, 46
 
 
 def main() -> None:
@@ -38,8 +43,11 @@ def main() -> None:
             for name in names:
                 start = time.monotonic()
                 workflow = load_workflow(FOLDER / f"{name}.json")
-                outputs = server.run(to_prompt(workflow, server.get("/object_info")))
-                picture = contact_sheet(server, workflow, outputs, base)
+                whole = to_prompt(workflow, with_sam3(server.get("/object_info")))
+                prompt = without_sam3(whole)
+                picture = contact_sheet(server, workflow, server.run(prompt), base)
+                if prompt != whole:
+                    picture = captioned(picture, STAND_IN)
                 picture.save(FOLDER / f"{name}.jpg", quality=85)
                 print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
 
@@ -58,6 +66,16 @@ def contact_sheet(
         index = np.linspace(0, len(frames) - 1, COLUMNS).round().astype(int)
         cells.append(np.concatenate(list(frames[index]), axis=1))
     return Image.fromarray(np.concatenate(cells, axis=0))
+
+
+def captioned(picture: Image.Image, text: str) -> Image.Image:
+    """Return the picture with a line of text below it."""
+    whole = Image.new("RGB", (picture.width, picture.height + CAPTION_HEIGHT), "black")
+    whole.paste(picture)
+    middle = (whole.width / 2, whole.height - CAPTION_HEIGHT / 2)
+    font = ImageFont.load_default(FONT_SIZE)
+    ImageDraw.Draw(whole).text(middle, text, "white", font, anchor="mm")
+    return whole
 
 
 def _frames(server: ComfyServer, items: list[dict[str, str]], folder: Path) -> np.ndarray:

@@ -17,12 +17,15 @@ from support.graphs import CLIP, NODES, WORKFLOWS, chat_graph, graph, node
 from tools.comfyui.server import PACK_NAME, Prompt
 from tools.comfyui.workflow import load_workflow
 from tools.node_pictures import MILLISECONDS, OPTIONS, SETTINGS, find_browser
-from tools.workflows.designs import CLIPS
+from tools.sam3_nodes import NAMES as SAM3_NODES
+from tools.workflows.designs import CLIPS, SAM3
 
 FRONTENDS_OWN = (
     r"/userdata",  # the user has no saved workflows, subgraphs, templates or style sheet
     r"/user\.css",
     r"https://api\.comfy\.org/",  # releases and the registry, where there is no network
+    r"https://huggingface\.co/",  # the size of a model that is missing, where there is no network
+    r"Error fetching file size",
     r"/docs/\w+/en\.md",  # localised help, which it looks for before the page that exists
     # The page reports this about its first empty workflow, before one of the pack's is opened.
     r"Cannot read properties of undefined \(reading 'id'\)\s+at onChange",
@@ -32,6 +35,8 @@ FRONTENDS_OWN = (
 READY = f"""() => window.app?.graph
     && {list(NODES)}.every(id => id in LiteGraph.registered_node_types)"""
 ACTIVE = "() => window.app.extensionManager.workflow.activeWorkflow?.path ?? ''"
+UNKNOWN = """() => window.app.graph.nodes
+    .filter(n => !(n.type in LiteGraph.registered_node_types)).map(n => n.type)"""
 MISSING = """() => window.app.graph.nodes
     .filter(n => n.has_errors || !(n.type in LiteGraph.registered_node_types))
     .map(n => n.type)"""
@@ -54,6 +59,7 @@ WATCH = """() => {
     }
     look()
 }"""
+WITH_SAM3 = "real_footage_words"
 BLUEPRINT = "Remove object (LGVI)"
 CENTRE = """type => {
     const {canvas, graph} = window.app
@@ -142,6 +148,13 @@ class Frontend:
                 button.first.click()
         expect(reason).to_be_visible(timeout=MILLISECONDS)
 
+    def close_dialogs(self) -> None:
+        """Close all dialogs, of which one may hide another."""
+        dialogs = self.page.locator(".p-dialog-mask")
+        while count := dialogs.count():
+            dialogs.get_by_label("Close").last.click()
+            expect(dialogs).to_have_count(count - 1, timeout=MILLISECONDS)
+
     def fit(self) -> None:
         self.command("Comfy.Canvas.FitView")
         self.page.wait_for_timeout(700)  # the view moves to its new place
@@ -212,12 +225,25 @@ def test_the_template_browser_lists_the_workflows_with_thumbnails(frontend):
         frontend.page.wait_for_function("img => img.naturalWidth > 100", arg=picture)
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in WORKFLOWS if path.stem != WITH_SAM3], ids=lambda path: path.stem
+)
 def test_a_template_opens_whole_and_without_errors(frontend, path):
     frontend.open_template(path.stem)
     wanted = sorted(part["type"] for part in load_workflow(path)["nodes"])
     assert sorted(frontend.page.evaluate("window.app.graph.nodes.map(n => n.type)")) == wanted
     assert frontend.page.evaluate(MISSING) == []
+    assert frontend.errors == []
+
+
+def test_the_template_with_sam3_opens_and_names_what_is_missing(frontend, server):
+    """Its weights, which the page offers to download; its nodes only where ComfyUI is too old."""
+    missing = set(SAM3_NODES) - set(server.get("/object_info"))
+    frontend.open_template(WITH_SAM3)
+    assert set(frontend.page.evaluate(UNKNOWN)) == missing
+    for name in (SAM3["name"], *missing):
+        expect(frontend.page.get_by_text(name).first).to_be_visible(timeout=MILLISECONDS)
+    frontend.close_dialogs()
     assert frontend.errors == []
 
 

@@ -15,6 +15,12 @@ LORA = "lgvi_lora.safetensors"
 VIDEO_MODEL = "lgvi-mini (bundled)"
 END_TO_END_MODEL = "lgvi-mini-i (bundled, end to end)"
 CHAT_MODEL = "lgvi-mini-chat (bundled)"
+SAM3 = {
+    "name": "sam3.1_multiplex_fp16.safetensors",
+    "url": "https://huggingface.co/Comfy-Org/sam3.1/resolve/main/checkpoints/"
+    "sam3.1_multiplex_fp16.safetensors",
+    "directory": "checkpoints",
+}
 SCALES = {"text_scale": 2.0, "video_scale": 1.0}
 SAMPLING: dict[str, Any] = {"seed": 1, "steps": 10, **SCALES}
 MASK: dict[str, Any] = {"grow": 12, "feather": 6}
@@ -127,9 +133,9 @@ def real_footage_mask(graph: Graph) -> None:
         graph,
         "**Any mask, no model.** What the mask covers is filled with what other frames of the clip "
         "show there; this works on real footage, and on a CPU. Put the mask of a segmentation "
-        "node, or a painted one, in place of these three nodes: what is much redder than green "
-        "stands in for it here. Let the mask include the shadow. The camera or the object must "
-        "move: what no frame shows is only filled from around it.",
+        "node, or a painted one, in place of the four nodes beside this note: what is much redder "
+        "than green stands in for it here. Let the mask include the shadow. The camera or the "
+        "object must move: what no frame shows is only filled from around it.",
     )
     graph.column(320)
     frames = video["images"]
@@ -143,6 +149,50 @@ def real_footage_mask(graph: Graph) -> None:
     result = graph.add(
         "LGVI_BackgroundFromFrames", source=frames, mask=mask, grow=6, feather=4, reach=40
     )
+    shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, grow=6, feather=4)
+    graph.add("PreviewImage", "Mask", at_least=300, images=shown[0])
+    _save_video(graph, result[0], video)
+
+
+def real_footage_words(graph: Graph) -> None:
+    """Removal of what words name: a mask by ComfyUI's SAM 3, filled by what other frames show."""
+    video = _source(
+        graph,
+        "**Words find it, other frames fill it.** ComfyUI's own SAM 3 follows what *What to "
+        "remove* names through the clip; what it covers is filled with what other frames show "
+        "there. This needs **ComfyUI 0.20.0 or later**: in an older one the two SAM3 nodes are "
+        "missing. The camera or the object must move: what no frame shows is only filled from "
+        "around it.",
+    )
+    graph.column(360)
+    graph.note(
+        f"**Download** [{SAM3['name']}]({SAM3['url']}) (1.7 GB, under Meta's SAM licence) into "
+        f"*models/{SAM3['directory']}*, press R, and choose it below.",
+        90,
+    )
+    model = graph.add("CheckpointLoaderSimple", "Load SAM 3", ckpt_name=SAM3["name"])
+    model.entry["properties"]["models"] = [SAM3]
+    words = graph.add(
+        "CLIPTextEncode", "What to remove", "what", clip=model["CLIP"], text="red star"
+    )
+    graph.note(
+        "**Words**: short phrases with commas between: *red star, shadow of the red star*. All "
+        "that fits is followed, *max_objects* things at most. Is something missed? Lower "
+        "*detection_threshold*. Does too much go? Raise it, say it more exactly, or lower "
+        "*max_objects*.\n\n**In everyday words**: add Load LGVI Chat and LGVI Chat, give it the "
+        "*images* of the clip, and connect its *objects* to *text* above.",
+        180,
+    )
+    graph.column(340)
+    frames = video["images"]
+    track = graph.add(
+        "SAM3_VideoTrack", "", images=frames, model=model["MODEL"], conditioning=words[0]
+    )
+    mask = graph.add("SAM3_TrackToMask", track_data=track[0])[0]
+    result = graph.add(
+        "LGVI_BackgroundFromFrames", source=frames, mask=mask, grow=6, feather=4, reach=40
+    )
+    graph.column(340)
     shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, grow=6, feather=4)
     graph.add("PreviewImage", "Mask", at_least=300, images=shown[0])
     _save_video(graph, result[0], video)
@@ -399,6 +449,7 @@ DESIGNS: dict[str, Callable[[Graph], None]] = {
         fix_the_mask,
         external_mask,
         real_footage_mask,
+        real_footage_words,
         long_clip,
         whole_video,
         batch_folder,

@@ -69,7 +69,8 @@ class Graph:
             )
         ]
         own = kind.startswith("LGVI")
-        pack = {"cnr_id": "comfyui-lgvi"} if own else {"cnr_id": "comfy-core", "ver": "0.3.75"}
+        core = {"cnr_id": "comfy-core", "ver": info.get("since", "0.3.75")}
+        pack = {"cnr_id": "comfyui-lgvi"} if own else core
         properties = {"Node name for S&R": kind, **pack}
         widgets = [slot for slot in slots if "widget" in slot]
         texts = sum(self._options(kind, slot["name"]).get("multiline", False) for slot in widgets)
