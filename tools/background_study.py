@@ -121,15 +121,18 @@ def variants_table(only: str) -> Iterator[str]:
 
 
 def holes_table(folder: Path) -> Iterator[str]:
-    yield "| clip | hole | painted | dB | prototype | Telea | E_warp ratio |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| clip | hole | painted | dB | prototype | Telea | dB found | prototype | E_warp ratio |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, clip in moved_holes(folder).items():
         hole = clip.mask > 0
         frames = clip.frames.copy()
         frames[hole] = (30, 200, 60)  # what was there must not help
         done, unseen = filled(frames, clip.mask)
         results = (done, prototype(frames, clip.mask), telea(frames, clip.mask))
-        figures = " | ".join(f"{psnr(x, clip.frames, hole):.1f}" for x in results)
+        found = hole & (unseen == 0)
+        decibels = [psnr(x, clip.frames, hole) for x in results]
+        decibels += [psnr(x, clip.frames, found) for x in results[:2]]
+        figures = " | ".join(f"{x:.1f}" for x in decibels)
         ratio = warping_ratio(done, clip.frames, clip.mask)
         yield (
             f"| {name} | {hole.mean():.2f} | {unseen[hole].mean():.2f} | {figures} | {ratio:.2f} |"

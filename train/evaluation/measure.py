@@ -18,7 +18,7 @@ from .object_measures import Values, damage, mask_measures, removal_measures, re
 from .vfid import FeatureNetwork
 from .warping import FlowFunction, Motion, flow_function, motion, warping_error
 
-VERSION = 2
+VERSION = 3
 """Version of the measures, raised when one changes so that its cached values are not used."""
 
 
