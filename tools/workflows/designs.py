@@ -177,9 +177,10 @@ def real_footage_words(graph: Graph) -> None:
     )
     graph.note(
         "**Words**: short phrases with commas between: *red star, shadow of the red star*. All "
-        "that fits is followed, *max_objects* things at most. Is something missed? Lower "
-        "*detection_threshold*. Does too much go? Raise it, say it more exactly, or lower "
-        "*max_objects*.\n\n**In everyday words**: add Load LGVI Chat and LGVI Chat, give it the "
+        "that fits is followed, at most *max_objects* things. Is something missed? Lower "
+        "*detection_threshold*, or raise *max_objects*. Does too much go? Say it more exactly, "
+        "raise the threshold, or set *max_objects* to 1, which keeps the likeliest."
+        "\n\n**In everyday words**: add Load LGVI Chat and LGVI Chat, give it the "
         "*images* of the clip, and connect its *objects* to *text* above.",
         180,
     )
