@@ -18,7 +18,7 @@ from .object_measures import Values, damage, mask_measures, removal_measures, re
 from .vfid import FeatureNetwork
 from .warping import FlowFunction, Motion, flow_function, motion, warping_error
 
-VERSION = 2
+VERSION = 3
 """Version of the measures, raised when one changes so that its cached values are not used."""
 
 
@@ -106,7 +106,7 @@ def frames_with_background(sample: Sample, result: Result, config: CompositeConf
 
 def _opacity(result: Result, config: CompositeConfig) -> torch.Tensor:
     settings = MaskSettings(config.threshold, config.grow, config.feather)
-    return soft_mask(torch.from_numpy(result.mask), settings)
+    return soft_mask(torch.from_numpy(result.mask), settings, result.cell)
 
 
 def _agreement(
