@@ -39,7 +39,8 @@ def sample_with_mask(
 
     The mask has the size `source_size` (height, width) in pixels or, if that is None, the size
     that the latent decodes to. Settings that stand for the model's own become those. It is None
-    for the reason that `why_no_mask` gives. Raises LGVIError for a model, latent or conditioning that does not fit the others.
+    for the reason that `why_no_mask` gives. Raises LGVIError for a model, latent or
+    conditioning that does not fit the others.
     """
     settings = settings.complete(own_settings(model))
     samples = latent["samples"]
