@@ -103,7 +103,8 @@ class BackgroundFromFrames(io.ComfyNode):
                 mask = from_canvas(mask[..., None], fit)[..., 0]
             if painting is not None:
                 painting = content_of(painting, fit)
-            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
+            cell = None if painting is None else fit.cell
+            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather), cell)
             frames, unseen = fill(source, opacity, painting, reach)
         show(describe_fill(opacity, unseen, painting is not None))
         return io.NodeOutput(frames, unseen, opacity)

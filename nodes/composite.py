@@ -71,5 +71,5 @@ class Composite(io.ComfyNode):
         with advice_when_out_of_memory(FEWER_FRAMES):
             if tuple(mask.shape[1:]) != source_size:
                 mask = from_canvas(mask[..., None], fit)[..., 0]
-            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
+            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather), fit.cell)
             return io.NodeOutput(composite(source, result, opacity, fit), opacity)

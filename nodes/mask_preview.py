@@ -42,6 +42,14 @@ class MaskPreview(io.ComfyNode):
                     max=32,
                     tooltip="Width of the outline in pixels; 0 draws none.",
                 ),
+                io.Image.Input(
+                    "result",
+                    optional=True,
+                    tooltip=(
+                        "The decoded frames of LGVI Sampler, by which an automatic margin is that "
+                        "of LGVI Composite. Leave it open for a mask from elsewhere."
+                    ),
+                ),
             ],
             outputs=[io.Image.Output(display_name="overlay", tooltip="The frames with the mask.")],
         )
@@ -56,14 +64,20 @@ class MaskPreview(io.ComfyNode):
         feather: int,
         tint: float,
         outline: int,
+        result: Tensor | None = None,
     ) -> io.NodeOutput:
-        from ..lgvi_core.canvas import check_frames
+        from ..lgvi_core.canvas import check_frames, locate
         from ..lgvi_core.masks import check_mask, overlay, soft_mask
         from ..lgvi_core.settings import MaskSettings
         from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
 
         check_frames(frames)
-        check_mask(mask, len(frames), {(frames.shape[1], frames.shape[2])})
+        size = (frames.shape[1], frames.shape[2])
+        check_mask(mask, len(frames), {size})
+        cell = None
+        if result is not None:
+            check_frames(result, "result")
+            cell = locate(size, (result.shape[1], result.shape[2])).cell
         with advice_when_out_of_memory(FEWER_FRAMES):
-            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
+            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather), cell)
             return io.NodeOutput(overlay(frames, opacity, (1.0, 0.15, 0.15), tint, outline))

@@ -100,7 +100,10 @@ class RemoveFromVideo(io.ComfyNode):
                 io.Video.Output(
                     display_name="mask", tooltip="What was changed, white on black, as a video."
                 ),
-                io.String.Output(display_name="report", tooltip="What was done, in one line."),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="What was done, with which settings, and what to try if nothing was.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )

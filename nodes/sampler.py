@@ -66,11 +66,15 @@ class Sampler(io.ComfyNode):
 
         from ..lgvi_core.settings import SamplingSettings
         from .host.conditioning import SOURCE_SIZE_KEY
+        from .host.mask_report import MaskReport
         from .host.memory import SAMPLING, advice_when_out_of_memory
+        from .host.own_settings import describe_sampling, describe_size
         from .host.progress import show_text
-        from .host.sampling import pixel_size, sample_with_mask, why_no_mask
+        from .host.sampling import own_settings, pixel_size, sample_with_mask, why_no_mask
 
-        sampling = SamplingSettings(**settings)
+        own = own_settings(model)
+        sampling = SamplingSettings(**settings).complete(own)
+        lines = [describe_sampling(sampling, own)]
         with advice_when_out_of_memory(SAMPLING):
             sampled, mask = sample_with_mask(
                 model,
@@ -79,12 +83,17 @@ class Sampler(io.ComfyNode):
                 sampling,
                 source_size=latent.get(SOURCE_SIZE_KEY),
             )
+        canvas = pixel_size(sampled["samples"])
+        lines.append(describe_size(canvas, own))
         if mask is None:
-            show_text(
-                cls.hidden.unique_id,
+            lines.append(
                 f"{why_no_mask(model, sampling)} The mask covers everything; connect one of "
-                "your own to LGVI Composite.",
+                "your own to LGVI Composite."
             )
-            size = latent.get(SOURCE_SIZE_KEY) or pixel_size(sampled["samples"])
-            mask = torch.ones(len(sampled["samples"]), *size)
+            mask = torch.ones(len(sampled["samples"]), *(latent.get(SOURCE_SIZE_KEY) or canvas))
+        else:
+            report = MaskReport()
+            report.add(mask)
+            lines.append(report.advice())
+        show_text(cls.hidden.unique_id, "\n".join(filter(None, lines)))
         return io.NodeOutput(sampled, mask)

@@ -63,9 +63,11 @@ class VideoConditioning(io.ComfyNode):
         import torch
 
         from ..lgvi_core.canvas import check_frames, fit_canvas, to_canvas
+        from ..lgvi_core.checkpoint.own_settings import OwnSettings
         from ..lgvi_core.errors import LGVIError
         from .host.conditioning import SOURCE_SIZE_KEY, branches, unconditional
         from .host.memory import ENCODING, advice_when_out_of_memory
+        from .host.own_settings import describe_size, own_settings_of
         from .host.progress import show_text
 
         check_frames(frames)
@@ -73,8 +75,16 @@ class VideoConditioning(io.ComfyNode):
             raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
         negative = unconditional(positive, negative)
         size = (frames.shape[1], frames.shape[2])
-        fit = fit_canvas(size, working_size)
-        show_text(cls.hidden.unique_id, fit.describe())
+        own = own_settings_of(vae)
+        fit = fit_canvas(size, (own or OwnSettings()).working_size_for(working_size))
+        lines = [fit.describe()]
+        if own is not None:
+            lines.append(describe_size(fit.canvas, own))
+        elif working_size < 0:
+            lines.append(
+                "This VAE is not of Load LGVI: the\nofficial weights' working size is taken."
+            )
+        show_text(cls.hidden.unique_id, "\n".join(filter(None, lines)))
         with advice_when_out_of_memory(ENCODING.format(frames=len(frames))):
             c_x = vae.encode(to_canvas(frames, fit))
         latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}

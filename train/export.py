@@ -5,10 +5,11 @@
     python -m train.export --run .runs/lgvi-i --output lgvi-i --chat-output chat --released
 
 An output whose name ends in .safetensors becomes one file, any other a diffusers folder; a LoRA
-must be one file. A run of `train_lgvi_i` also holds a chat model: `--chat-output` writes the whole
-model, as Load LGVI Chat opens it, and `--released` adds the trained parts in the layout of the
-authors' LGVI-I (llava/llava_weights.pth). The metadata holds the training configuration, the number
-of steps and the licence.
+must be one file. A model carries the settings that it wants: those of the run's configuration, or
+of the model that it started from. A run of `train_lgvi_i` also holds a chat model: `--chat-output`
+writes the whole model, as Load LGVI Chat opens it, and `--released` adds the trained parts in the
+layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the training
+configuration, the number of steps and the licence.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from lgvi_core.checkpoint.checkpoint import (
     save_single_file,
 )
 from lgvi_core.checkpoint.files import read_metadata
+from lgvi_core.checkpoint.own_settings import SETTINGS_FILE, OwnSettings, read_own_settings
 from lgvi_core.checkpoint.parts import TEXT_PREFIX
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
@@ -101,8 +103,9 @@ def export(
     scheduler = _scheduler_config(config)
     if output.suffix == ".safetensors":
         output.parent.mkdir(parents=True, exist_ok=True)
-        save_single_file(output, parts, scheduler, metadata)
+        save_single_file(output, parts, scheduler, metadata, own_settings(config))
     else:
+        write_json(output / SETTINGS_FILE, own_settings(config).model_dump())
         _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata)
     if joint is not None:
         if released:
@@ -122,6 +125,13 @@ def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, st
         if facts.get("chat", {}).get(key) is not None:
             facts["chat"][key] = Path(facts["chat"][key]).name
     return {"license": licence, "steps": str(step), "training": json.dumps(facts)}
+
+
+def own_settings(config: TrainConfig) -> OwnSettings:
+    """The settings that the model wants: the run's, or those of the model that it started from."""
+    if config.settings is not None:
+        return config.settings
+    return OwnSettings() if config.start_from is None else read_own_settings(config.start_from)
 
 
 def export_parts(
@@ -184,7 +194,7 @@ def check(output: Path) -> str:
     prompt: str | Tensor = "remove the ball"
     if pipeline.text_encoder is None:
         prompt = torch.randn(1, 4, pipeline.unet.config.cross_attention_dim)
-    result = pipeline(torch.rand(2, 32, 32, 3), prompt, steps=1)
+    result = pipeline(torch.rand(2, 32, 32, 3), prompt, steps=1, working_size=0)
     if not torch.isfinite(result.frames).all():
         raise LGVIError(f"{output}: a step gives NaN or infinite values")
     count = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6

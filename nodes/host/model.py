@@ -15,6 +15,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ...lgvi_core.checkpoint.checkpoint import Checkpoint
+from ...lgvi_core.checkpoint.own_settings import OwnSettings
 from ...lgvi_core.config import UNetConfig
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.latents import LATENT_PIXELS
@@ -106,11 +107,12 @@ class LGVIModel(comfy.model_base.BaseModel):
 
     def __init__(
         self,
-        model_config: supported_models_base.BASE,
+        model_config: "LGVIModelConfig",
         model_type: comfy.model_base.ModelType,
         device: torch.device | None = None,
     ) -> None:
         super().__init__(model_config, model_type, device=device, unet_model=ComfyUNet)
+        self.own_settings: OwnSettings = model_config.own_settings
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """Return a conditioning's inputs for the U-Net; raises LGVIError for unfit ones."""
@@ -167,6 +169,7 @@ class LGVIModelConfig(supported_models_base.BASE):
     def __init__(self, checkpoint: Checkpoint) -> None:
         # Stable Diffusion's keys are left out: they would mislead ComfyUI's LoRA key map.
         super().__init__({"config": checkpoint.unet_config})
+        self.own_settings = checkpoint.own_settings
         noise = checkpoint.noise_schedule
         self.sampling_settings = {
             "beta_schedule": BETA_SCHEDULES[noise.beta_schedule],

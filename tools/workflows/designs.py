@@ -8,6 +8,7 @@ from typing import Any
 
 from ..workflows.blueprint import Blueprint
 from ..workflows.graph import Graph, Node, Output
+from lgvi_core.settings import OWN
 
 CLIP = "lgvi_sample.mp4"
 CLIPS = "lgvi_clips"
@@ -22,8 +23,7 @@ SAM3 = {
     "directory": "checkpoints",
 }
 SCALES = {"text_scale": 2.0, "video_scale": 1.0}
-SAMPLING: dict[str, Any] = {"seed": 1, "steps": 10, **SCALES}
-MASK: dict[str, Any] = {"grow": 12, "feather": 6}
+SAMPLING: dict[str, Any] = {"seed": 1}
 WORKING_SIZE = 160
 
 
@@ -221,8 +221,8 @@ def whole_video(graph: Graph) -> None:
     graph.column(320)
     graph.note(
         "**A whole file, however long**: it is never loaded at once, and size, frame times, depth "
-        "of colour and sound come back as they were. With the official weights: *working_size* "
-        "512, *steps* 50, scales 3 and 1.5.",
+        "of colour and sound come back as they were. Where a number is -1, the model's own is "
+        "taken.",
         150,
     )
     video = graph.add("LoadVideo", at_least=330, file=CLIP)
@@ -368,7 +368,6 @@ def _sample(
         at_least=190,
         vae=model["vae"],
         frames=video["images"],
-        working_size=WORKING_SIZE,
         **conditions,
     )
     graph.column(320)
@@ -397,10 +396,8 @@ def _composite_and_save(graph: Graph, model: Node, video: Node, sample: Node, ma
     frames = video["images"]
     decoded = graph.add("VAEDecode", samples=sample["latent"], vae=model["vae"])
     graph.column(320)
-    result = graph.add(
-        "LGVI_BackgroundFromFrames", source=frames, mask=mask, painting=decoded[0], **MASK
-    )
-    shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, **MASK)
+    result = graph.add("LGVI_BackgroundFromFrames", source=frames, mask=mask, painting=decoded[0])
+    shown = graph.add("LGVI_MaskPreview", at_least=240, frames=frames, mask=mask, result=decoded[0])
     graph.add("PreviewImage", "Mask", at_least=300, images=shown[0])
     _save_video(graph, result[0], video)
 
@@ -435,10 +432,8 @@ def _remove_from_video(
         model=model["model"],
         vae=model["vae"],
         video=video,
-        working_size=WORKING_SIZE,
         **conditions,
         **SAMPLING,
-        **MASK,
     )
 
 
@@ -467,7 +462,14 @@ def remove_object_node(graph: Blueprint) -> None:
     frames = graph.input("images", "IMAGE")
     text = graph.input("text", "STRING", "remove the red ball")
     menu = graph.input("model", "COMBO", VIDEO_MODEL)
-    numbers = {"working_size": WORKING_SIZE, **SAMPLING, "grow": MASK["grow"]}
+    numbers = {
+        "working_size": OWN,
+        **SAMPLING,
+        "steps": OWN,
+        "text_scale": float(OWN),
+        "video_scale": float(OWN),
+        "grow": 0,
+    }
     of: dict[str, Any] = {
         name: graph.input(name, "FLOAT" if isinstance(value, float) else "INT", value)
         for name, value in numbers.items()
@@ -489,7 +491,7 @@ def remove_object_node(graph: Blueprint) -> None:
         "LGVI_Sampler",
         model=model["model"],
         **{name: condition[name] for name in ("text_video", "video", "unconditional", "latent")},  # type: ignore[arg-type]
-        **{name: of[name] for name in SAMPLING},
+        **{name: of[name] for name in ("seed", "steps", "text_scale", "video_scale")},
     )
     graph.column(340)
     decoded = graph.add("VAEDecode", samples=sample["latent"], vae=model["vae"])
@@ -499,7 +501,6 @@ def remove_object_node(graph: Blueprint) -> None:
         result=decoded[0],
         mask=sample["mask"],
         grow=of["grow"],
-        feather=MASK["feather"],
     )
     graph.output("images", result[0])
     graph.output("mask", sample["mask"])

@@ -40,13 +40,15 @@ class Result:
     `frames` are uint8 [f, h, w, 3] in the sample's size; `mask` is [f, h, w] in 0 to 1, or None
     where the method predicts none. `undamaged` is the best that the method's frames can show of
     the target: the target after the method's VAE, or the target itself. `reply` is the chat
-    model's text, or None without a chat model.
+    model's text, or None without a chat model. `cell` is the side in pixels of what one value of
+    the latent covers, for an automatic margin of the mask; None where that is not known.
     """
 
     frames: np.ndarray
     mask: np.ndarray | None
     undamaged: np.ndarray
     reply: str | None = None
+    cell: float | None = None
 
 
 class Method(Protocol):
@@ -61,6 +63,8 @@ class LGVI:
     def __init__(self, config: LGVIConfig, device: str) -> None:
         self.config = config
         self.pipeline = _pipeline(config.model, device)
+        own = self.pipeline.own_settings
+        self.working_size = own.working_size_for(config.working_size)
 
     def __call__(self, sample: Sample) -> Result:
         return self.remove(sample, sample.sentence)
@@ -74,11 +78,13 @@ class LGVI:
             text_scale=self.config.text_scale,
             video_scale=self.config.video_scale,
             seed=self.config.seed,
-            working_size=self.config.working_size,
+            working_size=self.working_size,
         )
-        undamaged = round_trip(self.pipeline.vae, sample.target, self.config.working_size)
+        undamaged = round_trip(self.pipeline.vae, sample.target, self.working_size)
         mask = None if output.mask is None else output.mask.numpy()
-        return Result(_to_uint8(output.frames), mask, undamaged)
+        size = (sample.source.shape[1], sample.source.shape[2])
+        cell = fit_canvas(size, self.working_size).cell
+        return Result(_to_uint8(output.frames), mask, undamaged, cell=cell)
 
 
 class LGVIWithChat(LGVI):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from lgvi_core.checkpoint.own_settings import OwnSettings
 from lgvi_core.errors import LGVIError
 from lgvi_core.latents import LATENT_PIXELS
 
@@ -204,6 +205,9 @@ class TrainConfig(Section):
     loss: LossConfig = LossConfig()
     ablation: AblationConfig = AblationConfig()
     lora: LoraConfig | None = None
+    settings: OwnSettings | None = Field(
+        None, description="that the exported model wants; null: start_from's, or the official ones"
+    )
     samples: SampleConfig | None = None
 
     @model_validator(mode="after")
