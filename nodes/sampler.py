@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import sampling_inputs
 
@@ -79,12 +79,13 @@ class Sampler(io.ComfyNode):
                 sampling,
                 source_size=latent.get(SOURCE_SIZE_KEY),
             )
+        told = ""
         if mask is None:
-            show_text(
-                cls.hidden.unique_id,
+            told = (
                 f"{why_no_mask(model, sampling)} The mask covers everything; connect one of "
-                "your own to LGVI Composite.",
+                "your own to LGVI Composite."
             )
+            show_text(cls.hidden.unique_id, told)
             size = latent.get(SOURCE_SIZE_KEY) or pixel_size(sampled["samples"])
             mask = torch.ones(len(sampled["samples"]), *size)
-        return io.NodeOutput(sampled, mask)
+        return io.NodeOutput(sampled, mask, ui=ui.PreviewText(told) if told else None)
