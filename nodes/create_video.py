@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ODD = (
-    "{width} x {height} pixels, an odd side: kept as it is, in YUV 4:4:4. Browsers and some players "
-    "do not show such a file; editing software does."
+    "{width} x {height} pixels, an odd side: kept as it is, in YUV 4:4:4. Browsers and some "
+    "players do not show such a file; editing software does."
 )
 
 

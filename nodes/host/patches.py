@@ -1,8 +1,8 @@
 """Patches of ComfyUI's model nodes in our U-Net: those that fit work, others are refused in words.
 
-FreeU, Self-Attention Guidance, Perturbed-Attention Guidance, HyperTile and ToMe were made for Stable
-Diffusion's U-Net, from which ours is inflated: its blocks have the same numbers, and a frame takes
-the place of an image.
+FreeU, Self-Attention Guidance, Perturbed-Attention Guidance, HyperTile and ToMe were made for
+Stable Diffusion's U-Net, from which ours is inflated: its blocks have the same numbers, and a frame
+takes the place of an image.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,9 +41,9 @@ def check_patches(options: Options) -> None:
     unfit = sorted((patches - PATCHES) | (replaced - REPLACEMENTS))
     if unfit:
         raise LGVIError(
-            f"a node between Load LGVI and the sampler patches {', '.join(unfit)}, which this model "
-            "does not have (Skip Layer Guidance, IP-Adapter, and patches for other models do so): "
-            "take that node out"
+            f"a node between Load LGVI and the sampler patches {', '.join(unfit)}, which this "
+            "model does not have (Skip Layer Guidance, IP-Adapter, and patches for other models do "
+            "so): take that node out"
         )
 
 

@@ -47,9 +47,9 @@ SKIP = {
 def patch(name, module, model, **inputs):
     """The model behind ComfyUI's node `name`, of either of ComfyUI's interfaces for nodes."""
     node = getattr(importlib.import_module(f"comfy_extras.nodes_{module}"), name)
-    if hasattr(node, "execute"):
-        return node.execute(model, **inputs).args[0]
-    return getattr(node(), node.FUNCTION)(model, **inputs)[0]
+    run_node = node.execute if hasattr(node, "execute") else getattr(node(), node.FUNCTION)
+    output = run_node(model, **inputs)
+    return getattr(output, "args", output)[0]
 
 
 @pytest.fixture

@@ -421,9 +421,7 @@ def _scale_like(graph: Graph, title: str, images: Output, method: str, like: Out
     return graph.add("ImageScale", title, image=images, **inputs)[0]
 
 
-def _save_video(
-    graph: Graph, frames: Output, video: Node, kind: str = "LGVI_CreateVideo"
-) -> None:
+def _save_video(graph: Graph, frames: Output, video: Node, kind: str = "LGVI_CreateVideo") -> None:
     graph.column(380)
     made = graph.add(kind, images=frames, fps=video["fps"], audio=video["audio"])
     graph.add("SaveVideo", "Result", at_least=380, video=made[0], filename_prefix="lgvi/result")
