@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import MASK_INPUTS, reach_input
 
@@ -106,5 +106,6 @@ class BackgroundFromFrames(io.ComfyNode):
             cell = None if painting is None else fit.cell
             opacity = soft_mask(mask, MaskSettings(threshold, grow, feather), cell)
             frames, unseen = fill(source, opacity, painting, reach)
-        show(describe_fill(opacity, unseen, painting is not None))
-        return io.NodeOutput(frames, unseen, opacity)
+        told = describe_fill(opacity, unseen, painting is not None)
+        show(told)
+        return io.NodeOutput(frames, unseen, opacity, ui=ui.PreviewText(told))

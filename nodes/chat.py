@@ -83,7 +83,8 @@ class Chat(io.ComfyNode):
                 io.String.Output(
                     display_name="objects",
                     tooltip=(
-                        "What to remove, one noun phrase a line, commas between, as SAM 3 reads it."
+                        "What to remove, one noun phrase a line, commas between, as SAM 3 reads "
+                        "it: ':2' for two things, ':64' for all there are."
                     ),
                 ),
                 io.Conditioning.Output(
@@ -124,6 +125,7 @@ class Chat(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.chat.history import read_history, write_history
+        from ..lgvi_core.chat.phrases import counted_phrases
         from .host import chat_memory
         from .host.chat_reply import conditioning_of, run, stop_if_silent
         from .host.memory import CHATTING, advice_when_out_of_memory
@@ -144,7 +146,7 @@ class Chat(io.ComfyNode):
         return io.NodeOutput(
             answer.text,
             stop_if_silent(answer, answer.prompt),
-            stop_if_silent(answer, ",\n".join(answer.objects)),
+            stop_if_silent(answer, ",\n".join(counted_phrases(answer.prompt))),
             stop_if_silent(answer, conditioning_of(answer)),
             write_history(answer.history),
             ui=ui.PreviewText(f"{answer.text}\n\n{answer.reason}".strip()),

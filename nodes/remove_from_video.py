@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.v0_0_2 import InputImpl, io
+from comfy_api.v0_0_2 import InputImpl, io, ui
 
 from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, reach_input, sampling_inputs
 
@@ -137,4 +137,4 @@ class RemoveFromVideo(io.ComfyNode):
             done = remove(video_files.source_of(video), removal, result, mask, report)
         report(done)
         videos = [InputImpl.VideoFromFile(str(path)) for path in (result, mask)]
-        return io.NodeOutput(*videos, done)
+        return io.NodeOutput(*videos, done, ui=ui.PreviewText(done))

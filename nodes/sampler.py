@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import sampling_inputs
 
@@ -95,5 +95,6 @@ class Sampler(io.ComfyNode):
             report = MaskReport()
             report.add(mask)
             lines.append(report.advice())
-        show_text(cls.hidden.unique_id, "\n".join(filter(None, lines)))
-        return io.NodeOutput(sampled, mask)
+        told = "\n".join(filter(None, lines))
+        show_text(cls.hidden.unique_id, told)
+        return io.NodeOutput(sampled, mask, ui=ui.PreviewText(told))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import TEXT_INPUTS, WORKING_SIZE
 
@@ -88,4 +88,6 @@ class VideoConditioning(io.ComfyNode):
         with advice_when_out_of_memory(ENCODING.format(frames=len(frames))):
             c_x = vae.encode(to_canvas(frames, fit))
         latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}
-        return io.NodeOutput(*branches(positive, negative, c_x), latent, fit.describe())
+        conditions = branches(positive, negative, c_x)
+        told = ui.PreviewText(fit.describe())
+        return io.NodeOutput(*conditions, latent, fit.describe(), ui=told)

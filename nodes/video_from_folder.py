@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import folder_paths
-from comfy_api.v0_0_2 import InputImpl, io
+from comfy_api.v0_0_2 import InputImpl, io, ui
 
 from .host.catalogue import file_stats
 
@@ -66,8 +66,10 @@ class VideoFromFolder(io.ComfyNode):
         from .host.progress import show_text
 
         path, count = choose(folder, index)
-        show_text(cls.hidden.unique_id, f"{index + 1} of {count}: {path.name}")
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), path.stem, count)
+        told = f"{index + 1} of {count}: {path.name}"
+        show_text(cls.hidden.unique_id, told)
+        video = InputImpl.VideoFromFile(str(path))
+        return io.NodeOutput(video, path.stem, count, ui=ui.PreviewText(told))
 
 
 def choose(folder: str, index: int) -> tuple[Path, int]:

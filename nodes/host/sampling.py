@@ -18,6 +18,7 @@ from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import latent_mask_to_frames
 from ...lgvi_core.sampling import first_mask_step
 from ...lgvi_core.settings import SamplingSettings
+from .checks import check_branch
 from .conditioning import Conditioning
 from .mask_recorder import MaskRecorder
 from .model import MASK_KEY, is_lgvi
@@ -125,6 +126,7 @@ def _check(
         if not conditioning:
             raise LGVIError(f"{name} is an empty conditioning: connect LGVI Video Conditioning")
         for text, options in conditioning:
+            check_branch(name, {name}, text, options)
             if "area" in options:
                 raise LGVIError(f"{name} is limited to an area; LGVI works on whole frames")
             _check_values(name, "text features", text)

@@ -46,7 +46,8 @@ def stock_nodes_only(graph: Graph) -> None:
         "of the guidance are *cond1* (sentence and clip), *cond2* (clip) and *negative* "
         "(neither). There is no mask here, so the whole picture is the model's. The model wants "
         "sides that are multiples of 8: *largest_size* 20, times 8, is 160, right for lgvi-mini; "
-        "with the official weights make it 64 (512). The result gets the clip's own size.",
+        "with the official weights make it 64 (512). The result gets the clip's own size; where "
+        "that is odd, put LGVI Create Video in place of *Create Video*, which takes even ones.",
     )
     model, conditions = _sentence(graph, "remove the red star")
     graph.column(320)
@@ -91,7 +92,7 @@ def stock_nodes_only(graph: Graph) -> None:
     )
     decoded = graph.add("VAEDecode", samples=sampled[0], vae=model["vae"])
     large = _scale_like(graph, "As large as the clip", decoded[0], "bicubic", video["images"])
-    _save_video(graph, large, video)
+    _save_video(graph, large, video, "CreateVideo")
 
 
 def fix_the_mask(graph: Graph) -> None:
@@ -418,9 +419,9 @@ def _scale_like(graph: Graph, title: str, images: Output, method: str, like: Out
     return graph.add("ImageScale", title, image=images, **inputs)[0]
 
 
-def _save_video(graph: Graph, frames: Output, video: Node) -> None:
+def _save_video(graph: Graph, frames: Output, video: Node, kind: str = "LGVI_CreateVideo") -> None:
     graph.column(380)
-    made = graph.add("CreateVideo", images=frames, fps=video["fps"], audio=video["audio"])
+    made = graph.add(kind, images=frames, fps=video["fps"], audio=video["audio"])
     graph.add("SaveVideo", "Result", at_least=380, video=made[0], filename_prefix="lgvi/result")
 
 
