@@ -84,10 +84,10 @@ class VideoConditioning(io.ComfyNode):
             lines.append(
                 "This VAE is not of Load LGVI: the\nofficial weights' working size is taken."
             )
-        show_text(cls.hidden.unique_id, "\n".join(filter(None, lines)))
+        told = "\n".join(filter(None, lines))
+        show_text(cls.hidden.unique_id, told)
         with advice_when_out_of_memory(ENCODING.format(frames=len(frames))):
             c_x = vae.encode(to_canvas(frames, fit))
         latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}
         conditions = branches(positive, negative, c_x)
-        told = ui.PreviewText(fit.describe())
-        return io.NodeOutput(*conditions, latent, fit.describe(), ui=told)
+        return io.NodeOutput(*conditions, latent, fit.describe(), ui=ui.PreviewText(told))
