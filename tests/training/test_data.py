@@ -23,6 +23,11 @@ from support.data_sets import (
 from train.data.check import check, detect
 from train.data.check import main as check_main
 from train.data.generated.reader import GeneratedReader
+from train.data.heldout.assets import Assets, first_nouns, read_nouns
+from train.data.heldout.placing import Maker
+from train.data.heldout.reader import HeldOutReader
+from train.data.heldout.strata import all_clips
+from train.data.heldout.write import write_clips
 from train.data.readers import DataSource, open_reader
 from train.data.sets.gqa_inpaint import GqaInpaintReader
 from train.data.sets.rovi import RoviReader
@@ -45,12 +50,20 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def one_held_out(folder: Path) -> Path:
+    """A folder of one held-out clip."""
+    maker = Maker(Assets(None), read_nouns(), first_nouns())
+    write_clips([next(all_clips(maker, 0, 0.01))], maker.assets, folder)
+    return folder
+
+
 def test_every_source_is_opened_by_its_kind(rovi: Path, shards: Path, tmp_path: Path) -> None:
     sources = [
         ({"kind": "rovi", "root": str(rovi)}, RoviReader),
         ({"kind": "gqa_inpaint", "root": str(handmade_gqa(tmp_path))}, GqaInpaintReader),
         ({"kind": "shards", "index": str(shards)}, ShardReader),
         ({"kind": "generated", "size": SIZE, "count": 3}, GeneratedReader),
+        ({"kind": "heldout", "root": str(one_held_out(tmp_path / "heldout"))}, HeldOutReader),
     ]
     for keys, expected in sources:
         reader = open_reader(TypeAdapter(DataSource).validate_python(keys))

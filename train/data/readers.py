@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .drawn.emoji import FONT
 from .generated.reader import GeneratedReader
+from .heldout.reader import HeldOutReader
 from .sample import Reader
 from .sets.gqa_inpaint import GqaInpaintReader, GqaLayout
 from .sets.rovi import MAX_AREA, RoviFields, RoviReader
@@ -87,8 +88,20 @@ class GeneratedSource(_Source):
     emoji_font: Path = Field(default=FONT, description="the font file of Noto Color Emoji")
 
 
+class HeldOutSource(_Source):
+    """Clips that test models on other drawings and words; see `train.data.heldout`."""
+
+    kind: Literal["heldout"]
+    root: Path = Field(description="folder that train.data.heldout.write made")
+    strata: tuple[str, ...] | None = Field(
+        default=None, description="only clips that count for one of these; null: all"
+    )
+    without: tuple[str, ...] = Field(default=(), description="no clips that count for one of these")
+
+
 DataSource = Annotated[
-    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource, Field(discriminator="kind")
+    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource | HeldOutSource,
+    Field(discriminator="kind"),
 ]
 
 
@@ -116,3 +129,5 @@ def open_reader(source: DataSource) -> Reader:
                 source.photographs,
                 source.emoji_font if source.emoji else None,
             )
+        case HeldOutSource():
+            return HeldOutReader(source.root, source.strata, source.without)
