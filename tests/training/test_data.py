@@ -28,7 +28,7 @@ from train.data.heldout.placing import Maker
 from train.data.heldout.reader import HeldOutReader
 from train.data.heldout.strata import all_clips
 from train.data.heldout.write import write_clips
-from train.data.readers import DataSource, open_reader
+from train.data.readers import DataSource, EvaluationSource, open_reader
 from train.data.sets.gqa_inpaint import GqaInpaintReader
 from train.data.sets.rovi import RoviReader
 from train.data.sets.shards import ShardReader
@@ -66,11 +66,13 @@ def test_every_source_is_opened_by_its_kind(rovi: Path, shards: Path, tmp_path: 
         ({"kind": "heldout", "root": str(one_held_out(tmp_path / "heldout"))}, HeldOutReader),
     ]
     for keys, expected in sources:
-        reader = open_reader(TypeAdapter(DataSource).validate_python(keys))
+        reader = open_reader(TypeAdapter(EvaluationSource).validate_python(keys))
         assert isinstance(reader, expected)
         assert sorted(reader.order(rng())) == list(range(len(reader)))
     with pytest.raises(ValidationError, match="strid"):
         TypeAdapter(DataSource).validate_python({"kind": "rovi", "root": ".", "strid": 5})
+    with pytest.raises(ValidationError, match="heldout"):
+        TypeAdapter(DataSource).validate_python({"kind": "heldout", "root": "."})
 
 
 def test_readers_work_in_loader_processes(shards: Path) -> None:

@@ -21,14 +21,16 @@ from train.data.heldout.assets import (
     trim,
 )
 from train.data.heldout.clip import Footage
+from train.data.heldout.common import rng_of
 from train.data.heldout.fetch import is_odd
+from train.data.heldout.filmed import real_clips
 from train.data.heldout.placing import CONTRAST, Maker, Setting, Wish
 from train.data.heldout.plain import PLAIN, USUAL
 from train.data.heldout.reader import INDEX, HeldOutReader
 from train.data.heldout.relations import RELATIONS
 from train.data.heldout.scene import Rendering, Scene
 from train.data.heldout.shapes import DRAWN, VARIANTS, draw_shape
-from train.data.heldout.strata import CANONICAL, all_clips, real_clips, rng_of
+from train.data.heldout.strata import CANONICAL, all_clips
 from train.data.heldout.talks import CONVERSATIONS, KINDS, all_talks
 from train.data.heldout.wording import mistyped
 from train.data.heldout.wordnet import concrete_nouns
@@ -377,7 +379,10 @@ def test_which_things_words_name(words: str, expected: tuple[int, ...] | None) -
 # Configurations, and what needs the assets
 
 
-@pytest.mark.parametrize("name", ["heldout_eval", "heldout_large_eval", "heldout_chat_eval"])
+@pytest.mark.parametrize(
+    "name",
+    ["heldout_eval", "heldout_large_eval", "heldout_long_eval", "heldout_chat_eval"],
+)
 def test_configurations_can_be_read(name: str) -> None:
     config = read_evaluation_config(ROOT / "train" / "configs" / f"{name}.yaml", {})
     assert config.data.kind == "reader"

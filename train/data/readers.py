@@ -100,12 +100,17 @@ class HeldOutSource(_Source):
 
 
 DataSource = Annotated[
+    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource, Field(discriminator="kind")
+]
+"""What can be trained on."""
+EvaluationSource = Annotated[
     RoviSource | GqaInpaintSource | ShardSource | GeneratedSource | HeldOutSource,
     Field(discriminator="kind"),
 ]
+"""What can be evaluated on: the held-out clips as well, which no training may see."""
 
 
-def open_reader(source: DataSource) -> Reader:
+def open_reader(source: DataSource | EvaluationSource) -> Reader:
     """Open the reader of a data set. Raises LGVIError if its files or packages are missing."""
     match source:
         case RoviSource():

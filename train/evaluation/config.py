@@ -12,7 +12,7 @@ from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.settings import MaskSettings, SamplingSettings
 
 from ..data.drawn.numbered import FRAME_SIZES
-from ..data.readers import DataSource
+from ..data.readers import EvaluationSource
 from .names import MEASURES
 
 _SAMPLING, _MASK = SamplingSettings(), MaskSettings()
@@ -143,7 +143,7 @@ class ReaderConfig(Section):
     """Clips of a data set that `train.data.readers` opens."""
 
     kind: Literal["reader"]
-    source: DataSource = Field(description="the data set, as train.data.readers describes it")
+    source: EvaluationSource = Field(description="the data set, as train.data.readers describes it")
     size: tuple[int, int] | None = Field(
         None, description="(height, width) that clips are cut to as in training; null: their own"
     )

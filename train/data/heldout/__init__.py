@@ -4,6 +4,7 @@
     python -m train.data.heldout.write   # the clips, always the same for one seed
     python -m train.evaluate --config train/configs/heldout_eval.yaml
     python -m train.evaluate --config train/configs/heldout_large_eval.yaml
+    python -m train.evaluate --config train/configs/heldout_long_eval.yaml
     python -m train.evaluate --config train/configs/heldout_chat_eval.yaml
 
 Assets and clips lie in .cache/heldout, which git ignores. Nothing here may be read, imported or
@@ -26,6 +27,6 @@ that are told apart by place, size or motion differ by much, and what real foota
 is not asked for before it.
 
 Data walks one way: `fetch` fills the folder that `assets` reads; `shapes` and `backgrounds` draw;
-`placing` makes a `scene` of wishes; `plain`, `relations` and `talks` wish and word; `strata` counts
-out; `write` renders; `reader` hands samples to the evaluation.
+`placing` makes a `scene` of wishes; `plain`, `relations` and `talks` wish and word; `strata` and
+`filmed` count out; `write` renders; `reader` hands samples to the evaluation.
 """

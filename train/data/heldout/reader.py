@@ -27,8 +27,10 @@ INDEX = "clips.json"
 class HeldOutReader:
     """Reader of a folder of held-out clips.
 
-    `strata` chooses the clips that count for any of these, None takes all; `without` leaves out
-    those that count for any of these. Raises LGVIError if the folder holds no such clips.
+    The first clip of every stratum comes first, then the second of every one, and so on: the first
+    hundred stand for all. `strata` chooses the clips that count for any of these, None takes all;
+    `without` leaves out those that count for any of these. Raises LGVIError if the folder holds no
+    such clips.
     """
 
     def __init__(
@@ -49,12 +51,13 @@ class HeldOutReader:
         if unknown := sorted({*(strata or ()), *without} - known):
             raise LGVIError(f"{root} has no strata {unknown}; there are {sorted(known)}")
         self.root = Path(root)
-        self.entries: list[dict[str, Any]] = [
+        chosen = [
             entry
             for entry in entries
             if (strata is None or {*entry["strata"]} & {*strata})
             and not {*entry["strata"]} & {*without}
         ]
+        self.entries: list[dict[str, Any]] = sorted(chosen, key=_round)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -96,3 +99,8 @@ class HeldOutReader:
             pair_of=entry["pair_of"],
             described=tuple(Described(**thing) for thing in entry["things"]),
         )
+
+
+def _round(entry: dict[str, Any]) -> int:
+    """The number of a clip in its stratum, with which its name ends."""
+    return int(entry["name"].rsplit(" ", 1)[1])

@@ -13,9 +13,9 @@ import numpy as np
 
 from .assets import COLOURS, plural
 from .clip import Clip, Request
+from .common import SIZES, counted, rng_of
 from .placing import Maker, Setting, Wish
 from .plain import USUAL, colours, side
-from .strata import SIZES, rng_of
 
 Form = tuple[str, ...]
 CONVERSATIONS = "conversations"
@@ -165,7 +165,7 @@ _GROUPS: tuple[tuple[str, Callable[[str], bool]], ...] = (
 def all_talks(maker: Maker, seed: int, share: float = 1.0) -> Iterator[Clip]:
     """All conversations; `share` below 1 makes fewer of each kind."""
     for kind, entry in KINDS.items():
-        for i in range(max(1, round(entry.count * share))):
+        for i in counted(entry.count, share):
             name = f"{kind} {i}"
             yield _talk(rng_of(seed, name), maker, kind, i, name)
 
