@@ -416,5 +416,21 @@ def test_real_strata_from_the_assets(tmp_path: Path) -> None:
     assert (real.source[0] != real.source[-1]).any()
 
 
+@pytest.mark.slow
+def test_scenes_of_every_noun(tmp_path: Path) -> None:
+    if not ASSETS.is_dir():
+        pytest.skip("needs `python -m train.data.heldout.fetch`, which downloads packages")
+    nouns = read_nouns()
+    maker = Maker(Assets.open(ASSETS), nouns, tuple(nouns))
+    shown = set()
+    for number, noun in enumerate(nouns):
+        for style in ("drawn", "icon", "mixed"):
+            wish = Wish(noun, size=(0.5, 0.5), plain=number % 2 == 0)
+            setting = Setting(style=style, frames=1)
+            scene = maker.scene(np.random.default_rng(number), [wish], setting)
+            shown.add(scene.things[0].noun)
+    assert shown == {*nouns}
+
+
 def test_clips_do_not_depend_on_each_other() -> None:
     assert rng_of(1, "a").random() == rng_of(1, "a").random() != rng_of(1, "b").random()

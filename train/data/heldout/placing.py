@@ -134,15 +134,17 @@ class Maker:
         style = setting.style
         if style == "mixed":
             style = str(rng.choice(["drawn", "icon"]))
-        if not self.offers(wish.noun, style, wish.plain):
-            style = "icon" if style == "drawn" else "drawn"
+        other = "icon" if style == "drawn" else "drawn"
+        # Another style, rather than another colour; both, rather than nothing.
+        fit = [(s, p) for p in (wish.plain, False) for s in (style, other)]
+        style, plain = next((s, p) for s, p in fit if self.offers(wish.noun, s, p))
         entry = self.nouns[wish.noun]
         colour = wish.colour or str(rng.choice(list(COLOURS)))
         if style == "drawn":
             picture = draw_shape(wish.noun, shade(rng, colour), int(rng.integers(VARIANTS)))
             return _Look(colour, _turned(rng, trim(picture)))
-        own = [name for name, own in entry.as_is.items() if own == wish.colour or not wish.plain]
-        names = [*entry.dyed, *([] if wish.plain and wish.colour is None else own)]
+        own = [name for name, own in entry.as_is.items() if own == wish.colour or not plain]
+        names = [*entry.dyed, *([] if plain and wish.colour is None else own)]
         name = str(rng.choice(names))
         if name in entry.as_is:
             return _Look(entry.as_is[name], _turned(rng, self.assets.icon(name)))
