@@ -23,7 +23,12 @@ from support.data_sets import (
 from train.data.check import check, detect
 from train.data.check import main as check_main
 from train.data.generated.reader import GeneratedReader
-from train.data.readers import DataSource, open_reader
+from train.data.heldout.assets import Assets, first_nouns, read_nouns
+from train.data.heldout.placing import Maker
+from train.data.heldout.reader import HeldOutReader
+from train.data.heldout.strata import all_clips
+from train.data.heldout.write import write_clips
+from train.data.readers import DataSource, EvaluationSource, open_reader
 from train.data.sets.gqa_inpaint import GqaInpaintReader
 from train.data.sets.rovi import RoviReader
 from train.data.sets.shards import ShardReader
@@ -45,19 +50,29 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def one_held_out(folder: Path) -> Path:
+    """A folder of one held-out clip."""
+    maker = Maker(Assets(None), read_nouns(), first_nouns())
+    write_clips([next(all_clips(maker, 0, 0.01))], maker.assets, folder)
+    return folder
+
+
 def test_every_source_is_opened_by_its_kind(rovi: Path, shards: Path, tmp_path: Path) -> None:
     sources = [
         ({"kind": "rovi", "root": str(rovi)}, RoviReader),
         ({"kind": "gqa_inpaint", "root": str(handmade_gqa(tmp_path))}, GqaInpaintReader),
         ({"kind": "shards", "index": str(shards)}, ShardReader),
         ({"kind": "generated", "size": SIZE, "count": 3}, GeneratedReader),
+        ({"kind": "heldout", "root": str(one_held_out(tmp_path / "heldout"))}, HeldOutReader),
     ]
     for keys, expected in sources:
-        reader = open_reader(TypeAdapter(DataSource).validate_python(keys))
+        reader = open_reader(TypeAdapter(EvaluationSource).validate_python(keys))
         assert isinstance(reader, expected)
         assert sorted(reader.order(rng())) == list(range(len(reader)))
     with pytest.raises(ValidationError, match="strid"):
         TypeAdapter(DataSource).validate_python({"kind": "rovi", "root": ".", "strid": 5})
+    with pytest.raises(ValidationError, match="heldout"):
+        TypeAdapter(DataSource).validate_python({"kind": "heldout", "root": "."})
 
 
 def test_readers_work_in_loader_processes(shards: Path) -> None:

@@ -14,6 +14,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.errors import LGVIError
+from support.tiny_checkpoint import write_checkpoint
 from train.data.generated.samples import make_sample
 from train.data.sample import BrokenSample, Sample
 from train.evaluate import main
@@ -24,6 +25,7 @@ from train.evaluation.config import (
     EvaluateConfig,
     FolderConfig,
     InstructPix2PixConfig,
+    LGVIConfig,
     MeasuresConfig,
     RAFTConfig,
 )
@@ -34,6 +36,7 @@ from train.evaluation.names import MEASURES
 from train.evaluation.report import markdown, summarize_rows, write_report
 from train.evaluation.run import Record, cache_key, evaluate
 from train.evaluation.statistics import summarize
+from train.evaluation.strata import strata_json, strata_markdown, summarize_strata
 from train.evaluation.vfid import FeatureNetwork, frechet_distance
 from train.evaluation.warping import Motion, flow_function, motion, warping_error
 
@@ -348,6 +351,34 @@ def test_absent_object_left_alone(pixels, expected):
     assert found["psnr_gain"] == [0.0]
 
 
+@pytest.mark.parametrize(("pixels", "untouched"), [(0, 1.0), (30, 1.0), (32, 0.0)])
+def test_pixels_changed_where_nothing_is_to_go(pixels, untouched):
+    sample = scene(removed=(), kind="absent")
+    size = HEIGHT * WIDTH  # 1 % of a frame are 30.7 pixels
+    mask = np.zeros((FRAMES, size), np.float32)
+    mask[:, :pixels] = 1
+    frames = 255 - sample.source  # what lies outside the mask never counts
+    config = MeasuresConfig.model_validate({"composite": {"grow": 0, "feather": 0}})
+    result = Result(frames, mask.reshape(sample.mask.shape), sample.target)
+    found = Measurer(config, "cpu")(sample, result).values
+    assert found["changed"] == [pytest.approx(pixels / size)]
+    assert found["untouched"] == [untouched]
+    assert found["untouched_background"][0] >= untouched
+    assert "shows" not in found
+    gone = scene()
+    assert "changed" not in measures(gone, gone.target, area(gone, 0))
+
+
+@pytest.mark.parametrize(("frames_left", "expected"), [(0, 0.0), (1, 1 / 3), (3, 1.0)])
+def test_frames_in_which_it_shows(frames_left, expected):
+    sample = scene()
+    frames = sample.target.copy()
+    frames[:frames_left] = sample.source[:frames_left]
+    assert measures(sample, frames)["shows"] == [pytest.approx(expected)]
+    away = dataclasses.replace(sample, source=sample.target)
+    assert measures(away, sample.target)["shows"] == [0.0], "a frame without it shows none of it"
+
+
 def test_sample_of_a_data_set_that_knows_only_what_goes():
     sample = dataclasses.replace(scene(), object_masks=None, removed=(), without={})
     found = measures(sample, sample.target, sample.mask / np.float32(255))
@@ -404,6 +435,41 @@ def test_folder_says_what_to_do_about_missing_frames(tmp_path):
     Image.fromarray(sample.target[2, :, :10]).save(tmp_path / "scene" / "02.png")
     with pytest.raises(LGVIError, match="10 x 48 pixels, the clip has 64 x 48"):
         method(sample)
+
+
+def test_windows_are_faded_into_each_other(tmp_path):
+    checkpoint = write_checkpoint(tmp_path / "model")
+    sample = make_sample("held-out", 0, 6, 32, 32)
+
+    def run_with(**changes):
+        values = {"kind": "lgvi", "name": "tiny", "model": checkpoint, "steps": 1}
+        return open_method(LGVIConfig.model_validate(values | changes), "cpu")(sample)
+
+    whole, one_window = run_with(), run_with(window=8)
+    assert np.array_equal(whole.frames, one_window.frames)
+    parted = run_with(window=4, overlap=2)
+    assert parted.frames.shape == whole.frames.shape
+    assert not np.array_equal(parted.frames, whole.frames)
+    first = dataclasses.replace(sample, source=sample.source[:4], target=sample.target[:4])
+    method = open_method(LGVIConfig(kind="lgvi", name="tiny", model=checkpoint, steps=1), "cpu")
+    alone = method(first)
+    # The first two frames lie in the first window alone, which sees four.
+    assert np.array_equal(parted.frames[:2], alone.frames[:2])
+    assert np.allclose(parted.mask[:2], alone.mask[:2])
+
+
+def test_timesteps_are_spaced_as_the_configuration_says(tmp_path):
+    checkpoint = write_checkpoint(tmp_path / "model")
+    found = []
+    for spacing in (None, "leading", "trailing"):
+        config = LGVIConfig(
+            kind="lgvi", name="tiny", model=checkpoint, steps=1, timestep_spacing=spacing
+        )
+        method = open_method(config, "cpu")
+        method.pipeline.scheduler.set_timesteps(1)
+        found.append(int(method.pipeline.scheduler.timesteps[0]))
+    assert found[0] == found[1] < 10
+    assert found[2] == 999
 
 
 def test_instruct_pix2pix_folder_edits_every_frame(tmp_path):
@@ -632,3 +698,60 @@ def test_a_method_can_be_measured_against_another(tmp_path, margin, met):
     assert line.endswith(f" | {met} |")
     with pytest.raises(ValueError, match="bars for methods"):
         EvaluateConfig.model_validate(values_of(tmp_path, bars_of_methods={"none": {}}))
+
+
+# Strata
+
+
+def strata_of(records, **changes):
+    config = EvaluateConfig.model_validate(
+        {"output": "out", "methods": [{"kind": "lgvi", "name": "mini"}]}
+        | {"data": {"kind": "held-out"}}
+        | changes
+    )
+    rows = summarize_strata(records, ["mini"])
+    return config, rows, {row.name: row for row in rows}
+
+
+def test_clips_count_for_each_of_their_strata():
+    records = [
+        Record("mini", 0, "a", values={"right": [1.0]}, strata=("small", "seen")),
+        Record("mini", 1, "b", values={"right": [0.0]}, strata=("seen",)),
+        Record("mini", 2, "c", values={"right": [0.0]}),
+        Record("mini", 3, "d", broken="torn", strata=("small",)),
+    ]
+    config, rows, found = strata_of(records, bars_of_strata={"small": {"right": {"minimum": 1}}})
+    assert list(found) == ["small", "seen"]
+    assert [(row.clips, row.measures["right"].mean) for row in rows] == [(1, 1.0), (2, 0.5)]
+    text = "\n".join(strata_markdown(config, rows))
+    assert "### seen (2 clips)" in text
+    assert "| small | mini | right object | >= 1 | 1.000 | - | met |" in text
+    content = strata_json(config, rows)
+    assert content["strata"]["seen"]["mini"]["clips"] == 2
+    assert content["bars_of_strata"][0]["met"] is True
+
+
+def test_loss_is_against_the_partner_of_the_same_method():
+    records = [
+        Record("mini", 0, "canonical", values={"right": [1.0]}, strata=("canonical",)),
+        Record("mini", 1, "x", values={"right": [0.0]}, strata=("typos",), pair_of="canonical"),
+        Record("mini", 2, "y", values={"right": [1.0]}, strata=("typos",), pair_of="canonical"),
+        Record("mini", 3, "z", values={"right": [0.0]}, strata=("typos",), pair_of="missing"),
+        Record("other", 4, "canonical", values={"right": [0.0]}, strata=("canonical",)),
+    ]
+    found = strata_of(records)[2]
+    assert found["typos"].measures["loss"].mean == 0.5
+    assert found["typos"].measures["loss"].clips == 2
+    assert "loss" not in found["canonical"].measures
+
+
+def test_bars_of_strata_name_known_measures(tmp_path):
+    with pytest.raises(ValueError, match="rihgt"):
+        EvaluateConfig.model_validate(
+            values_of(tmp_path, bars_of_strata={"small": {"rihgt": {"minimum": 1}}})
+        )
+
+
+def test_baselines_can_be_left_out(tmp_path):
+    config = EvaluateConfig.model_validate(values_of(tmp_path, baselines=False))
+    assert [method.name for method in config.all_methods] == ["mini"]

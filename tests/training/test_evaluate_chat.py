@@ -1,6 +1,7 @@
 """Evaluation of chat models: measures of replies, both paths, and clips with conversations."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from train.data.generated.asked import make_asked_sample
 from train.data.generated.samples import make_sample
 from train.data.language.conversations import make_conversation
 from train.data.language.prompts import MARKS
+from train.data.naming import Described
 from train.evaluate import main
 from train.evaluation.clips import digest
 from train.evaluation.config import EndToEndConfig, TwoStageConfig
@@ -58,15 +60,40 @@ def test_what_counts_as_named_and_well_formed():
     _, sample = asked(wanted=True)
     begin, end = MARKS
     right = f"Sure. {begin} {sample.sentence} {end}"
-    assert reply_measures(sample, right) == {"named": [1.0], "well_formed": [1.0]}
-    unclosed = f"{begin} {sample.sentence}"
-    assert reply_measures(sample, unclosed) == {"named": [1.0], "well_formed": [0.0]}
-    nonsense = f"{begin} remove the white elephant {end}"
-    assert reply_measures(sample, nonsense) == {"named": [0.0], "well_formed": [0.0]}
-    assert reply_measures(sample, "Which one?") == {"named": [0.0], "well_formed": [0.0]}
+    replies = {
+        right: (1.0, 1.0),
+        f"{begin} {sample.sentence}": (1.0, 0.0),
+        f"{begin} remove the white elephant {end}": (0.0, 0.0),
+        "Which one?": (0.0, 0.0),
+    }
+    for reply, (named, well_formed) in replies.items():
+        expected = {"named": [named], "well_formed": [well_formed], "answered": [named]}
+        assert reply_measures(sample, reply) == expected
     _, nothing = asked(wanted=False)
-    assert reply_measures(nothing, "Which one?") == {"silent": [1.0]}
-    assert reply_measures(nothing, right) == {"silent": [0.0]}
+    assert reply_measures(nothing, "Which one?") == {"silent": [1.0], "answered": [1.0]}
+    assert reply_measures(nothing, right) == {"silent": [0.0], "answered": [0.0]}
+
+
+def test_replies_about_described_things_may_use_any_words():
+    _, sample = asked(wanted=True)
+    things = (
+        Described(("ball", "sphere"), ("balls", "spheres"), "red", 0.3, 0.2, 0.5, False),
+        Described(("ball", "sphere"), ("balls", "spheres"), "blue", 0.3, 0.8, 0.5, False),
+    )
+    sample = replace(sample, objects=(), described=things, removed=(1,))
+    begin, end = MARKS
+    replies = {
+        "remove the blue sphere": 1.0,
+        "take the ball on the right": 0.0,  # "take" is no word of a prompt that is known
+        "the ball on the right": 1.0,
+        "remove the ball": 0.0,
+        "remove both balls": 0.0,
+        "remove the red ball": 0.0,
+    }
+    for prompt, named in replies.items():
+        found = reply_measures(sample, f"There is one. {begin} {prompt} {end}")
+        assert found == {"named": [named], "well_formed": [1.0], "answered": [named]}, prompt
+    assert reply_measures(sample, f"{begin} the blue ball")["well_formed"] == [0.0]
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +135,6 @@ def test_the_reply_decides_what_is_removed(models, kind):
 
 
 def sample_with_one_turn(sample):
-    from dataclasses import replace
-
     return replace(sample, turns=sample.turns[-1:])
 
 

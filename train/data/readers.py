@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .drawn.emoji import FONT
 from .generated.reader import GeneratedReader
+from .heldout.reader import HeldOutReader
 from .sample import Reader
 from .sets.gqa_inpaint import GqaInpaintReader, GqaLayout
 from .sets.rovi import MAX_AREA, RoviFields, RoviReader
@@ -87,12 +88,29 @@ class GeneratedSource(_Source):
     emoji_font: Path = Field(default=FONT, description="the font file of Noto Color Emoji")
 
 
+class HeldOutSource(_Source):
+    """Clips that test models on other drawings and words; see `train.data.heldout`."""
+
+    kind: Literal["heldout"]
+    root: Path = Field(description="folder that train.data.heldout.write made")
+    strata: tuple[str, ...] | None = Field(
+        default=None, description="only clips that count for one of these; null: all"
+    )
+    without: tuple[str, ...] = Field(default=(), description="no clips that count for one of these")
+
+
 DataSource = Annotated[
     RoviSource | GqaInpaintSource | ShardSource | GeneratedSource, Field(discriminator="kind")
 ]
+"""What can be trained on."""
+EvaluationSource = Annotated[
+    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource | HeldOutSource,
+    Field(discriminator="kind"),
+]
+"""What can be evaluated on: the held-out clips as well, which no training may see."""
 
 
-def open_reader(source: DataSource) -> Reader:
+def open_reader(source: DataSource | EvaluationSource) -> Reader:
     """Open the reader of a data set. Raises LGVIError if its files or packages are missing."""
     match source:
         case RoviSource():
@@ -116,3 +134,5 @@ def open_reader(source: DataSource) -> Reader:
                 source.photographs,
                 source.emoji_font if source.emoji else None,
             )
+        case HeldOutSource():
+            return HeldOutReader(source.root, source.strata, source.without)

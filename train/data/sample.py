@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from .naming import Described
+
 if TYPE_CHECKING:
     from .drawn.scenes import SceneObject
 
@@ -17,7 +19,7 @@ class BrokenSample(Exception):
 class Sample:
     """One removal task: a clip, its target, and the request in words.
 
-    Only generated clips have `object_masks`, `removed`, `without` and `objects`.
+    Only generated clips have what follows `turns`.
     """
 
     source: np.ndarray
@@ -42,6 +44,12 @@ class Sample:
     """For each kept object's index, the target without that object as well."""
     objects: "tuple[SceneObject, ...]" = ()
     """The objects in the source."""
+    strata: tuple[str, ...] = ()
+    """Groups of figures that the sample counts for, in an evaluation that reports them."""
+    pair_of: str = ""
+    """Name of the sample with the canonical sentence for the same request; empty if none."""
+    described: tuple[Described, ...] = ()
+    """What the source shows, where a reply's words have to be understood and `objects` is empty."""
 
 
 class Reader(Protocol):

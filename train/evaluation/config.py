@@ -12,7 +12,7 @@ from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.settings import MaskSettings, SamplingSettings
 
 from ..data.drawn.numbered import FRAME_SIZES
-from ..data.readers import DataSource
+from ..data.readers import EvaluationSource
 from .names import MEASURES
 
 _SAMPLING, _MASK = SamplingSettings(), MaskSettings()
@@ -43,6 +43,11 @@ class LGVIConfig(Section):
     working_size: int = Field(
         0, description="long side in pixels; 0: the clips' own, negative: the model's own"
     )
+    timestep_spacing: Literal["leading", "trailing", "linspace"] | None = Field(
+        None, description="where the steps lie on the schedule; null: as the model's scheduler says"
+    )
+    window: int = Field(0, ge=0, description="frames that the model sees at once; 0: all of them")
+    overlap: int = Field(5, ge=0, description="frames that neighbouring windows share at least")
 
     @field_validator("steps")
     @classmethod
@@ -151,7 +156,7 @@ class ReaderConfig(Section):
     """Clips of a data set that `train.data.readers` opens."""
 
     kind: Literal["reader"]
-    source: DataSource = Field(description="the data set, as train.data.readers describes it")
+    source: EvaluationSource = Field(description="the data set, as train.data.readers describes it")
     size: tuple[int, int] | None = Field(
         None, description="(height, width) that clips are cut to as in training; null: their own"
     )
@@ -267,6 +272,13 @@ class EvaluateConfig(Section):
         default_factory=dict,
         description="by name of the method: bars that count for it instead of `bars`",
     )
+    bars_of_strata: dict[str, dict[str, Bar]] = Field(
+        default_factory=dict,
+        description="by name of a stratum: bars that every method has to reach on its clips",
+    )
+    baselines: bool = Field(
+        True, description="also measure the unchanged source and the VAE's round trip"
+    )
     workers: int = Field(1, gt=0, description="processes that share the clips")
     threads: int = Field(1, gt=0, description="CPU threads per process")
     device: str = Field(
@@ -282,7 +294,7 @@ class EvaluateConfig(Section):
 
     @model_validator(mode="after")
     def _bars_of_known_methods(self) -> Self:
-        own = self.bars_of_methods.values()
+        own = [*self.bars_of_methods.values(), *self.bars_of_strata.values()]
         for bars in own:
             check_measures(bars)
         above = {bar.above for bars in (self.bars, *own) for bar in bars.values() if bar.above}
@@ -308,6 +320,8 @@ class EvaluateConfig(Section):
         """The baselines and the methods, in the order of the tables' rows."""
         models = [method.model for method in self.methods if isinstance(method, LGVIConfig)]
         vae = self.vae or (models[0] if models else BUNDLED_MODEL)
+        if not self.baselines:
+            return self.methods
         return (SourceConfig(), VAEConfig(model=vae), *self.methods)
 
 

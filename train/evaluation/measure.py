@@ -14,7 +14,15 @@ from ..data.sample import Sample
 from .config import CompositeConfig, MeasuresConfig
 from .frame_measures import dilate, psnr, ssim
 from .methods import Result
-from .object_measures import Values, damage, mask_measures, removal_measures, reply_measures
+from .object_measures import (
+    Values,
+    change_measures,
+    damage,
+    mask_measures,
+    removal_measures,
+    reply_measures,
+    shown_frames,
+)
 from .vfid import FeatureNetwork
 from .warping import FlowFunction, Motion, flow_function, motion, warping_error
 
@@ -50,6 +58,7 @@ class Measurer:
         moved = motion(sample.target, self.flow)
         values = _agreement(result.frames, sample.target, area, moved)
         values |= removal_measures(sample, result.frames, dilation)
+        values |= shown_frames(sample, result.frames, dilation)
         if found := damage(sample, result.frames, result.undamaged, dilation):
             values["damage"] = found
         if result.mask is not None:
@@ -59,11 +68,12 @@ class Measurer:
             gain = values["psnr_composited"][0] - (psnr(sample.source, sample.target) or 0)
             values["psnr_gain"] = [gain]
             values |= mask_measures(sample, result.mask >= 0.5)
+            values |= change_measures(sample, composited)
             if found := damage(sample, composited, sample.target, dilation):
                 values["damage_composited"] = found
             if self.config.background:
                 values |= self._with_background(sample, result, area)
-        if result.reply is not None and sample.objects:
+        if result.reply is not None and (sample.objects or sample.described):
             values |= reply_measures(sample, result.reply)
         features = None
         if self.network is not None:
@@ -74,6 +84,8 @@ class Measurer:
         """The measures of the result where other frames' background is put back first."""
         frames = frames_with_background(sample, result, self.config.composite)
         found = removal_measures(sample, frames, self.config.dilation)
+        found |= shown_frames(sample, frames, self.config.dilation)
+        found |= change_measures(sample, frames)
         for name, value in (
             ("psnr", psnr(frames, sample.target)),
             ("psnr_inside", psnr(frames, sample.target, area)),

@@ -17,6 +17,7 @@ from lgvi_core.checkpoint.parts import decode_latents, encode_images
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 from lgvi_core.unet.attention import matmul_attention, scaled_dot_product_attention
+from lgvi_core.windows import context_windows, window_weights
 
 from ..data.sample import Sample
 from .config import (
@@ -65,26 +66,51 @@ class LGVI:
         self.pipeline = _pipeline(config.model, device)
         own = self.pipeline.own_settings
         self.working_size = own.working_size_for(config.working_size)
+        if config.timestep_spacing is not None:
+            scheduler = self.pipeline.scheduler
+            self.pipeline.scheduler = type(scheduler).from_config(
+                scheduler.config, timestep_spacing=config.timestep_spacing
+            )
 
     def __call__(self, sample: Sample) -> Result:
         return self.remove(sample, sample.sentence)
 
     def remove(self, sample: Sample, prompt: str | Tensor) -> Result:
         """Remove what a sentence, or the features [1, n, d] of a reply, describe."""
-        output = self.pipeline(
-            _to_float(sample.source),
-            prompt,
-            steps=self.config.steps,
-            text_scale=self.config.text_scale,
-            video_scale=self.config.video_scale,
-            seed=self.config.seed,
-            working_size=self.working_size,
-        )
+        frames, mask = self._in_windows(_to_float(sample.source), prompt)
         undamaged = round_trip(self.pipeline.vae, sample.target, self.working_size)
-        mask = None if output.mask is None else output.mask.numpy()
         size = (sample.source.shape[1], sample.source.shape[2])
         cell = fit_canvas(size, self.working_size).cell
-        return Result(_to_uint8(output.frames), mask, undamaged, cell=cell)
+        found = None if mask is None else mask.numpy()
+        return Result(_to_uint8(frames), found, undamaged, cell=cell)
+
+    def _in_windows(self, source: Tensor, prompt: str | Tensor) -> tuple[Tensor, Tensor | None]:
+        """Frames and mask of all windows, faded into each other where they overlap."""
+        count = len(source)
+        length = min(count, self.config.window or count)
+        overlap = min(self.config.overlap, length - 1)
+        frames = torch.zeros_like(source)
+        mask: Tensor | None = torch.zeros(source.shape[:3])
+        total = torch.zeros(count)
+        for window in context_windows(count, length, overlap):
+            output = self.pipeline(
+                source[window.start : window.stop],
+                prompt,
+                steps=self.config.steps,
+                text_scale=self.config.text_scale,
+                video_scale=self.config.video_scale,
+                seed=self.config.seed,
+                working_size=self.working_size,
+            )
+            weights = window_weights(window, count, overlap)
+            total[window.start : window.stop] += weights
+            frames[window.start : window.stop] += output.frames * weights[:, None, None, None]
+            if output.mask is None:
+                mask = None
+            elif mask is not None:
+                mask[window.start : window.stop] += output.mask * weights[:, None, None]
+        whole = total[:, None, None]
+        return frames / whole[..., None], None if mask is None else mask / whole
 
 
 class LGVIWithChat(LGVI):

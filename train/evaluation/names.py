@@ -61,6 +61,17 @@ def _background() -> dict[str, Measure]:
         "damage_background": Measure(
             "damage, background", "down", f"damage composited, {_BACKGROUND}", share=True
         ),
+        "shows_background": Measure(
+            "frames in which it shows, background",
+            "down",
+            f"frames in which it shows, {_BACKGROUND}",
+        ),
+        "changed_background": Measure(
+            "pixels changed, background", "down", f"pixels changed, {_BACKGROUND}", 4
+        ),
+        "untouched_background": Measure(
+            "left as it was, background", "up", f"left as it was, {_BACKGROUND}", share=True
+        ),
         "psnr_background": Measure("PSNR background", "up", f"dB, {_BACKGROUND}", 2),
         "psnr_inside_background": Measure(
             "PSNR inside background",
@@ -119,6 +130,30 @@ MEASURES: dict[str, Measure] = {
         "predicted mask",
         share=True,
     ),
+    "shows": Measure(
+        "frames in which it shows",
+        "down",
+        "share of frames in which an object to go is not visibly removed",
+    ),
+    "changed": Measure(
+        "pixels changed",
+        "down",
+        "share of pixels of the composited result that differ from the source, where nothing is to "
+        "go",
+        4,
+    ),
+    "untouched": Measure(
+        "left as it was",
+        "up",
+        "share of scenes with nothing to remove of whose pixels at most 1 % are changed",
+        share=True,
+    ),
+    "loss": Measure(
+        "loss against canonical words",
+        "down",
+        "right object with the canonical sentence for the same scene, minus right object with this "
+        "one",
+    ),
     "damage": Measure(
         "damage",
         "down",
@@ -139,6 +174,13 @@ MEASURES: dict[str, Measure] = {
         "well-formed prompts",
         "up",
         "share of the same with one prompt between its marks, in the words of the sentences",
+        share=True,
+    ),
+    "answered": Measure(
+        "right replies",
+        "up",
+        "share of conversations whose reply names exactly what is to go, or has no prompt where "
+        "nothing is",
         share=True,
     ),
     "silent": Measure(

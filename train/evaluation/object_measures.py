@@ -8,10 +8,12 @@ import numpy as np
 from lgvi_core.chat.marks import find_prompts
 
 from ..data.language.prompts import is_sentence, parse_prompt
+from ..data.naming import COLOUR_NAMES, things_named
 from ..data.sample import Sample
 from .frame_measures import dilate
 
 CLEAN, VISIBLE, DAMAGED = 0.25, 0.5, 0.5
+CHANGED_SHARE = 0.01  # of the pixels: a clip of which less is changed counts as left alone
 """Bounds for the distance to the target, relative to that of the object as the source shows it."""
 ABSENT_MASK_SHARE = (
     0.02  # a mask where nothing is to be removed has to cover less than this share of pixels
@@ -86,12 +88,54 @@ def damage(sample: Sample, result: np.ndarray, reference: np.ndarray, dilation: 
     return [float(any(found))] if found else []
 
 
+def shown_frames(sample: Sample, result: np.ndarray, dilation: int) -> Values:
+    """The measure shows: the share of frames in which something that is to go can still be seen.
+
+    It can where ||out - target|| is VISIBLE or more of ||source - target|| on the dilated mask of
+    an object to go; frames in which the source shows no such object count as well.
+    """
+    masks, removed = measured_objects(sample)
+    if not removed:
+        return {}
+    shows = np.zeros(len(result), bool)
+    for i in removed:
+        area = dilate(masks[i], dilation)
+        for t in range(len(result)):
+            there = area[t : t + 1]
+            source, target = sample.source[t : t + 1], sample.target[t : t + 1]
+            shown = error(source, target, there)
+            left = error(result[t : t + 1], target, there)
+            shows[t] |= bool(shown > 0 and left >= VISIBLE * shown)
+    return {"shows": [float(shows.mean())]}
+
+
+def change_measures(sample: Sample, result: np.ndarray) -> Values:
+    """Where nothing is to go: changed, the share of pixels that differ from the source at all.
+
+    And untouched: whether this share is at most CHANGED_SHARE.
+    """
+    if sample.removed or sample.mask.any():
+        return {}
+    share = float((result != sample.source).any(axis=-1).mean())
+    return {"changed": [share], "untouched": [float(share <= CHANGED_SHARE)]}
+
+
 def reply_measures(sample: Sample, reply: str) -> Values:
-    """The measures of a reply: named and well_formed; or silent where nothing is to be removed."""
+    """The measures of a reply: named and well_formed; or silent where nothing is to be removed.
+
+    And answered: whether the reply is right, whichever of the two is due.
+    """
     letters = [ord(letter) for letter in reply]
     prompts = find_prompts(letters, lambda part: "".join(map(chr, part)))
     if not sample.removed:
-        return {"silent": [float(not prompts)]}
-    well_formed = len(prompts) == 1 and prompts[0].closed and is_sentence(prompts[0].text)
-    named = parse_prompt(prompts[-1].text, sample.objects) if prompts else None
-    return {"named": [float(named == sample.removed)], "well_formed": [float(well_formed)]}
+        silent = float(not prompts)
+        return {"silent": [silent], "answered": [silent]}
+    well_formed = len(prompts) == 1 and prompts[0].closed
+    named = None
+    if sample.objects:
+        well_formed = well_formed and is_sentence(prompts[0].text)
+        named = parse_prompt(prompts[-1].text, sample.objects) if prompts else None
+    elif prompts:
+        named = things_named(prompts[-1].text, sample.described, COLOUR_NAMES)
+    right = float(named == sample.removed)
+    return {"named": [right], "well_formed": [float(well_formed)], "answered": [right]}

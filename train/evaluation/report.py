@@ -11,9 +11,10 @@ from .names import MEASURES
 from .run import Record, stack_features
 from .sheet import write_sheet
 from .statistics import Statistic, summarize_measures
+from .strata import strata_json, strata_markdown, summarize_strata
+from .tables import DASH, Statistics, figure, heading, interval, table
 from .vfid import frechet_distance
 
-DASH = "-"
 PAPER = ("psnr", "ssim", "vfid", "ewarp")
 SPLIT = tuple(
     f"{name}_{area}" for name in ("psnr", "ssim", "ewarp") for area in ("inside", "outside")
@@ -47,9 +48,8 @@ BACKGROUND = (
     "psnr_gain_background",
 )
 CHAT = ("named", "well_formed", "silent")
+STRATA = ("shows", "changed", "untouched", "loss", "answered")
 BY_KIND = ("right", "visible", "clean", "absent", "damage", "damage_composited", "iou", "psnr_gain")
-
-Statistics = Mapping[str, Statistic]
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,10 @@ def summarize_rows(config: EvaluateConfig, records: Sequence[Record]) -> list[Me
 def write_report(config: EvaluateConfig, records: Sequence[Record]) -> str:
     """Write results.json, results.md and contact_sheet.png; return the Markdown."""
     rows = summarize_rows(config, records)
-    text = markdown(config, rows, broken_clips(records))
+    strata = summarize_strata(records, [row.name for row in rows if not row.baseline])
+    text = markdown(config, rows, broken_clips(records), strata_markdown(config, strata))
     write_text(config.output / "results.md", text)
-    content = json.dumps(as_json(config, rows, records), indent=1)
+    content = json.dumps(as_json(config, rows, records) | strata_json(config, strata), indent=1)
     write_text(config.output / "results.json", content)
     baselines = {row.name for row in rows if row.baseline}
     shown = sorted(
@@ -160,8 +161,13 @@ def as_json(config: EvaluateConfig, rows: Sequence[MethodRow], records: Sequence
     }
 
 
-def markdown(config: EvaluateConfig, rows: Sequence[MethodRow], broken: Mapping[int, str]) -> str:
-    """Content of results.md: the tables, and what their columns mean."""
+def markdown(
+    config: EvaluateConfig,
+    rows: Sequence[MethodRow],
+    broken: Mapping[int, str],
+    strata: Sequence[str] = (),
+) -> str:
+    """Content of results.md: the tables, with those of `strata`, and what their columns mean."""
     clips = max((row.measures["psnr"].clips for row in rows if "psnr" in row.measures), default=0)
     parts = [
         f"# Evaluation on {clips} clips",
@@ -196,11 +202,13 @@ def markdown(config: EvaluateConfig, rows: Sequence[MethodRow], broken: Mapping[
         if row.kinds
         for part in (f"## By kind of sentence: {row.name}", _kind_table(row))
     ]
+    parts += strata
     if broken:
         parts += ["## Clips left out", "\n".join(f"- {n}: {why}" for n, why in broken.items())]
     chat = CHAT if talking else ()
     bars = [name for row in own for name in config.bars_for(row.name)]
-    shown = (*PAPER, *(BACKGROUND if filled else ()), *OBJECTS, "psnr_gain", *chat, *bars)
+    grouped = STRATA if strata else ()
+    shown = (*PAPER, *(BACKGROUND if filled else ()), *OBJECTS, "psnr_gain", *chat, *bars, *grouped)
     listed = dict.fromkeys(shown)
     parts += [
         "## What is measured",
@@ -212,8 +220,8 @@ def markdown(config: EvaluateConfig, rows: Sequence[MethodRow], broken: Mapping[
 
 
 def _method_table(rows: Sequence[MethodRow], names: Sequence[str]) -> str:
-    body = [[row.name, *(_figure(row.measures, name) for name in names)] for row in rows]
-    return _table(["Method", *(_heading(name) for name in names)], body)
+    body = [[row.name, *(figure(row.measures, name) for name in names)] for row in rows]
+    return table(["Method", *(heading(name) for name in names)], body)
 
 
 def _bar_table(config: EvaluateConfig, rows: Sequence[MethodRow]) -> str:
@@ -224,41 +232,16 @@ def _bar_table(config: EvaluateConfig, rows: Sequence[MethodRow]) -> str:
         found = check_bars(config, row, rows)
         for name, bar in config.bars_for(row.name).items():
             verdict = {True: "met", False: "not met", None: DASH}[found[name]["met"]]
-            figures = [_figure(row.measures, name), _interval(row.measures, name), verdict]
+            figures = [figure(row.measures, name), interval(row.measures, name), verdict]
             body.append([row.name, MEASURES[name].title, str(bar), *figures])
-    return _table(["Method", "Measure", "Bar", "", "95 %", ""], body)
+    return table(["Method", "Measure", "Bar", "", "95 %", ""], body)
 
 
 def _kind_table(row: MethodRow) -> str:
     talks = any(name in row.measures for name in CHAT)
     names = (*CHAT, *BY_KIND) if talks else BY_KIND
     body = [
-        [kind, str(row.counts[kind]), *(_figure(measures, name) for name in names)]
+        [kind, str(row.counts[kind]), *(figure(measures, name) for name in names)]
         for kind, measures in row.kinds.items()
     ]
-    return _table(["Kind", "Clips", *(_heading(name) for name in names)], body)
-
-
-def _heading(name: str) -> str:
-    return f"{MEASURES[name].title} {'↑' if MEASURES[name].better == 'up' else '↓'}"
-
-
-def _figure(measures: Statistics, name: str) -> str:
-    if name not in measures:
-        return DASH
-    found, digits = measures[name], MEASURES[name].digits
-    if found.standard_error is None:
-        return f"{found.mean:.{digits}f}"
-    return f"{found.mean:.{digits}f} ± {found.standard_error:.{digits}f}"
-
-
-def _interval(measures: Statistics, name: str) -> str:
-    found = measures.get(name)
-    if found is None or found.interval is None:
-        return DASH
-    return " to ".join(f"{bound:.{MEASURES[name].digits}f}" for bound in found.interval)
-
-
-def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return table(["Kind", "Clips", *(heading(name) for name in names)], body)

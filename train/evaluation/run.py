@@ -45,6 +45,8 @@ class Record:
     features: list[list[float]] | None = None
     row: str | None = None
     broken: str | None = None
+    strata: tuple[str, ...] = ()
+    pair_of: str = ""
 
 
 def evaluate(config: EvaluateConfig) -> list[Record]:
@@ -94,7 +96,8 @@ class Worker:
         shown = clip - self.first < self.config.sheet_clips
         row = picture.relative_to(self.config.output).as_posix() if shown else None
         if file.exists() and (picture.exists() or not shown):
-            return Record(**json.loads(file.read_text()) | {"row": row})
+            grouped = {"strata": sample.strata, "pair_of": sample.pair_of}
+            return Record(**json.loads(file.read_text()) | {"row": row} | grouped)
         result = self._open(number)(sample)
         measured = self._measurer()(sample, result)
         features = measured.features
@@ -107,6 +110,8 @@ class Worker:
             measured.values,
             None if features is None else [vector.tolist() for vector in features],
             row,
+            strata=sample.strata,
+            pair_of=sample.pair_of,
         )
         folder.mkdir(parents=True, exist_ok=True)
         if shown:
