@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .drawn.emoji import FONT
+from .generated.collages import CollageReader
 from .generated.reader import GeneratedReader
 from .sample import Reader
 from .sets.gqa_inpaint import GqaInpaintReader, GqaLayout
@@ -87,8 +88,25 @@ class GeneratedSource(_Source):
     emoji_font: Path = Field(default=FONT, description="the font file of Noto Color Emoji")
 
 
+class CollageSource(_Source):
+    """Collages that are drawn when they are read; see `train.data.generated.collages`."""
+
+    kind: Literal["collages"]
+    folder: Path = Field(description="where train.data.collage.fetch has put its files")
+    split: Literal["train", "held-out"] = Field(default="train", description="they share no scene")
+    size: tuple[int, int] = Field(default=(128, 128), description="height and width in pixels")
+    count: int = Field(default=1_000_000, gt=0, description="how many different clips")
+    first: int = Field(default=0, ge=0, description="number of the first clip")
+    frames: int | None = Field(
+        default=None,
+        gt=0,
+        description="frames of every sample, 1 for pictures; null: as many as asked",
+    )
+
+
 DataSource = Annotated[
-    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource, Field(discriminator="kind")
+    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource | CollageSource,
+    Field(discriminator="kind"),
 ]
 
 
@@ -115,4 +133,13 @@ def open_reader(source: DataSource) -> Reader:
                 source.turned,
                 source.photographs,
                 source.emoji_font if source.emoji else None,
+            )
+        case CollageSource():
+            return CollageReader(
+                source.folder,
+                source.split,
+                source.size,
+                source.count,
+                source.first,
+                source.frames,
             )

@@ -29,6 +29,8 @@ FREE_TO_CHANGE = (
     "gradient_checkpointing",
     "samples",
     "data.workers",
+    "data.collages.workers",
+    "data.collages.folder",
 )
 """Keys that may change without notice when a run is resumed."""
 MUST_NOT_CHANGE = (
@@ -46,6 +48,22 @@ MUST_NOT_CHANGE = (
 """Keys that must not change: the checkpoint's weights or optimizer state would not fit."""
 
 
+class CollageConfig(Section):
+    """Collages: shards that are drawn and encoded when training first needs them, and kept.
+
+    Step n learns from the newest `keep_shards` of the first `first_shards` + n / `steps_per_shard`
+    shards, so that a step's data are the same whenever it is made.
+    """
+
+    folder: Path = Field(description="where train.data.collage.fetch has put its files")
+    first_shards: int = Field(
+        10, gt=0, description="shards at the first step, 5 at least for clips"
+    )
+    steps_per_shard: int = Field(10, gt=0, description="steps until another shard is drawn")
+    keep_shards: int = Field(4000, gt=0, description="newest shards that steps learn from")
+    workers: int = Field(0, ge=0, description="processes that draw ahead; 0 draws in between")
+
+
 class DataConfig(Section):
     """Training data: a cache of latents, or data sets whose frames are encoded during training.
 
@@ -54,6 +72,7 @@ class DataConfig(Section):
     """
 
     cache: Path | None = Field(None, description="latent shards written by train.latent_cache")
+    collages: CollageConfig | None = Field(None, description="the cache holds collages")
     videos: tuple[DataSource, ...] = Field((), description="data sets of clips")
     images: tuple[DataSource, ...] = Field((), description="data sets of single pictures")
     size: tuple[int, int] = Field((320, 512), description="(height, width) frames are cut to")
