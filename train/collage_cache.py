@@ -23,9 +23,11 @@ from .engine.workers import map_in_workers
 from .lgvi.collage_cache import NOUNS_FILE, CollageShard
 from .lgvi.collage_pool import build_encoder
 from .lgvi.collage_shards import Encode, draw_shard, write_shard
-from .lgvi.config import TrainConfig
+from .lgvi.config import CollageConfig, TrainConfig
 
 logger = logging.getLogger(__name__)
+
+LOG_EVERY = 20  # shards
 
 
 def write_cache(config: TrainConfig, count: int, workers: int) -> None:
@@ -39,10 +41,11 @@ def write_cache(config: TrainConfig, count: int, workers: int) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     if not (cache / NOUNS_FILE).is_file():
         write_text(cache / NOUNS_FILE, "\n".join(unknown_nouns(config.data.collages.folder)))
-    shards = [CollageShard.at(place) for place in range(count)]
-    todo = [shard for shard in shards if not (cache / shard.file_name).is_file()]
+    shards = map(CollageShard.at, range(count))
+    todo = (shard for shard in shards if not (cache / shard.file_name).is_file())
     for done, _ in enumerate(map_in_workers(_Writer(config), todo, workers), 1):
-        logger.info("%d of %d shards", done, len(todo))
+        if done % LOG_EVERY == 0:
+            logger.info("%d shards", done)
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,12 @@ class _Writer:
 
     def __call__(self) -> Callable[[CollageShard], None]:
         assert self.config.data.collages is not None and self.config.data.cache is not None
-        encode = build_encoder(self.config)
-        folder = self.config.data.collages.folder
-        return partial(_write, encode=encode, folder=folder, cache=self.config.data.cache)
+        encode, plan = build_encoder(self.config), self.config.data.collages
+        return partial(_write, encode=encode, plan=plan, cache=self.config.data.cache)
 
 
-def _write(shard: CollageShard, encode: Encode, folder: Path, cache: Path) -> None:
-    write_shard(draw_shard(shard, folder), encode, cache)
+def _write(shard: CollageShard, encode: Encode, plan: CollageConfig, cache: Path) -> None:
+    write_shard(draw_shard(shard, plan), encode, cache)
 
 
 def main() -> None:

@@ -116,6 +116,8 @@ def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, st
     facts = config.model_dump(mode="json", exclude={"output", "vae", "tokenizer", "samples"})
     for key in ("cache", "videos", "images"):
         facts["data"].pop(key)
+    if facts["data"]["collages"] is not None:
+        facts["data"]["collages"].pop("folder")
     if facts["start_from"] is not None:
         facts["start_from"] = Path(facts["start_from"]).name
     for key in ("model", "end_to_end_weights"):

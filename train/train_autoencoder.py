@@ -14,6 +14,8 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from .data.drawn.numbered import FRAME_SIZES
 from .data.generated.samples import make_sample
 from .engine.files import write_tensors
 from .engine.precision import fast_autocast
+from .engine.workers import map_in_workers
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ MOMENT_WEIGHT = 0.05  # weight of the loss on the latents' means and standard de
 SCALES = 4  # resolutions of the squared error: full size, and averaged over 2, 4 and 8 pixels
 RESIDUAL_SCALE = 0.1  # factor on initial weights beside the path of the colours
 STANDARDISE_AT = 0.03  # share of the run; early, so that the decoder has time to adapt
+RENDERED_AT_ONCE = 50  # frames that a process renders in one go
 COLOUR_SCALE = 0.165  # standard deviation of a colour channel in the generated frames
 
 
@@ -111,20 +115,55 @@ def render_frames(split: str, count: int, start: int = 0) -> list[np.ndarray]:
     return frames
 
 
-def render_pool(
-    count: int, collage: Path | None
-) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]]]:
-    """Render `count` frames to train on, and by their kinds frames that are kept apart."""
+@dataclass(frozen=True)
+class Rendering:
+    """A number of frames to render for training."""
+
+    kind: str
+    """"generated", "collages" or "photographs"."""
+    numbers: range
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Factory of a function that renders frames, for worker processes."""
+
+    collage: Path | None
+
+    def __call__(self) -> Callable[[Rendering], list[np.ndarray]]:
+        return self.render
+
+    def render(self, job: Rendering) -> list[np.ndarray]:
+        """Render frames of a kind, uint8 [h, w, 3]."""
+        if job.kind == "generated":
+            return render_frames("train", len(job.numbers), job.numbers.start)
+        assert self.collage is not None
+        used, _ = split_pictures(self.collage)
+        if job.kind == "collages":
+            return collage_frames(self.collage, used, 0, job.numbers)
+        return photograph_frames(used, 0, job.numbers)
+
+
+def render_pool(count: int, collage: Path | None, workers: int) -> list[np.ndarray]:
+    """Render `count` frames to train on, by several processes."""
+    kinds = ("generated",) if collage is None else ("generated", "collages", "photographs")
+    each = count // len(kinds)
+    jobs = [
+        Rendering(kind, range(first, min(first + RENDERED_AT_ONCE, each)))
+        for kind in kinds
+        for first in range(0, each, RENDERED_AT_ONCE)
+    ]
+    return [f for found in map_in_workers(Renderer(collage), jobs, workers) for f in found]
+
+
+def render_tests(collage: Path | None) -> dict[str, list[np.ndarray]]:
+    """Render frames that are kept apart, by kind."""
     tests = {"generated": render_frames("held-out", 32)}
-    if collage is None:
-        return render_frames("train", count), tests
-    used, apart = split_pictures(collage)
-    part = count // 3
-    pool = render_frames("train", part) + collage_frames(collage, used, 0, part)
-    pool += photograph_frames(used, 0, part)
-    tests["collages"] = collage_frames(collage, apart, 1, 32)
-    tests["photographs"] = photograph_frames(apart, 1, 32)
-    return pool, tests
+    if collage is not None:
+        _, apart = split_pictures(collage)
+        tests["collages"] = collage_frames(collage, apart, 1, range(32))
+        tests["photographs"] = photograph_frames(apart, 1, range(32))
+    return tests
 
 
 def round_trips(vae: AutoencoderTiny, tests: dict[str, list[np.ndarray]]) -> str:
@@ -214,6 +253,7 @@ def train(
     output: Path,
     start_from: Path | None = None,
     collage: Path | None = None,
+    workers: int = 0,
 ) -> None:
     """Train for `minutes`, with a learning rate that falls to zero, and write to `output`.
 
@@ -222,7 +262,7 @@ def train(
     `batch` is the number of crops in a step and `frames` the number of frames that are rendered
     for training. `start_from` is the folder of an earlier run whose weights are used; its latents
     keep their scale. With the folder `collage` of `train.data.collage.fetch`, a third of the frames
-    each are generated, collages, and crops of photographs.
+    each are generated, collages, and crops of photographs; `workers` processes render them.
     """
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
@@ -232,7 +272,7 @@ def train(
         vae = AutoencoderTiny.from_pretrained(start_from, torch_dtype=torch.float32)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     vae.train().to(device, memory_format=torch.channels_last)
-    pool, tests = render_pool(frames, collage)
+    pool, tests = render_pool(frames, collage, workers), render_tests(collage)
     held_out = tests["generated"]
     standardised = start_from is not None
     logger.info("before: %s", round_trips(vae, tests))
@@ -280,6 +320,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--start-from", type=Path, help="folder of an earlier run to go on from")
     parser.add_argument("--collage", type=Path, help="folder of train.data.collage.fetch")
+    parser.add_argument("--workers", type=int, default=0, help="processes that render frames")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
@@ -291,6 +332,7 @@ def main() -> None:
         args.output,
         args.start_from,
         args.collage,
+        args.workers,
     )
 
 

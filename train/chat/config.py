@@ -69,6 +69,9 @@ class ChatConfig(Section):
     )
     seed: int = Field(0, ge=0, description="of weights and batches")
     max_steps: int = Field(gt=0, description="optimizer steps of the whole run")
+    max_minutes: float | None = Field(
+        None, gt=0, description="training time after which the run ends before max_steps"
+    )
     apart_until: float = Field(
         0,
         ge=0,

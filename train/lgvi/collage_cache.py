@@ -19,7 +19,6 @@ from torch import Tensor
 from lgvi_core.errors import LGVIError
 
 from ..data.collage.scenes import Thing
-from ..data.drawn.numbered import FRAME_SIZES
 
 SHARD_COLLAGES = {"image": 40, "video": 10}
 CLIP_EVERY = 5  # every so many shards, one is of clips
@@ -46,10 +45,9 @@ class CollageShard:
             return cls("video", block)
         return cls("image", block * (CLIP_EVERY - 1) + within)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the frames in pixels; the numbers alternate between the sizes."""
-        return FRAME_SIZES[self.number % len(FRAME_SIZES)]
+    def size(self, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """Its (height, width) in pixels, one of `sizes`, between which the numbers alternate."""
+        return sizes[self.number % len(sizes)]
 
     @property
     def frames(self) -> int:

@@ -1,4 +1,8 @@
-"""The collages that a training step may learn from: drawn, encoded and kept as steps need them."""
+"""The collages that a training step may learn from: drawn, encoded and kept as steps need them.
+
+The first process of a run draws them, in between or ahead with processes of its own. Where
+`train.collage_cache` draws them at the same time (`drawn_elsewhere`), all processes wait for it.
+"""
 
 import logging
 import time
@@ -72,7 +76,7 @@ class CollagePool:
                 shard = CollageShard.at(place)
                 group = self._shard(place)
                 if shard.kind in kinds:
-                    table.setdefault((shard.kind, shard.size), []).extend(group)
+                    table.setdefault((shard.kind, shard.size(self.plan.sizes)), []).extend(group)
             self.chosen, self.found = (count, kinds), [table[key] for key in sorted(table)]
         return self.found
 
@@ -81,7 +85,10 @@ class CollagePool:
             shard = CollageShard.at(place)
             path = self.cache / shard.file_name
             if not path.is_file():
-                self._wait_for(path) if self.rank.process else self._draw(shard)
+                if self.rank.process or self.plan.drawn_elsewhere:
+                    self._wait_for(path)
+                else:
+                    self._draw(shard)
             self.shards[place] = read_shard(path, shard)
         return self.shards[place]
 
@@ -90,9 +97,7 @@ class CollagePool:
         if self.encode is None:
             self.encode = self.build()
         if self.drawn is None:
-            self.drawn = map_in_workers(
-                Drawer(self.plan.folder), self._missing(), self.plan.workers
-            )
+            self.drawn = map_in_workers(Drawer(self.plan), self._missing(), self.plan.workers)
         for drawn in self.drawn:
             write_shard(drawn, self.encode, self.cache)
             if drawn.shard == shard:
@@ -111,7 +116,7 @@ class CollagePool:
         end = time.monotonic() + WAIT
         while not path.is_file():
             if time.monotonic() > end:
-                raise LGVIError(f"{path} was not drawn by the run's first process")
+                raise LGVIError(f"{path} was not drawn within an hour")
             time.sleep(0.2)
 
 
@@ -119,7 +124,7 @@ def build_encoder(config: TrainConfig) -> Encode:
     """Build the function that encodes frames with the run's autoencoder, in small batches."""
     device = torch.device("cuda" if torch.cuda.is_available() and not config.cpu else "cpu")
     vae = build_frozen_vae(config).float().to(device, memory_format=torch.channels_last)
-    size = 8 if device.type == "cpu" else 256
+    size = 8 if device.type == "cpu" else 128
 
     @torch.inference_mode()
     def encode(frames: np.ndarray) -> Tensor:

@@ -17,6 +17,7 @@ from lgvi_core.latents import LATENT_PIXELS
 
 from ..data.collage.scenes import draw_collage, sample_collage
 from .collage_cache import KINDS, SHARD_COLLAGES, CollageShard, describe, stored_subsets
+from .config import CollageConfig
 
 _STREAM = 21  # of the seeds, so that no other drawing shares them
 Encode = Callable[[np.ndarray], Tensor]
@@ -36,14 +37,14 @@ class DrawnShard:
     """What the collages hold, as JSON."""
 
 
-def draw_shard(shard: CollageShard, folder: Path) -> DrawnShard:
-    """Draw the collages of a shard with what `train.data.collage.fetch` put into `folder`."""
-    height, width = shard.size
+def draw_shard(shard: CollageShard, plan: CollageConfig) -> DrawnShard:
+    """Draw the collages of a shard."""
+    height, width = shard.size(plan.sizes)
     small = (width // LATENT_PIXELS, height // LATENT_PIXELS)
     frames, masks, facts = [], [], []
     for index in range(SHARD_COLLAGES[shard.kind]):
         rng = np.random.default_rng([_STREAM, KINDS.index(shard.kind), shard.number, index])
-        scene = sample_collage(rng, folder, shard.frames, width / height)
+        scene = sample_collage(rng, plan.folder, shard.frames, width / height)
         layers = draw_collage(scene, height, width)
         subsets = stored_subsets(scene.things, rng)
         frames += [layers.compose(keep) for keep in subsets]
@@ -66,7 +67,7 @@ def write_shard(drawn: DrawnShard, encode: Encode, cache: Path) -> None:
 class Drawer:
     """Factory of a function that draws shards, for worker processes."""
 
-    folder: Path
+    plan: CollageConfig
 
     def __call__(self) -> Callable[[CollageShard], DrawnShard]:
-        return partial(draw_shard, folder=self.folder)
+        return partial(draw_shard, plan=self.plan)

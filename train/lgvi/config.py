@@ -13,6 +13,7 @@ from typing_extensions import Self
 from lgvi_core.errors import LGVIError
 from lgvi_core.latents import LATENT_PIXELS
 
+from ..data.drawn.numbered import FRAME_SIZES
 from ..data.readers import DataSource
 from ..engine.config import Section, read_run_config
 
@@ -31,6 +32,7 @@ FREE_TO_CHANGE = (
     "data.workers",
     "data.collages.workers",
     "data.collages.folder",
+    "data.collages.drawn_elsewhere",
 )
 """Keys that may change without notice when a run is resumed."""
 MUST_NOT_CHANGE = (
@@ -61,7 +63,13 @@ class CollageConfig(Section):
     )
     steps_per_shard: int = Field(10, gt=0, description="steps until another shard is drawn")
     keep_shards: int = Field(4000, gt=0, description="newest shards that steps learn from")
+    sizes: tuple[tuple[int, int], ...] = Field(
+        FRAME_SIZES, min_length=1, description="(height, width) that shards alternate between"
+    )
     workers: int = Field(0, ge=0, description="processes that draw ahead; 0 draws in between")
+    drawn_elsewhere: bool = Field(
+        False, description="wait for train.collage_cache, which runs beside the training"
+    )
 
 
 class DataConfig(Section):
@@ -84,7 +92,7 @@ class DataConfig(Section):
     )
     late_from: float = Field(1, ge=0, le=1, description="share of the run before `late_emphasis`")
     workers: int = Field(
-        0, ge=0, description="loading processes per training process; a cache needs none"
+        0, ge=0, description="loading processes per training process; train.latent_cache needs none"
     )
     batch_images: int = Field(768, gt=0, description="single frames in a step")
     batch_videos: int = Field(32, gt=0, description="clips in a step")
@@ -98,6 +106,10 @@ class DataConfig(Section):
     def _something(self) -> Self:
         if (self.cache is None) == (not self.videos and not self.images):
             raise ValueError("give either `cache`, or `videos` and `images`")
+        if self.collages is not None and self.cache is None:
+            raise ValueError("collages need a `cache`")
+        if self.collages is not None and self.workers and not self.collages.drawn_elsewhere:
+            raise ValueError("several loading processes need collages.drawn_elsewhere")
         if self.cache is None and self.video_share > 0 and not self.videos:
             raise ValueError("video_share is above 0, but there are no `videos`")
         if self.cache is None and not self.images and (self.video_share < 1 or self.video_from > 0):
@@ -203,6 +215,9 @@ class TrainConfig(Section):
     tokenizer: Path | None = Field(None, description="CLIP tokenizer folder; null: start_from's")
     seed: int = Field(0, ge=0, description="of weights, batches and noise")
     max_steps: int = Field(gt=0, description="optimizer steps of the whole run")
+    max_minutes: float | None = Field(
+        None, gt=0, description="training time after which the run ends before max_steps"
+    )
     mixed_precision: Literal["no", "fp16", "bf16"] = Field("no", description="accelerate's")
     gradient_accumulation: int = Field(1, gt=0, description="parts a step's batch is cut into")
     gradient_checkpointing: bool = Field(False, description="less memory, a third more time")

@@ -40,7 +40,7 @@ def list_backgrounds(folder: Path) -> tuple[Picture, ...]:
     """List the photographs and clips of training. Raises LGVIError if one is missing."""
     found = []
     for package, source in background_sources().items():
-        root = _skimage() if package == SKIMAGE else folder / "files"
+        root = background_root(folder, package)
         for kind in ("pictures", "clips"):
             for name, facts in source.get(kind, {}).items():
                 path = root / name
@@ -50,6 +50,17 @@ def list_backgrounds(folder: Path) -> tuple[Picture, ...]:
                     )
                 found.append(Picture(path, tuple(facts.get("shows", ())), kind == "clips"))
     return tuple(found)
+
+
+def background_root(folder: Path, package: str) -> Path:
+    """The folder below which a package's pictures lie.
+
+    Raises LGVIError if scikit-image is not installed, and `folder` is not packed.
+    """
+    packed = folder / "files" / SKIMAGE
+    if package != SKIMAGE:
+        return folder / "files"
+    return packed if packed.is_dir() else _skimage()
 
 
 @lru_cache(maxsize=64)

@@ -21,11 +21,11 @@ def split_pictures(folder: Path) -> tuple[tuple[Picture, ...], tuple[Picture, ..
 
 
 def collage_frames(
-    folder: Path, pictures: tuple[Picture, ...], stream: int, count: int
+    folder: Path, pictures: tuple[Picture, ...], stream: int, numbers: range
 ) -> list[np.ndarray]:
-    """Draw `count` frames, uint8 [h, w, 3], of collages on the given pictures."""
+    """Draw frames, uint8 [h, w, 3], of collages on the given pictures, by their numbers."""
     frames = []
-    for number in range(count):
+    for number in numbers:
         height, width = FRAME_SIZES[number % len(FRAME_SIZES)]
         rng = np.random.default_rng([_STREAM, stream, number])
         collage = sample_collage(rng, folder, 1, width / height, pictures)
@@ -34,10 +34,12 @@ def collage_frames(
     return frames
 
 
-def photograph_frames(pictures: tuple[Picture, ...], stream: int, count: int) -> list[np.ndarray]:
-    """Cut `count` frames, uint8 [h, w, 3], out of photographs, near and far."""
+def photograph_frames(
+    pictures: tuple[Picture, ...], stream: int, numbers: range
+) -> list[np.ndarray]:
+    """Cut frames, uint8 [h, w, 3], out of photographs, near and far, by their numbers."""
     frames = []
-    for number in range(count):
+    for number in numbers:
         height, width = FRAME_SIZES[number % len(FRAME_SIZES)]
         rng = np.random.default_rng([_STREAM + 1, stream, number])
         chosen = pictures[rng.integers(len(pictures))]

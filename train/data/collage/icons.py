@@ -19,6 +19,8 @@ from lgvi_core.errors import LGVIError
 from ..drawn.sprites import NOUNS, SIZE, Sprite, sprite
 from .vocabulary import vocabulary
 
+PACKED = "icons.npz"
+"""File that `pack` writes for a set, with the drawn icons of the vocabulary."""
 OWN = "own"
 """The name of the set of our own drawings, `train.data.drawn.sprites`."""
 BODY = 0.55  # least share of an icon's area that has one hue, for it to be recoloured
@@ -47,16 +49,53 @@ def icons_of(folder: Path, noun: str) -> tuple[Icon, ...]:
     if noun in NOUNS:
         own = sprite(noun)
         found.append(Icon(OWN, noun, own, own, None))
-    sets = sorted(p for p in (folder / "icons").glob("*/icons.json"))
+    sets = sorted(p for p in (folder / "icons").glob("*") if _set_file(p) is not None)
     if not sets:
         raise LGVIError(
             f"no icon sets in {folder}: python -m train.data.collage.fetch --output {folder}"
         )
     for path in sets:
-        known = _icon_set(path)
+        known = _names(path)
         names = [n for n in vocabulary().nouns[noun].icons if n in known]
         found += [_icon(path, name) for name in names]
     return tuple(found)
+
+
+def draw_icon_set(path: Path) -> dict[str, np.ndarray]:
+    """Draw all icons of the vocabulary in a set (its `icons.json`), uint8 RGBA, by name."""
+    known = _icon_set(path)
+    names = {n for noun in vocabulary().nouns.values() for n in noun.icons if n in known}
+    return {n: np.round(255 * _fit(_render(known[n]))).astype(np.uint8) for n in sorted(names)}
+
+
+def _set_file(folder: Path) -> Path | None:
+    """The file that holds the icons of a set, packed or not; None if the folder has none."""
+    return next((p for p in (folder / PACKED, folder / "icons.json") if p.is_file()), None)
+
+
+@cache
+def _names(folder: Path) -> frozenset[str]:
+    """The names of the icons in a set."""
+    file = _set_file(folder)
+    assert file is not None
+    if file.name == PACKED:
+        return frozenset(_packed(file))
+    return frozenset(_icon_set(file))
+
+
+@cache
+def _packed(file: Path) -> dict[str, np.ndarray]:
+    with np.load(file) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _picture(folder: Path, name: str) -> np.ndarray:
+    """An icon that fills a square of SIZE, straight RGBA, float32 in 0 to 1."""
+    file = _set_file(folder)
+    assert file is not None
+    if file.name == PACKED:
+        return _packed(file)[name].astype(np.float32) / 255
+    return _fit(_render(_icon_set(file)[name]))
 
 
 @cache
@@ -80,20 +119,20 @@ def _icon_set(path: Path) -> dict[str, str]:
 
 
 @cache
-def _icon(path: Path, name: str) -> Icon:
-    picture = _fit(_render(_icon_set(path)[name]))
+def _icon(folder: Path, name: str) -> Icon:
+    picture = _picture(folder, name)
     rgb, alpha = picture[..., :3], picture[..., 3]
     natural = Sprite(alpha, np.zeros_like(alpha), rgb)
     weight, share = _body(rgb, alpha)
     if share < BODY:
-        return Icon(path.parent.name, name, natural, None, None)
+        return Icon(folder.name, name, natural, None, None)
     value = rgb.max(-1)
     mean = float((value * weight * alpha).sum() / (weight * alpha).sum())
     shade = weight * np.clip(value / max(mean, 0.05), 0, 2.2)
     tinted = Sprite(alpha, shade.astype(np.float32), rgb * (1 - weight)[..., None])
     body = (rgb * (weight * alpha)[..., None]).sum((0, 1)) / (weight * alpha).sum()
     colour = _colour_word(body) if share >= CLEAR else None
-    return Icon(path.parent.name, name, natural, tinted, colour)
+    return Icon(folder.name, name, natural, tinted, colour)
 
 
 def _render(svg: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from lgvi_core.errors import LGVIError
 
 from .vocabulary import vocabulary
 
+PACKED_NOUNS = "nouns.txt"
 INDEX = Path("files/usr/share/wordnet/index.noun")
 _WORD = re.compile(r"[a-z]{3,12}(_[a-z]{3,10})?")
 COMMON = 4  # how many times as often a noun is listed that WordNet has counted in real texts
@@ -26,6 +27,9 @@ def unknown_nouns(folder: Path) -> list[str]:
 
     Raises LGVIError if WordNet is missing.
     """
+    packed = folder / PACKED_NOUNS
+    if packed.is_file():
+        return packed.read_text(encoding="utf-8").split("\n")
     path = folder / INDEX
     if not path.is_file():
         raise LGVIError(f"{path} is missing: python -m train.data.collage.fetch --output {folder}")
