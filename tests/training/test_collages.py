@@ -11,6 +11,7 @@ from lgvi_core.errors import LGVIError
 from support.collages import UNKNOWN, write_collage_folder
 from train.data.collage import backgrounds, camera, fetch, look, nouns, scenes
 from train.data.collage.icons import icons_of
+from train.data.collage.pack import pack
 from train.data.collage.vocabulary import FILE, vocabulary
 from train.data.drawn.sprites import NOUNS
 from train.data.generated.collages import CollageReader
@@ -180,3 +181,17 @@ def test_reader_draws_the_clip_without_what_the_sentence_names(folder: Path) -> 
     assert not np.array_equal(again.source, other.source)
     with pytest.raises(IndexError):
         reader.read(40, 2, np.random.default_rng(0))
+
+
+def test_a_packed_folder_draws_the_same_collages(folder: Path, tmp_path: Path) -> None:
+    pack(folder, tmp_path)
+    assert not list(tmp_path.glob("icons/*/icons.json"))
+    assert nouns.unknown_nouns(tmp_path) == nouns.unknown_nouns(folder)
+    for seed in range(6):
+        drawn = []
+        for place in (folder, tmp_path):
+            collage = sampled(place, seed)
+            layers = scenes.draw_collage(collage, 64, 80)
+            drawn.append(layers.compose(range(len(collage.pasted))).astype(int))
+        # Photographs of noise suffer most from being stored as JPEG.
+        assert np.abs(drawn[0] - drawn[1]).mean() < 20

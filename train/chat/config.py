@@ -37,6 +37,9 @@ class ChatDataConfig(Section):
     fewer_share: float = Field(
         0.35, ge=0, le=1, description="of scenes with several objects that show fewer of them"
     )
+    free_share: float = Field(
+        0, ge=0, le=1, description="of conversations with train.data.language.free_talk's wording"
+    )
     empty_share: float = Field(0.03, ge=0, le=1, description="of pictures of the background alone")
 
 
