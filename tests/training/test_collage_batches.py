@@ -1,5 +1,6 @@
 """Collages as training data: shards, the pool that draws them, batches, and a short run."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lgvi_core.checkpoint.files import read_metadata
 from lgvi_core.errors import LGVIError
 from support.collages import write_collage_folder
 from support.train_run import tiny_values
@@ -14,10 +16,11 @@ from train.collage_cache import write_cache
 from train.data.collage.scenes import Thing
 from train.engine import checkpoints
 from train.engine.precision import fast_autocast, has_fast_bfloat16
+from train.export import export
 from train.lgvi import collage_cache, collage_shards
 from train.lgvi.attributes import COLLAGES, IGNORED_LABEL
 from train.lgvi.batches import Rank
-from train.lgvi.collage_batches import CollageBatches, removed_coverage, visible_coverage
+from train.lgvi.collage_batches import CollageBatches, visible_coverage
 from train.lgvi.collage_cache import CollageShard, read_shard, stored_subsets
 from train.lgvi.collage_pool import CollagePool
 from train.lgvi.config import CollageConfig, TrainConfig
@@ -151,16 +154,14 @@ def test_other_processes_wait_for_the_first_one(folder: Path, tmp_path: Path, mo
     assert pool_of(folder, tmp_path, drawn_elsewhere=True).groups(1, ("image",))
 
 
-def test_what_is_hidden_is_neither_shown_nor_removed() -> None:
+def test_what_is_hidden_does_not_count() -> None:
     masks = torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
     masks[0, 0, 0] = 255
     masks[1, 0, :, 0] = 255
     visible = visible_coverage(masks, (0, 1))
     assert visible[0, 0].tolist() == [[0, 1], [0, 0]] and visible[1, 0, :, 0].tolist() == [1, 1]
     assert visible_coverage(masks, (0,))[0, 0].tolist() == [[1, 1], [0, 0]]
-    assert removed_coverage(masks, (0,), (1,))[0].tolist() == [[0, 1], [0, 0]]
-    assert removed_coverage(masks, (0, 1), ())[0].tolist() == [[1, 1], [1, 0]]
-    assert not removed_coverage(masks, (), (0, 1)).any()
+    assert visible.sum(0)[0].tolist() == [[1, 1], [1, 0]]
 
 
 def test_batches_hold_what_their_sentences_say(folder: Path, tmp_path: Path) -> None:
@@ -230,3 +231,11 @@ def test_a_stopped_run_ends_as_one_that_was_not(folder: Path, tmp_path: Path) ->
     assert not any(name.startswith("attribute_heads.") for name in ends[0])
     changed = [n for n in ends[0] if not torch.equal(ends[0][n], ends[1][n])]
     assert not changed, changed[:3]
+    export(whole.output, tmp_path / "exported", "MIT")
+    known = json.loads((tmp_path / "exported" / "vocabulary.json").read_text())
+    assert known["nouns"]["dog"] == ["puppy", "doggy", "hound", "pup"]
+    assert "crimson" in known["colours"]["red"]
+    export(whole.output, tmp_path / "exported.safetensors", "MIT")
+    metadata = read_metadata(tmp_path / "exported.safetensors")
+    assert json.loads(metadata["vocabulary"]) == known
+    assert str(folder) not in json.dumps(metadata)

@@ -194,4 +194,4 @@ def test_a_packed_folder_draws_the_same_collages(folder: Path, tmp_path: Path) -
             layers = scenes.draw_collage(collage, 64, 80)
             drawn.append(layers.compose(range(len(collage.pasted))).astype(int))
         # Photographs of noise suffer most from being stored as JPEG.
-        assert np.abs(drawn[0] - drawn[1]).mean() < 20
+        assert np.abs(drawn[0] - drawn[1]).mean() < 30

@@ -70,8 +70,8 @@ class CollageBatches(Batches):
         return {
             "source": item.latents[stored[present], chosen].float().movedim(1, 0),
             "target": item.latents[stored[kept], chosen].float().movedim(1, 0),
-            "mask": removed_coverage(masks, request.removed, kept)[None],
-            "objects": _union(visible)[None],
+            "mask": visible[list(request.removed)].sum(0)[None],
+            "objects": visible.sum(0)[None],
             "attributes": _attributes(visible, things, view.seen(present)),
             "text": self.text.of_sentence(request.sentence if draw["has_text"] else ""),
             **draw,
@@ -81,7 +81,7 @@ class CollageBatches(Batches):
 def visible_coverage(masks: Tensor, present: tuple[int, ...]) -> Tensor:
     """The coverage [n, f, h, w] of every thing that is present, where none hides it, in 0 to 1.
 
-    `masks` are uint8 [n, f, h, w], ordered from back to front.
+    `masks` are uint8 [n, f, h, w], ordered from back to front. The sum over things is at most 1.
     """
     visible = torch.zeros(masks.shape)
     free = torch.ones(masks.shape[1:])
@@ -90,22 +90,6 @@ def visible_coverage(masks: Tensor, present: tuple[int, ...]) -> Tensor:
         visible[index] = cover * free
         free = free * (1 - cover)
     return visible
-
-
-def removed_coverage(masks: Tensor, removed: tuple[int, ...], kept: tuple[int, ...]) -> Tensor:
-    """The coverage [f, h, w] of the removed things where no kept one hides them, in 0 to 1."""
-    total = torch.zeros(masks.shape[1:])
-    for index in removed:
-        cover = masks[index].float() / 255
-        for other in kept:
-            if other > index:
-                cover = cover * (1 - masks[other].float() / 255)
-        total = torch.maximum(total, cover)
-    return total
-
-
-def _union(visible: Tensor) -> Tensor:
-    return visible.amax(0) if len(visible) else torch.zeros(visible.shape[1:])
 
 
 def _present(rng: np.random.Generator, item: StoredCollage) -> tuple[int, ...]:

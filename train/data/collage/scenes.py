@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..drawn.sprites import Sprite
+from ..drawn.sprites import NOUNS, Sprite
 from .backgrounds import Picture, list_backgrounds
 from .camera import Backdrop, Camera, draw_backdrop, sample_backdrop, sample_camera
-from .icons import Icon, icons_of
+from .icons import OWN, Icon, icons_of
 from .look import RGB, Lens, Look, apply_look, sample_lens, sample_look, through_lens
 from .vocabulary import vocabulary
 
@@ -20,6 +20,8 @@ COUNTS = {0: 0.05, 1: 0.17, 2: 0.27, 3: 0.25, 4: 0.12, 5: 0.08, 6: 0.06}
 """Probabilities of the number of objects."""
 DIAMETERS = {1: (0.12, 0.8), 2: (0.12, 0.6), 3: (0.11, 0.5), 4: (0.1, 0.38), 5: (0.1, 0.34)}
 """Least and greatest diameter by the number of objects; the last serves for more."""
+OWN_STYLE = 0.3  # share of our own drawings among pictures of the nouns that they show
+OWN_NOUNS = 2.0  # how many times as often these nouns come as the others
 OWN_COLOUR = 0.55  # share of pictures with a clear colour that keep it
 STEPS = (1, 2, 3, 4)  # time between two frames of a clip
 
@@ -174,8 +176,10 @@ def _sample_drawings(
     """Draw what is pasted: often two of a noun, or of a colour, so that words must decide."""
     drawings: list[_Drawing] = []
     colours = list(vocabulary().colours)
+    weights = np.array([OWN_NOUNS if noun in NOUNS else 1.0 for noun in nouns])
     for index in range(count):
-        noun, wanted = str(rng.choice(nouns)), str(rng.choice(colours))
+        noun = str(rng.choice(nouns, p=weights / weights.sum()))
+        wanted = str(rng.choice(colours))
         if index and rng.random() < (0.5 if count < 4 else 0.3):
             like = drawings[rng.integers(len(drawings))]
             noun = like.noun
@@ -183,9 +187,20 @@ def _sample_drawings(
                 wanted = like.colour
         elif index and rng.random() < 0.3 and drawings[-1].colour is not None:
             wanted = drawings[-1].colour
-        icons = icons_of(folder, noun)
-        drawings.append(_coloured(rng, noun, icons[rng.integers(len(icons))], wanted))
+        drawings.append(_coloured(rng, noun, _sample_icon(rng, folder, noun), wanted))
     return drawings
+
+
+def _sample_icon(rng: np.random.Generator, folder: Path, noun: str) -> Icon:
+    """Draw a picture of a noun: first its style, because some styles have many."""
+    styles: dict[str, list[Icon]] = {}
+    for icon in icons_of(folder, noun):
+        styles.setdefault(icon.style, []).append(icon)
+    own = styles.pop(OWN, None)
+    if own is not None and rng.random() < OWN_STYLE:
+        return own[0]
+    group = list(styles.values())[rng.integers(len(styles))]
+    return group[rng.integers(len(group))]
 
 
 def _coloured(rng: np.random.Generator, noun: str, icon: Icon, wanted: str) -> _Drawing:

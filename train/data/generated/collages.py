@@ -71,13 +71,11 @@ def compose_request(
     present = tuple(range(len(layers.objects)))
     kept = tuple(i for i in present if i not in removed)
     covers = layers.masks()
-    mask = np.zeros(layers.background.shape[:3], np.float32)
-    for index in removed:
-        cover = covers[index]
-        for other in kept:
-            if other > index:
-                cover = cover * (1 - covers[other])
-        mask = np.maximum(mask, cover)
+    mask, free = np.zeros(layers.background.shape[:3], np.float32), np.ones(1, np.float32)
+    for index in reversed(present):
+        if index in removed:
+            mask += covers[index] * free
+        free = free * (1 - covers[index])
     return Sample(
         source=layers.compose(present),
         target=layers.compose(kept),
