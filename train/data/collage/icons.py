@@ -86,7 +86,7 @@ def _names(folder: Path) -> frozenset[str]:
 @cache
 def _packed(file: Path) -> dict[str, np.ndarray]:
     with np.load(file) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        return dict(zip(arrays["names"].tolist(), arrays["pictures"], strict=True))
 
 
 def _picture(folder: Path, name: str) -> np.ndarray:

@@ -33,7 +33,8 @@ def pack(collage: Path, output: Path) -> None:
     for path in sorted((collage / "icons").glob("*/icons.json")):
         place = output / "icons" / path.parent.name
         place.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(place / PACKED, **draw_icon_set(path))
+        icons = draw_icon_set(path)
+        np.savez_compressed(place / PACKED, names=[*icons], pictures=np.stack([*icons.values()]))
         if (path.parent / "info.json").is_file():
             shutil.copy(path.parent / "info.json", place)
         logger.info("%s: %.1f MB", path.parent.name, (place / PACKED).stat().st_size / 1e6)
