@@ -61,6 +61,15 @@ def test_a_missing_background_is_named(folder: Path, tmp_path: Path) -> None:
         icons_of(tmp_path, "dog")
 
 
+def test_footage_is_read_whole_and_damage_is_named(folder: Path, tmp_path: Path) -> None:
+    (clip,) = (p.path for p in backgrounds.list_backgrounds(folder) if p.is_clip)
+    assert backgrounds.footage(clip).shape == (20, 48, 64, 3)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    with pytest.raises(LGVIError, match="cannot be read as a video"):
+        backgrounds.footage(broken)
+
+
 def test_an_icon_of_one_hue_is_recoloured_and_one_of_two_is_not(folder: Path) -> None:
     own, icon = icons_of(folder, "ball")
     assert own.style == "own" and icon.style == "shapes"

@@ -5,7 +5,6 @@ from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import yaml
@@ -76,9 +75,18 @@ def photograph(path: Path) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def footage(path: Path) -> np.ndarray:
-    """Read all frames of a clip, uint8 RGB [f, h, w, 3]."""
-    with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    """Read all frames of a clip, uint8 RGB [f, h, w, 3]. Raises LGVIError if it has none."""
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while True:
+        there, frame = capture.read()
+        if not there:
+            break
+        frames.append(frame[..., ::-1])
+    capture.release()
+    if not frames:
+        raise LGVIError(f"{path} cannot be read as a video: fetch it again")
+    return np.stack(frames)
 
 
 def _skimage() -> Path:
