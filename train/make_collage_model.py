@@ -35,6 +35,7 @@ COMMITTED = ROOT.parent / "lgvi_core" / "weights" / "lgvi-mini"
 LICENCE = "Apache-2.0"
 AUTOENCODER_SHARE = 0.18  # of the time
 END_SHARE = 0.1  # of the time, for the export and the evaluation
+FRAMES_PER_MINUTE = 600  # frames rendered for the autoencoder, while there are few
 ENDLESS = 10_000_000  # steps and shards of a training that time ends
 
 
@@ -210,7 +211,9 @@ def make_autoencoder(job: Job) -> None:
     partial = job.vae.with_name("vae.partial")
     options: list[object] = ["--minutes", job.minutes * AUTOENCODER_SHARE, "--output", partial]
     options += ["--collage", job.collage, "--workers", job.workers if gpu else 0]
-    options += ["--batch", 64 if gpu else 8, "--frames", 9000 if gpu else 2400]
+    most = 9000 if gpu else 2400
+    options += ["--batch", 64 if gpu else 8]
+    options += ["--frames", round(min(most, FRAMES_PER_MINUTE * job.minutes))]
     if job.start == "committed":
         options += ["--start-from", COMMITTED / "vae", "--learning-rate", 4e-4]
     run("train.train_autoencoder", *options, device=job.device)
