@@ -23,7 +23,8 @@ from .engine.workers import map_in_workers
 from .lgvi.collage_cache import NOUNS_FILE, CollageShard
 from .lgvi.collage_pool import build_encoder
 from .lgvi.collage_shards import Encode, draw_shard, write_shard
-from .lgvi.config import CollageConfig, TrainConfig
+from .lgvi.config import TrainConfig
+from .lgvi.data_config import CollageConfig
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from train.lgvi.batches import Rank
 from train.lgvi.collage_batches import CollageBatches, visible_coverage
 from train.lgvi.collage_cache import CollageShard, read_shard, stored_subsets
 from train.lgvi.collage_pool import CollagePool
-from train.lgvi.config import CollageConfig, TrainConfig
+from train.lgvi.config import TrainConfig
+from train.lgvi.data_config import CollageConfig
 from train.lgvi.model import build_tokenizer
 from train.lgvi.text import Sentences
 from train.train_lgvi import train

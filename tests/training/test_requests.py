@@ -6,7 +6,9 @@ import pytest
 from train.data.collage.scenes import Thing
 from train.data.collage.vocabulary import vocabulary
 from train.data.language import wording
-from train.data.language.requests import ABSENT, ALIKE, KINDS, View, ask
+from train.data.language.idle_requests import ABSENT, ALIKE
+from train.data.language.naming import View
+from train.data.language.requests import KINDS, ask
 
 UNKNOWN = ["harbour", "violin"]
 FRAMES = 3

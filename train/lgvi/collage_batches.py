@@ -11,7 +11,8 @@ from lgvi_core.errors import LGVIError
 
 from ..data.collage.scenes import Thing
 from ..data.language.expressions import Emphasis
-from ..data.language.requests import View, ask
+from ..data.language.naming import View
+from ..data.language.requests import ask
 from .attributes import COLLAGES, FLAGS, IGNORED_LABEL, attribute_table
 from .batch import Batch
 from .batches import ALONE, Batches, MicroBatch, Rank

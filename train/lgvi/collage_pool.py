@@ -24,7 +24,8 @@ from ..engine.workers import map_in_workers
 from .batches import ALONE, Rank
 from .collage_cache import NOUNS_FILE, CollageShard, StoredCollage, read_nouns, read_shard
 from .collage_shards import Drawer, DrawnShard, Encode, write_shard
-from .config import CollageConfig, TrainConfig
+from .config import TrainConfig
+from .data_config import CollageConfig
 from .model import build_frozen_vae
 
 logger = logging.getLogger(__name__)

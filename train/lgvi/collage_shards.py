@@ -17,7 +17,7 @@ from lgvi_core.latents import LATENT_PIXELS
 
 from ..data.collage.scenes import draw_collage, sample_collage
 from .collage_cache import KINDS, SHARD_COLLAGES, CollageShard, describe, stored_subsets
-from .config import CollageConfig
+from .data_config import CollageConfig
 
 _STREAM = 21  # of the seeds, so that no other drawing shares them
 Encode = Callable[[np.ndarray], Tensor]

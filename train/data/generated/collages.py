@@ -6,7 +6,8 @@ import numpy as np
 
 from ..collage.nouns import unknown_nouns
 from ..collage.scenes import CollageLayers, draw_collage, sample_collage
-from ..language.requests import View, ask
+from ..language.naming import View
+from ..language.requests import ask
 from ..sample import Sample
 
 _STREAM = 31  # of the seeds, so that no other drawing shares them
