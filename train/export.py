@@ -6,9 +6,10 @@
 
 An output whose name ends in .safetensors becomes one file, any other a diffusers folder; a LoRA
 must be one file. A model carries the settings that it wants: those of the run's configuration, or
-of the model that it started from. A run of `train_lgvi_i` also holds a chat model: `--chat-output`
-writes the whole model, as Load LGVI Chat opens it, and `--released` adds the trained parts in the
-layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the training
+of the model that it started from. One that learned from collages says what it knows, in
+vocabulary.json or in the file's metadata. A run of `train_lgvi_i` also holds a chat model:
+`--chat-output` writes the whole model, as Load LGVI Chat opens it, and `--released` adds the trained
+parts in the layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the training
 configuration, the number of steps and the licence.
 """
 
@@ -40,6 +41,7 @@ from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 from lgvi_core.unet.unet import InflatedUNet
 
+from .data.collage.vocabulary import vocabulary
 from .engine import checkpoints
 from .engine.config import read_run_config
 from .engine.files import write_json, write_tensors
@@ -59,6 +61,8 @@ MODEL_INDEX = {
     "tokenizer": ["transformers", "CLIPTokenizer"],
     "unet": ["lgvi_core", "InflatedUNet"],
 }
+VOCABULARY = "vocabulary"
+"""Metadata key, and name of the JSON file in a folder, with what the model knows."""
 TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
@@ -101,12 +105,17 @@ def export(
         return
     parts = export_parts(config, weights, dtype)
     scheduler = _scheduler_config(config)
+    known = None if config.data.collages is None else known_words()
+    if known is not None:
+        metadata[VOCABULARY] = json.dumps(known)
     if output.suffix == ".safetensors":
         output.parent.mkdir(parents=True, exist_ok=True)
         save_single_file(output, parts, scheduler, metadata, own_settings(config))
     else:
         write_json(output / SETTINGS_FILE, own_settings(config).model_dump())
         _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata)
+        if known is not None:
+            write_json(output / f"{VOCABULARY}.json", known)
     if joint is not None:
         if released:
             write_released_parts(joint, weights, output)
@@ -114,11 +123,22 @@ def export(
             write_chat_folder(joint, weights, chat_output, metadata, dtype)
 
 
+def known_words() -> dict[str, dict[str, list[str]]]:
+    """The nouns and colours of collages, each with other words for it."""
+    words = vocabulary()
+    return {
+        "nouns": {noun.name: list(noun.say) for noun in words.nouns.values()},
+        "colours": {colour.name: list(colour.say) for colour in words.colours.values()},
+    }
+
+
 def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, str]:
     """Metadata on how the weights were trained, without the paths of the training machine."""
     facts = config.model_dump(mode="json", exclude={"output", "vae", "tokenizer", "samples"})
     for key in ("cache", "videos", "images"):
         facts["data"].pop(key)
+    if facts["data"]["collages"] is not None:
+        facts["data"]["collages"].pop("folder")
     if facts["start_from"] is not None:
         facts["start_from"] = Path(facts["start_from"]).name
     for key in ("model", "end_to_end_weights"):
