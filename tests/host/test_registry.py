@@ -38,6 +38,8 @@ pack = sys.modules["lgvi_pack"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
 """
 CHECK = """
+import folder_paths
+folder_paths.set_input_directory(sys.argv[2] + "/../../input")
 nodes = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
 assert nodes
 from lgvi_pack.lgvi_core.checkpoint.checkpoint import load_checkpoint
