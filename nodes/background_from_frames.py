@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from comfy_api.v0_0_2 import io, ui
 
 from .inputs import MASK_INPUTS, reach_input
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,18 @@ class BackgroundFromFrames(io.ComfyNode):
             node_id="LGVI_BackgroundFromFrames",
             display_name="LGVI Background From Frames",
             category="LGVI",
+            **search_aliases(
+                "clean plate",
+                "remove object",
+                "delete object",
+                "erase",
+                "inpaint video",
+                "video inpainting",
+                "background plate",
+                "object removal",
+                "去除物体",
+                "消除",
+            ),
             description=(
                 "Puts back what other frames of the clip show behind the mask: sharp, at the "
                 "clip's own size, without any model. What no frame shows is taken from the "

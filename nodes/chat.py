@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from comfy_api.v0_0_2 import io, ui
 
 from .load_chat import ChatType
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,15 @@ class Chat(io.ComfyNode):
             node_id="LGVI_Chat",
             display_name="LGVI Chat",
             category="LGVI",
+            **search_aliases(
+                "llava",
+                "ask",
+                "vision language model",
+                "VLM",
+                "MLLM",
+                "describe video",
+                "对话",
+            ),
             description=(
                 "Asks the chat model what a request means for this clip. Where it names nothing "
                 "to remove, the nodes after it do not run: read its reply and answer it."

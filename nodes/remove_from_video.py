@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.v0_0_2 import InputImpl, io, ui
 
 from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, reach_input, sampling_inputs
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -23,6 +24,18 @@ class RemoveFromVideo(io.ComfyNode):
             node_id="LGVI_RemoveFromVideo",
             display_name="LGVI Remove From Video",
             category="LGVI",
+            **search_aliases(
+                "remove object",
+                "delete object",
+                "erase",
+                "inpaint video",
+                "video inpainting",
+                "clean plate",
+                "object removal",
+                "去除物体",
+                "消除",
+                "视频修复",
+            ),
             description=(
                 "Removes an object from a whole video file without loading it: size, length, "
                 "frame times, depth of colour and sound come back as they were, and only what the "

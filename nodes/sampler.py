@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.v0_0_2 import io, ui
 
 from .inputs import sampling_inputs
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -22,6 +23,15 @@ class Sampler(io.ComfyNode):
             node_id="LGVI_Sampler",
             display_name="LGVI Sampler",
             category="LGVI",
+            **search_aliases(
+                "inpaint video",
+                "video inpainting",
+                "remove object",
+                "delete object",
+                "erase",
+                "KSampler",
+                "消除",
+            ),
             description=(
                 "Samples the clip without the named object, and the mask of where it was. The "
                 "same seed gives the same latents as DualCFGGuider with SamplerCustomAdvanced."

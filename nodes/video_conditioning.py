@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from comfy_api.v0_0_2 import io, ui
 
 from .inputs import TEXT_INPUTS, WORKING_SIZE
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from comfy.sd import VAE
@@ -22,6 +23,14 @@ class VideoConditioning(io.ComfyNode):
             node_id="LGVI_VideoConditioning",
             display_name="LGVI Video Conditioning",
             category="LGVI",
+            **search_aliases(
+                "inpaint video",
+                "video inpainting",
+                "remove object",
+                "erase",
+                "InstructPix2Pix conditioning",
+                "消除",
+            ),
             description=(
                 "Encodes the source clip and attaches it to the sentence. Frames of any size are "
                 "resized and padded without stretching; LGVI Composite brings the result back to "

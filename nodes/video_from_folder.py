@@ -6,6 +6,7 @@ import folder_paths
 from comfy_api.v0_0_2 import InputImpl, io, ui
 
 from .host.catalogue import file_stats
+from .search import search_aliases
 
 NONE = "(no folder with videos in input)"
 
@@ -17,6 +18,7 @@ class VideoFromFolder(io.ComfyNode):
             node_id="LGVI_VideoFromFolder",
             display_name="LGVI Video From Folder",
             category="LGVI",
+            **search_aliases("batch", "load videos", "directory", "batch video", "批量"),
             description=(
                 "Gives one video of a folder, and the next one in the next run. Queue as many "
                 "runs as there are videos: each is saved as soon as it is done, and one that "

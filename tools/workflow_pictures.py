@@ -23,6 +23,7 @@ from .demo import COLUMNS, read_frames
 from .paths import ROOT
 from .sam3_nodes import with_sam3, without_sam3
 from .workflows.inputs import SAMPLE, prepare
+from .workflows.titles import TITLES
 
 FOLDER = ROOT / "workflows"
 ROWS = ("Mask", "Result")
@@ -33,7 +34,7 @@ CAPTION_HEIGHT, FONT_SIZE = 64, 46
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    known = sorted(path.stem for path in FOLDER.glob("*.json"))
+    known = list(TITLES)
     parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(known)}")
     names = parser.parse_args().names or known
     with tempfile.TemporaryDirectory() as folder:
@@ -42,13 +43,13 @@ def main() -> None:
         with running_server(base) as server:
             for name in names:
                 start = time.monotonic()
-                workflow = load_workflow(FOLDER / f"{name}.json")
+                workflow = load_workflow(FOLDER / f"{TITLES[name]}.json")
                 whole = to_prompt(workflow, with_sam3(server.get("/object_info")))
                 prompt = without_sam3(whole)
                 picture = contact_sheet(server, workflow, server.run(prompt), base)
                 if prompt != whole:
                     picture = captioned(picture, STAND_IN)
-                picture.save(FOLDER / f"{name}.jpg", quality=85)
+                picture.save(FOLDER / f"{TITLES[name]}.jpg", quality=85)
                 print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
 
 

@@ -8,9 +8,9 @@ An output whose name ends in .safetensors becomes one file, any other a diffuser
 must be one file. A model carries the settings that it wants: those of the run's configuration, or
 of the model that it started from. One that learned from collages says what it knows, in
 vocabulary.json or in the file's metadata. A run of `train_lgvi_i` also holds a chat model:
-`--chat-output` writes the whole model, as Load LGVI Chat opens it, and `--released` adds the trained
-parts in the layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the training
-configuration, the number of steps and the licence.
+`--chat-output` writes the whole model, as Load LGVI Chat opens it, and `--released` adds the
+trained parts in the layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the
+training configuration, the number of steps and the licence.
 """
 
 import argparse

@@ -19,6 +19,7 @@ from tools.comfyui.workflow import load_workflow
 from tools.node_pictures import MILLISECONDS, OPTIONS, SETTINGS, find_browser
 from tools.sam3_nodes import NAMES as SAM3_NODES
 from tools.workflows.designs import CLIPS, SAM3
+from tools.workflows.titles import TITLES
 
 FRONTENDS_OWN = (
     r"/userdata",  # the user has no saved workflows, subgraphs, templates or style sheet
@@ -59,7 +60,7 @@ WATCH = """() => {
     }
     look()
 }"""
-WITH_SAM3 = "real_footage_words"
+WITH_SAM3 = TITLES["real_footage_words"]
 BLUEPRINT = "Remove object (LGVI)"
 CENTRE = """type => {
     const {canvas, graph} = window.app
@@ -248,7 +249,7 @@ def test_the_template_with_sam3_opens_and_names_what_is_missing(frontend, server
 
 
 def test_a_run_shows_progress_and_the_result(frontend):
-    frontend.open_template("remove_object")
+    frontend.open_template(TITLES["remove_object"])
     frontend.set("LGVI_Sampler", "steps", 3)
     seen = frontend.run_to_the_end()
     assert seen["ended"] == ["execution_success"]
@@ -259,14 +260,18 @@ def test_a_run_shows_progress_and_the_result(frontend):
         """() => window.app.graph.nodes.filter(n => n.type === 'SaveVideo')
             .every(n => n.videoContainer?.querySelector('video')?.videoWidth === 320)"""
     )
-    frames = "window.app.graph.nodes.find(n => n.type === 'PreviewImage').imgs?.length"
-    frontend.page.wait_for_function(f"{frames} > 1")
-    assert CLIP.name in frontend.page.evaluate("window.app.graph.nodes[0].widgets[0].value")
+    # One player on Mask Preview, and not a picture for each frame.
+    frontend.page.wait_for_function(
+        """() => window.app.graph.nodes.find(n => n.type === 'LGVI_MaskPreview')
+            .videoContainer?.querySelector('video')?.videoWidth === 320"""
+    )
+    chosen = "window.app.graph.nodes.find(n => n.type === 'LoadVideo').widgets[0].value"
+    assert CLIP.name in frontend.page.evaluate(chosen)
     assert frontend.errors == []
 
 
 def test_every_run_of_the_folder_takes_the_next_clip(frontend):
-    frontend.open_template("batch_folder")
+    frontend.open_template(TITLES["batch_folder"])
     frontend.set("LGVI_RemoveFromVideo", "steps", 1)
     assert frontend.run_to_the_end()["ended"] == ["execution_success"]
     values = frontend.page.evaluate(
@@ -278,7 +283,7 @@ def test_every_run_of_the_folder_takes_the_next_clip(frontend):
 
 
 def test_a_model_that_is_not_there_is_marked_at_its_node(frontend):
-    frontend.open_template("remove_object")
+    frontend.open_template(TITLES["remove_object"])
     frontend.set("LGVI_LoadModel", "model", "nothing of that name")
     frontend.run()
     frontend.expect_reason("LGVI model 'nothing of that name' is not there")
