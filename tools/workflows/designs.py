@@ -82,8 +82,8 @@ def stock_nodes_only(graph: Graph) -> None:
         "(neither). There is no mask here, so the whole picture is the model's. The model wants "
         "sides that are multiples of 8: *largest_size* 20, times 8, is 160, right for lgvi-mini; "
         "with the official weights make it 64 (512). The result gets the clip's own size; where "
-        "that is odd, put LGVI Create Video in place of *Create Video*, which takes even ones."
-        "\n\n只有“加载 LGVI”是本节点包的，其余都是 ComfyUI 自带的采样节点；这里没有遮罩。",
+        "that is odd, put LGVI Create Video in place of *Create Video*, which takes even ones.",
+        "只有“加载 LGVI”是本节点包的，其余都是 ComfyUI 自带的采样节点；这里没有遮罩。",
     )
     model, conditions = _sentence(graph, "remove the red star")
     eighth = graph.add(
