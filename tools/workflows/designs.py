@@ -6,9 +6,10 @@ Node ids in a file follow the order of the description: add new nodes at its end
 from collections.abc import Callable
 from typing import Any
 
+from lgvi_core.settings import OWN
+
 from ..workflows.blueprint import Blueprint
 from ..workflows.graph import Graph, Node, Output
-from lgvi_core.settings import OWN
 
 CLIP = "lgvi_sample.mp4"
 CLIPS = "lgvi_clips"
