@@ -11,7 +11,7 @@ import torch
 @pytest.fixture
 def node(comfy):
     module = importlib.import_module("lgvi_pack.nodes.create_video")
-    return module.CreateVideo.PREPARE_CLASS_CLONE({"unique_id": None})
+    return module.CreateVideo.PREPARE_CLASS_CLONE(None)
 
 
 def saved(video, folder):
