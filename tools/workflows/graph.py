@@ -7,10 +7,10 @@ from .layout import arrange, view
 
 WIDTH = 340
 COLOURS = {"what": ("#232", "#353"), "nothing": ("#322", "#533")}
-_SLOT, _WIDGET, _TEXT, _MARGIN = 24, 36, 90, 30
+_SLOT, _WIDGET, _TEXT, _MARGIN = 20, 27, 80, 22
 
 
-_NOTE, _LINE, _LETTERS = 50, 22, 40  # of a note: margins, height of a line, letters in it
+_NOTE, _LINE, _LETTERS = 40, 19, 46  # of a note: margins, height of a line, letters in it
 
 
 class Output(NamedTuple):
