@@ -7,10 +7,18 @@ from .layout import arrange, view
 
 WIDTH = 340
 COLOURS = {"what": ("#232", "#353"), "nothing": ("#322", "#533")}
-_SLOT, _WIDGET, _TEXT, _MARGIN = 24, 36, 90, 30
+_SLOT, _WIDGET, _TEXT, _MARGIN = 20, 27, 80, 22
 
 
-_NOTE, _LINE, _LETTERS = 50, 22, 40  # of a note: margins, height of a line, letters in it
+_GROWS = {
+    "CreateVideo": 125,
+    "GetVideoComponents": 125,
+    "LGVI_BackgroundFromFrames": 245,
+    "LGVI_Sampler": 450,
+    "LGVI_VideoConditioning": 210,
+}
+"""Heights of nodes that show text or a preview once they run, or have more outputs in 0.33."""
+_NOTE, _LINE, _LETTERS = 40, 19, 46  # of a note: margins, height of a line, letters in it
 
 
 class Output(NamedTuple):
@@ -74,7 +82,7 @@ class Graph:
         texts = sum(self._options(kind, slot["name"]).get("multiline", False) for slot in widgets)
         plain = max(len(slots) - len(widgets), len(outputs))
         needed = _MARGIN + plain * _SLOT + len(widgets) * _WIDGET + texts * _TEXT
-        entry = self._place(kind, max(at_least, needed))
+        entry = self._place(kind, max(at_least, needed, _GROWS.get(kind, 0)))
         entry |= {"inputs": slots, "outputs": outputs, "properties": properties}
         entry["widgets_values"] = values
         if title:
