@@ -126,8 +126,8 @@ def _way(
 
 def _foreign(field: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """What moves otherwise than the background, and around it what may be either, bool [h, w]."""
-    moves = (squared_length(field - flow) > FOREIGN**2).astype(np.uint8)
-    moves = cv2.morphologyEx(moves, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    far = (squared_length(field - flow) > FOREIGN**2).astype(np.uint8)
+    moves = cv2.morphologyEx(far, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return _grown(moves, UNSHARP)
 
 

@@ -69,7 +69,7 @@ def patched(unet: "ComfyUNet", options: Options, shape: torch.Size) -> Iterator[
             handle.remove()
 
 
-def _blocks(unet: "ComfyUNet") -> Iterator[tuple[Block, nn.Module | None]]:
+def _blocks(unet: Any) -> Iterator[tuple[Block, nn.Module | None]]:
     """Yield ComfyUI's name of every block that has a transformer in it, and the transformer."""
     number = 1
     for block in unet.down_blocks:
@@ -85,7 +85,7 @@ def _blocks(unet: "ComfyUNet") -> Iterator[tuple[Block, nn.Module | None]]:
             number += 1
 
 
-def _attention_hooks(unet: "ComfyUNet", options: Options) -> Iterator[Any]:
+def _attention_hooks(unet: Any, options: Options) -> Iterator[Any]:
     """Hook the spatial self-attention of every transformer."""
     patches = options.get("patches", {})
     before, after = patches.get("attn1_patch", []), patches.get("attn1_output_patch", [])
@@ -93,7 +93,8 @@ def _attention_hooks(unet: "ComfyUNet", options: Options) -> Iterator[Any]:
     for block, transformer in _blocks(unet):
         if transformer is None:
             continue
-        attention: Any = transformer.transformer_blocks[0].attn1
+        blocks: Any = transformer.transformer_blocks
+        attention = blocks[0].attn1
         inner = attention.to_q.weight.shape[0]
         extra = {
             **options,
@@ -147,7 +148,7 @@ def _after_attention(
     return output
 
 
-def _skip_hooks(unet: "ComfyUNet", options: Options) -> Iterator[Any]:
+def _skip_hooks(unet: Any, options: Options) -> Iterator[Any]:
     """Hook the residual blocks of the up blocks, whose input is joined to a skip connection."""
     patches = options.get("patches", {}).get("output_block_patch", [])
     if not patches:

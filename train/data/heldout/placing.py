@@ -160,8 +160,8 @@ class Maker:
             ground = drawn_ground(rng, height, width)
         gain = np.ones(setting.frames)
         if setting.exposure:
-            ends = [0.72, 1.18] if rng.random() < 0.5 else [1.15, 0.7]
-            gain = np.linspace(*ends, setting.frames)
+            first, last = (0.72, 1.18) if rng.random() < 0.5 else (1.15, 0.7)
+            gain = np.linspace(first, last, setting.frames)
         scene = Scene(
             height,
             width,
