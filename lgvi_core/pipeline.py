@@ -124,8 +124,8 @@ class LGVIPipeline:
         `prompt` is a sentence, or the features [1, n, d] of a chat model's MM head, whose
         unconditional counterpart is zeros. `working_size` is the longer side in pixels at which the
         model works: the model's own by default; 0 keeps the frames' own size. `settings` are fields
-        of SamplingSettings: seed, steps, text_scale, video_scale; the model's own by default. Raises
-        LGVIError for frames, features or settings that cannot be used.
+        of SamplingSettings: seed, steps, text_scale, video_scale; the model's own by default.
+        Raises LGVIError for frames, features or settings that cannot be used.
         """
         check_frames(frames)
         sampling = _sampling_settings(settings).complete(self.own_settings)
@@ -164,8 +164,8 @@ class LGVIPipeline:
         """Remove what `prompt` names, and keep everything outside the predicted mask as it is.
 
         With `background`, what other frames show behind the object is put back, and only the rest
-        is painted. `frames`, `working_size` and `options` are those of a call of the pipeline. Raises
-        LGVIError as that does, and where the model predicts no mask.
+        is painted. `frames`, `working_size` and `options` are those of a call of the pipeline.
+        Raises LGVIError as that does, and where the model predicts no mask.
         """
         output = self(frames, prompt, working_size=working_size, **options)
         if output.mask is None:
