@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from lgvi_core.checkpoint.own_settings import OwnSettings
-from lgvi_core.settings import SamplingSettings
 
 MINI = OwnSettings(working_size=160, steps=10, text_scale=2.0, video_scale=1.0)
 
@@ -29,16 +28,16 @@ def test_model_and_vae_carry_the_checkpoints_settings(comfy, loaded, said):
     assert said.own_settings_of(object()) is None
 
 
-def test_the_node_says_what_was_used(said):
-    used = SamplingSettings(7).complete(MINI)
+def test_the_node_says_what_was_used(comfy, said):
+    used = comfy.sampling.SamplingSettings(7).complete(MINI)
     assert said.describe_sampling(used, MINI).splitlines() == [
         "10 steps, scales 2 and 1,",
         "euler, normal: the model's own",
     ]
 
 
-def test_what_is_far_from_the_models_own_is_warned_of(said):
-    used = SamplingSettings(7, steps=50, text_scale=3.0).complete(MINI)
+def test_what_is_far_from_the_models_own_is_warned_of(comfy, said):
+    used = comfy.sampling.SamplingSettings(7, steps=50, text_scale=3.0).complete(MINI)
     text = said.describe_sampling(used, MINI)
     assert "steps 50 is far from\nthe model's own 10" in text
     assert "text_scale" not in text
