@@ -10,7 +10,7 @@ from tools.workflows.designs import DESIGNS
 from tools.workflows.layout import GAP, TITLE, arrange
 from tools.workflows.titles import TITLES
 
-READABLE = 0.6
+READABLE = 0.55
 
 
 def test_every_design_has_a_title_and_every_title_a_file():

@@ -14,7 +14,7 @@ _GROWS = {
     "CreateVideo": 125,
     "GetVideoComponents": 125,
     "LGVI_BackgroundFromFrames": 245,
-    "LGVI_Sampler": 450,
+    "LGVI_Sampler": 500,
     "LGVI_VideoConditioning": 210,
 }
 """Heights of nodes that show text or a preview once they run, or have more outputs in 0.33."""

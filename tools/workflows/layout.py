@@ -3,9 +3,9 @@
 from typing import Any
 
 GAP, TITLE = 40, 30
-PAGE = (1500, 760)
+PAGE = (1490, 710)
 """Width and height in pixels of what a page of 1600 x 900 leaves for the graph."""
-MARGIN = (80, 110)
+MARGIN = (80, 165)
 """Pixels of the page left of and above the graph, where the page has its own bars."""
 
 
