@@ -257,7 +257,8 @@ def test_a_sentence_without_the_clip_is_refused_by_ksampler(server):
 
 
 def test_what_a_node_did_is_among_its_outputs(server):
-    outputs = server.run(graph(frames=2))
+    # Numbers of its own: nodes that did not run again give no outputs.
+    outputs = server.run(graph(frames=3, size=72))
     assert "320 x 192" in outputs["condition"]["text"][0]
 
 
