@@ -135,9 +135,12 @@ class Maker:
         if style == "mixed":
             style = str(rng.choice(["drawn", "icon"]))
         other = "icon" if style == "drawn" else "drawn"
-        # Another style, rather than another colour; both, rather than nothing.
-        fit = [(s, p) for p in (wish.plain, False) for s in (style, other)]
-        style, plain = next((s, p) for s, p in fit if self.offers(wish.noun, s, p))
+        # What has a colour in words keeps it, in another style if need be; else the style is kept.
+        plains = (True,) if wish.colour is not None and wish.plain else (wish.plain, False)
+        fit = [(s, p) for s in (style, other) for p in plains if self.offers(wish.noun, s, p)]
+        if not fit:
+            raise LGVIError(f"nouns.yaml has no picture of a {wish.noun} that could be coloured")
+        style, plain = fit[0]
         entry = self.nouns[wish.noun]
         colour = wish.colour or str(rng.choice(list(COLOURS)))
         if style == "drawn":
