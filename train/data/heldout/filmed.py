@@ -79,7 +79,7 @@ def long_clips(maker: Maker, seed: int, share: float) -> Iterator[Clip]:
             (98, inside),
             (119, inside),
         )
-        x = np.interp(np.arange(frames), *zip(*knots, strict=True))
+        x = np.interp(np.arange(frames), [time for time, _ in knots], [place for _, place in knots])
         if i % 2:
             x = aspect - x
         y = 0.5 + 0.12 * np.sin(np.arange(frames) / 14)
