@@ -71,7 +71,7 @@ def write_clips(
         file = f"{number:04d}.npz"
         arrays, things = rendered(clip, assets)
         with atomic_write(folder / file) as partial, partial.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
         entries.append(
             {
                 "name": clip.name,
