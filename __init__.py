@@ -13,7 +13,10 @@ for kind in ("lgvi", "lgvi_chat"):
 
 
 async def comfy_entrypoint() -> ComfyExtension:
-    """Return the pack's nodes; ComfyUI calls this when it starts."""
+    """Return the pack's nodes, and bring the templates' clip; ComfyUI calls this when it starts."""
     from .nodes import LGVIExtension
+    from .nodes.host.sample_clip import provide_sample_clip
 
+    # The extension's own on_load would be the place, but 0.3.75 does not call it.
+    provide_sample_clip(Path(folder_paths.get_input_directory()))
     return LGVIExtension()

@@ -34,6 +34,11 @@ class Fit:
     canvas: Size
     """Size of the padded frames that the model sees."""
 
+    @property
+    def cell(self) -> float:
+        """Side in pixels of the source of what one value of the latent covers."""
+        return LATENT_PIXELS * max(self.source) / max(self.content)
+
     def describe(self) -> str:
         """Describe in one phrase what happens to the frames, for the person who runs the graph."""
         if self.canvas == self.source:

@@ -41,13 +41,16 @@ def check_mask(mask: Tensor, frames: int, sizes: set[tuple[int, int]]) -> None:
         raise LGVIError("mask holds NaN or infinite values; check the node it comes from")
 
 
-def soft_mask(mask: Tensor, settings: MaskSettings) -> Tensor:
+def soft_mask(mask: Tensor, settings: MaskSettings, cell: float | None = None) -> Tensor:
     """Turn a mask [f, h, w] into the opacity [f, h, w] of the result, 0 to 1.
 
     The opacity is 1 where `mask` is at least the threshold, grown by `grow` pixels, and falls to
-    exactly 0 over `feather` pixels beyond. A threshold of 0 or less counts as the smallest value
+    exactly 0 over `feather` pixels beyond. `cell` is the side in pixels of what one value of the
+    latent covers (`Fit.cell`), which automatic settings follow; None where no model is known. A
+    threshold of 0 or less counts as the smallest value
     above 0, so that an empty mask stays empty.
     """
+    settings = settings.in_pixels((mask.shape[1], mask.shape[2]), cell)
     threshold, grow, feather = settings.threshold, settings.grow, settings.feather
     out = torch.empty_like(mask)
     for i, frame in enumerate(mask):

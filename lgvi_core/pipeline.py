@@ -9,8 +9,9 @@ from einops import rearrange
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from .canvas import check_frames, fit_canvas, from_canvas, to_canvas
+from .canvas import Fit, check_frames, fit_canvas, from_canvas, to_canvas
 from .checkpoint.checkpoint import BUNDLED_MODEL, load_checkpoint
+from .checkpoint.own_settings import OwnSettings
 from .checkpoint.parts import (
     build_scheduler,
     build_text_encoder,
@@ -22,7 +23,7 @@ from .checkpoint.parts import (
 from .errors import CheckpointError, LGVIError
 from .masks import composite, latent_mask_to_frames, soft_mask
 from .sampling import StepCallback, sample
-from .settings import MaskSettings, SamplingSettings
+from .settings import OWN, MaskSettings, SamplingSettings
 from .unet.attention import scaled_dot_product_attention
 from .unet.layers import AttentionFunction
 from .unet.unet import InflatedUNet
@@ -62,17 +63,20 @@ class LGVIPipeline:
         text_encoder: Any,
         tokenizer: Any,
         scheduler: Any,
+        own_settings: OwnSettings | None = None,
     ) -> None:
         """Assemble a pipeline from loaded parts.
 
         `scheduler` is any diffusers scheduler; assign the attribute to use another one.
         `text_encoder` and `tokenizer` are None for an end-to-end model that has none.
+        `own_settings` are those of the checkpoint, or the official weights' by default.
         """
         self.unet = unet
         self.vae = vae
         self.text_encoder = text_encoder
         self.tokenizer = tokenizer
         self.scheduler = scheduler
+        self.own_settings = own_settings or OwnSettings()
 
     @classmethod
     def from_checkpoint(
@@ -102,6 +106,7 @@ class LGVIPipeline:
             text_part and build_text_encoder(text_part).to(device, dtype).eval(),
             text_part and CLIPTokenizer.from_pretrained(tokenizer_folder(checkpoint)),
             build_scheduler(checkpoint),
+            checkpoint.own_settings,
         )
 
     @torch.inference_mode()
@@ -110,7 +115,7 @@ class LGVIPipeline:
         frames: Tensor,
         prompt: str | Tensor,
         negative_prompt: str = "",
-        working_size: int = 0,
+        working_size: int = OWN,
         callback: StepCallback | None = None,
         **settings: Any,
     ) -> PipelineOutput:
@@ -118,15 +123,15 @@ class LGVIPipeline:
 
         `prompt` is a sentence, or the features [1, n, d] of a chat model's MM head, whose
         unconditional counterpart is zeros. `working_size` is the longer side in pixels at which the
-        model works; 0 keeps the frames' own size. `settings` are fields of SamplingSettings: seed,
-        steps, text_scale, video_scale. Raises LGVIError for frames, features or settings that
-        cannot be used.
+        model works: the model's own by default; 0 keeps the frames' own size. `settings` are fields
+        of SamplingSettings: seed, steps, text_scale, video_scale; the model's own by default.
+        Raises LGVIError for frames, features or settings that cannot be used.
         """
         check_frames(frames)
-        sampling = _sampling_settings(settings)
+        sampling = _sampling_settings(settings).complete(self.own_settings)
         weight = next(self.unet.parameters())
         device, dtype = weight.device, weight.dtype
-        fit = fit_canvas((frames.shape[1], frames.shape[2]), working_size)
+        fit = self._fit(frames, working_size)
         text, no_text = self._conditions(prompt, negative_prompt)
         c_x = self.encode(to_canvas(frames, fit).to(device, dtype))
         generator = torch.Generator().manual_seed(sampling.seed)
@@ -153,20 +158,22 @@ class LGVIPipeline:
         prompt: str | Tensor,
         mask: MaskSettings | None = None,
         background: bool = True,
+        working_size: int = OWN,
         **options: Any,
     ) -> RemovalOutput:
         """Remove what `prompt` names, and keep everything outside the predicted mask as it is.
 
         With `background`, what other frames show behind the object is put back, and only the rest
-        is painted. `frames` and `options` are those of a call of the pipeline. Raises LGVIError as
-        that does, and where the model predicts no mask.
+        is painted. `frames`, `working_size` and `options` are those of a call of the pipeline.
+        Raises LGVIError as that does, and where the model predicts no mask.
         """
-        output = self(frames, prompt, **options)
+        output = self(frames, prompt, working_size=working_size, **options)
         if output.mask is None:
             raise LGVIError(
                 "this model predicts no mask, without which nothing could stay as it is"
             )
-        opacity = soft_mask(output.mask, mask or MaskSettings())
+        cell = self._fit(frames, working_size).cell
+        opacity = soft_mask(output.mask, mask or MaskSettings(), cell)
         if not background:
             size = (frames.shape[1], frames.shape[2])
             laid = composite(frames, output.frames, opacity, fit_canvas(size))
@@ -175,6 +182,10 @@ class LGVIPipeline:
 
         filled = fill_background(frames, opacity, output.frames.to(frames))
         return RemovalOutput(filled.frames, opacity, filled.unseen)
+
+    def _fit(self, frames: Tensor, working_size: int) -> Fit:
+        size = (frames.shape[1], frames.shape[2])
+        return fit_canvas(size, self.own_settings.working_size_for(working_size))
 
     def _conditions(self, prompt: str | Tensor, negative_prompt: str) -> tuple[Tensor, Tensor]:
         config = self.unet.config

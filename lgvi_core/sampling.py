@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .errors import LGVIError
 from .settings import SamplingSettings
 from .unet.unet import InflatedUNet
 
@@ -64,10 +65,13 @@ def sample(
 
     `noise` is standard normal and `c_x` are the source's scaled latents, both [b, 4, f, h, w];
     `text` and `negative_text` are text features [b, n, d]. Of `settings`, only the steps and the
-    two scales are used. A branch with weight zero is not evaluated, except the text branch, which
-    predicts the mask. Returns scaled latents [b, 4, f, h, w] and the mask [b, 1, f, h, w], 0 to 1,
-    which is None where the U-Net has no mask decoder.
+    two scales are used; those that stand for the model's own raise LGVIError. A branch with weight
+    zero is not evaluated, except the text branch, which predicts the mask. Returns scaled latents
+    [b, 4, f, h, w] and the mask [b, 1, f, h, w], 0 to 1, which is None where the U-Net has no mask
+    decoder.
     """
+    if min(settings.steps, settings.text_scale, settings.video_scale) < 0:
+        raise LGVIError(f"{settings} stand for the model's own: complete them first")
     scheduler.set_timesteps(settings.steps, device=noise.device)
     takes = inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if "generator" in takes else {}

@@ -6,10 +6,12 @@ ComfyUI that never runs an LGVI graph.
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
+from ..lgvi_core.errors import CheckpointError, LGVIError
 from .background_from_frames import BackgroundFromFrames
 from .chat import Chat
 from .composite import Composite
 from .context_windows import ContextWindows
+from .create_video import CreateVideo
 from .load_chat import LoadChat
 from .load_lgvi import LoadLGVI
 from .mask_preview import MaskPreview
@@ -17,6 +19,11 @@ from .remove_from_video import RemoveFromVideo
 from .sampler import Sampler
 from .video_conditioning import VideoConditioning
 from .video_from_folder import VideoFromFolder
+
+for _error in (LGVIError, CheckpointError):
+    # ComfyUI begins an error with its class's full name; without the path of the module, the
+    # person reads the message first.
+    _error.__module__, _error.__qualname__ = "builtins", "LGVI"
 
 
 class LGVIExtension(ComfyExtension):
@@ -33,6 +40,7 @@ class LGVIExtension(ComfyExtension):
             ContextWindows,
             RemoveFromVideo,
             VideoFromFolder,
+            CreateVideo,
             LoadChat,
             Chat,
         ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import MASK_INPUTS, reach_input
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,18 @@ class BackgroundFromFrames(io.ComfyNode):
             node_id="LGVI_BackgroundFromFrames",
             display_name="LGVI Background From Frames",
             category="LGVI",
+            **search_aliases(
+                "clean plate",
+                "remove object",
+                "delete object",
+                "erase",
+                "inpaint video",
+                "video inpainting",
+                "background plate",
+                "object removal",
+                "去除物体",
+                "消除",
+            ),
             description=(
                 "Puts back what other frames of the clip show behind the mask: sharp, at the "
                 "clip's own size, without any model. What no frame shows is taken from the "
@@ -103,7 +116,9 @@ class BackgroundFromFrames(io.ComfyNode):
                 mask = from_canvas(mask[..., None], fit)[..., 0]
             if painting is not None:
                 painting = content_of(painting, fit)
-            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
+            cell = None if painting is None else fit.cell
+            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather), cell)
             frames, unseen = fill(source, opacity, painting, reach)
-        show(describe_fill(opacity, unseen, painting is not None))
-        return io.NodeOutput(frames, unseen, opacity)
+        told = describe_fill(opacity, unseen, painting is not None)
+        show(told)
+        return io.NodeOutput(frames, unseen, opacity, ui=ui.PreviewText(told))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from comfy_api.v0_0_2 import io, ui
 
 from .load_chat import ChatType
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,15 @@ class Chat(io.ComfyNode):
             node_id="LGVI_Chat",
             display_name="LGVI Chat",
             category="LGVI",
+            **search_aliases(
+                "llava",
+                "ask",
+                "vision language model",
+                "VLM",
+                "MLLM",
+                "describe video",
+                "对话",
+            ),
             description=(
                 "Asks the chat model what a request means for this clip. Where it names nothing "
                 "to remove, the nodes after it do not run: read its reply and answer it."
@@ -83,7 +93,8 @@ class Chat(io.ComfyNode):
                 io.String.Output(
                     display_name="objects",
                     tooltip=(
-                        "What to remove, one noun phrase a line, commas between, as SAM 3 reads it."
+                        "What to remove, one noun phrase a line, commas between, as SAM 3 reads "
+                        "it: ':2' for two things, ':64' for all there are."
                     ),
                 ),
                 io.Conditioning.Output(
@@ -124,6 +135,7 @@ class Chat(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.chat.history import read_history, write_history
+        from ..lgvi_core.chat.phrases import counted_phrases
         from .host import chat_memory
         from .host.chat_reply import conditioning_of, run, stop_if_silent
         from .host.memory import CHATTING, advice_when_out_of_memory
@@ -144,7 +156,7 @@ class Chat(io.ComfyNode):
         return io.NodeOutput(
             answer.text,
             stop_if_silent(answer, answer.prompt),
-            stop_if_silent(answer, ",\n".join(answer.objects)),
+            stop_if_silent(answer, ",\n".join(counted_phrases(answer.prompt))),
             stop_if_silent(answer, conditioning_of(answer)),
             write_history(answer.history),
             ui=ui.PreviewText(f"{answer.text}\n\n{answer.reason}".strip()),

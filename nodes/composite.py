@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from comfy_api.v0_0_2 import io
 
 from .inputs import MASK_INPUTS
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +20,7 @@ class Composite(io.ComfyNode):
             node_id="LGVI_Composite",
             display_name="LGVI Composite",
             category="LGVI",
+            **search_aliases("blend", "paste back", "stitch", "merge with mask", "合成"),
             description=(
                 "Brings the result back to the source's size and lays it over the source where "
                 "the mask is. Everywhere else the output is the source, bit for bit; an empty "
@@ -71,5 +73,5 @@ class Composite(io.ComfyNode):
         with advice_when_out_of_memory(FEWER_FRAMES):
             if tuple(mask.shape[1:]) != source_size:
                 mask = from_canvas(mask[..., None], fit)[..., 0]
-            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather))
+            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather), fit.cell)
             return io.NodeOutput(composite(source, result, opacity, fit), opacity)

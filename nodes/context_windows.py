@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from comfy_api.v0_0_2 import io
 
+from .search import search_aliases
+
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
@@ -17,6 +19,7 @@ class ContextWindows(io.ComfyNode):
             node_id="LGVI_ContextWindows",
             display_name="LGVI Context Windows",
             category="LGVI",
+            **search_aliases("long video", "sliding window", "low memory", "长视频"),
             description=(
                 "Lets the model see a long clip in overlapping windows at every step, blended "
                 "where they overlap. Clips no longer than one window pass unchanged."

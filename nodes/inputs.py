@@ -2,7 +2,7 @@
 
 from comfy_api.v0_0_2 import io
 
-from ..lgvi_core.settings import MaskSettings, SamplingSettings
+from ..lgvi_core.settings import OWN, OWN_NAME, MaskSettings, SamplingSettings
 
 _SAMPLING, _MASK = SamplingSettings(), MaskSettings()
 
@@ -25,13 +25,12 @@ TEXT_INPUTS: tuple[io.Input, ...] = (
 )
 WORKING_SIZE = io.Int.Input(
     "working_size",
-    default=512,
-    min=0,
+    default=OWN,
+    min=OWN,
     max=4096,
-    step=8,
     tooltip=(
-        "Longer side in pixels that the model works at: 512 for the official "
-        "weights, 160 for lgvi-mini. 0 keeps the frames' own size."
+        "Longer side in pixels that the model works at. -1: the model's own, which it was trained "
+        "at. 0 keeps the frames' own size."
     ),
 )
 MASK_INPUTS: tuple[io.Input, ...] = (
@@ -49,16 +48,19 @@ MASK_INPUTS: tuple[io.Input, ...] = (
         min=-256,
         max=256,
         tooltip=(
-            "Pixels that the mask is grown by; negative shrinks it. The predicted mask is coarse: "
-            "grow it until no rim of the object is left."
+            "Pixels that the mask is grown by; negative shrinks it. They are added to the "
+            "automatic margin if feather is -1. Raise it until no rim of the object is left."
         ),
     ),
     io.Int.Input(
         "feather",
         default=_MASK.feather,
-        min=0,
+        min=OWN,
         max=256,
-        tooltip="Pixels over which the grown mask fades out.",
+        tooltip=(
+            "Pixels over which the grown mask fades out. -1: an automatic margin, which grows the "
+            "mask and fades it out as far as the model's cells are large, in a clip of any size."
+        ),
     ),
 )
 
@@ -92,40 +94,43 @@ def sampling_inputs() -> list[io.Input]:
         io.Int.Input(
             "steps",
             default=_SAMPLING.steps,
-            min=1,
+            min=OWN,
             max=1000,
-            tooltip="Denoising steps: 50 for the official weights, 10 for lgvi-mini.",
+            tooltip="Denoising steps. -1: as many as the model wants.",
         ),
         io.Float.Input(
             "text_scale",
             default=_SAMPLING.text_scale,
-            min=0.0,
+            min=float(OWN),
             max=30.0,
             step=0.1,
             tooltip=(
-                "How strongly the sentence counts. Raise it if the object stays, lower it "
-                "if other things change."
+                "How strongly the sentence counts. -1: the model's own. Raise it from there if the "
+                "object stays, lower it if other things change."
             ),
         ),
         io.Float.Input(
             "video_scale",
             default=_SAMPLING.video_scale,
-            min=0.0,
+            min=float(OWN),
             max=30.0,
             step=0.1,
-            tooltip="How strongly the source clip counts. 1.0 saves a third of the time.",
+            tooltip=(
+                "How strongly the source clip counts. -1: the model's own. 1.0 saves a third of "
+                "the time."
+            ),
         ),
         io.Combo.Input(
             "sampler",
             options=_sampler_names(),
             default=_SAMPLING.sampler,
-            tooltip="ComfyUI's sampling method; euler is DDIM.",
+            tooltip="The model's own, or ComfyUI's sampling method; euler is DDIM.",
         ),
         io.Combo.Input(
             "scheduler",
             options=_scheduler_names(),
             default=_SAMPLING.scheduler,
-            tooltip="How the steps are spread over the noise levels.",
+            tooltip="How the steps are spread over the noise levels; the model's own, or another.",
         ),
     ]
 
@@ -133,10 +138,10 @@ def sampling_inputs() -> list[io.Input]:
 def _sampler_names() -> list[str]:
     import comfy.samplers
 
-    return comfy.samplers.KSampler.SAMPLERS
+    return [OWN_NAME, *comfy.samplers.KSampler.SAMPLERS]
 
 
 def _scheduler_names() -> list[str]:
     import comfy.samplers
 
-    return comfy.samplers.KSampler.SCHEDULERS
+    return [OWN_NAME, *comfy.samplers.KSampler.SCHEDULERS]

@@ -6,6 +6,7 @@ from comfy_api.v0_0_2 import io
 
 from .host import end_to_end_weights as weights_files
 from .host.catalogue import CHAT_MODELS, file_stats
+from .search import search_aliases
 
 PRECISIONS = ["auto", "16-bit", "8-bit", "4-bit"]
 ChatType = io.Custom("LGVI_CHAT")
@@ -18,6 +19,7 @@ class LoadChat(io.ComfyNode):
             node_id="LGVI_LoadChat",
             display_name="Load LGVI Chat",
             category="LGVI",
+            **search_aliases("llava", "load llava", "vision language model", "VLM", "MLLM"),
             description=(
                 "Loads a LLaVA chat model, which looks at the clip and finds out what a request "
                 "means. ComfyUI moves it off the card when the video model needs the room."

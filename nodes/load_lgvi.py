@@ -3,6 +3,7 @@
 from comfy_api.v0_0_2 import io
 
 from .host.catalogue import BUNDLED_VIDEO_MODEL, VIDEO_MODELS
+from .search import search_aliases
 
 DTYPES = ["auto", "fp32", "fp16", "bf16", "fp8_e4m3fn"]
 
@@ -14,6 +15,17 @@ class LoadLGVI(io.ComfyNode):
             node_id="LGVI_LoadModel",
             display_name="Load LGVI",
             category="LGVI",
+            **search_aliases(
+                "load inpainting model",
+                "video inpainting",
+                "object removal",
+                "remove object",
+                "erase",
+                "checkpoint",
+                "language-driven video inpainting",
+                "消除",
+                "去除物体",
+            ),
             description=(
                 "Loads a language-driven video inpainting model. The outputs work with the stock "
                 "nodes: CLIPTextEncode, KSampler, VAEDecode, LoraLoader."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.v0_0_2 import InputImpl, io
+from comfy_api.v0_0_2 import InputImpl, io, ui
 
 from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, reach_input, sampling_inputs
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -23,6 +24,18 @@ class RemoveFromVideo(io.ComfyNode):
             node_id="LGVI_RemoveFromVideo",
             display_name="LGVI Remove From Video",
             category="LGVI",
+            **search_aliases(
+                "remove object",
+                "delete object",
+                "erase",
+                "inpaint video",
+                "video inpainting",
+                "clean plate",
+                "object removal",
+                "去除物体",
+                "消除",
+                "视频修复",
+            ),
             description=(
                 "Removes an object from a whole video file without loading it: size, length, "
                 "frame times, depth of colour and sound come back as they were, and only what the "
@@ -100,7 +113,10 @@ class RemoveFromVideo(io.ComfyNode):
                 io.Video.Output(
                     display_name="mask", tooltip="What was changed, white on black, as a video."
                 ),
-                io.String.Output(display_name="report", tooltip="What was done, in one line."),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="What was done, with which settings, and what to try if nothing was.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -134,4 +150,4 @@ class RemoveFromVideo(io.ComfyNode):
             done = remove(video_files.source_of(video), removal, result, mask, report)
         report(done)
         videos = [InputImpl.VideoFromFile(str(path)) for path in (result, mask)]
-        return io.NodeOutput(*videos, done)
+        return io.NodeOutput(*videos, done, ui=ui.PreviewText(done))

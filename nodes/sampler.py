@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import sampling_inputs
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -22,6 +23,15 @@ class Sampler(io.ComfyNode):
             node_id="LGVI_Sampler",
             display_name="LGVI Sampler",
             category="LGVI",
+            **search_aliases(
+                "inpaint video",
+                "video inpainting",
+                "remove object",
+                "delete object",
+                "erase",
+                "KSampler",
+                "消除",
+            ),
             description=(
                 "Samples the clip without the named object, and the mask of where it was. The "
                 "same seed gives the same latents as DualCFGGuider with SamplerCustomAdvanced."
@@ -66,11 +76,15 @@ class Sampler(io.ComfyNode):
 
         from ..lgvi_core.settings import SamplingSettings
         from .host.conditioning import SOURCE_SIZE_KEY
+        from .host.mask_report import MaskReport
         from .host.memory import SAMPLING, advice_when_out_of_memory
+        from .host.own_settings import describe_sampling, describe_size
         from .host.progress import show_text
-        from .host.sampling import pixel_size, sample_with_mask, why_no_mask
+        from .host.sampling import own_settings, pixel_size, sample_with_mask, why_no_mask
 
-        sampling = SamplingSettings(**settings)
+        own = own_settings(model)
+        sampling = SamplingSettings(**settings).complete(own)
+        lines = [describe_sampling(sampling, own)]
         with advice_when_out_of_memory(SAMPLING):
             sampled, mask = sample_with_mask(
                 model,
@@ -79,12 +93,18 @@ class Sampler(io.ComfyNode):
                 sampling,
                 source_size=latent.get(SOURCE_SIZE_KEY),
             )
+        canvas = pixel_size(sampled["samples"])
+        lines.append(describe_size(canvas, own))
         if mask is None:
-            show_text(
-                cls.hidden.unique_id,
+            lines.append(
                 f"{why_no_mask(model, sampling)} The mask covers everything; connect one of "
-                "your own to LGVI Composite.",
+                "your own to LGVI Composite."
             )
-            size = latent.get(SOURCE_SIZE_KEY) or pixel_size(sampled["samples"])
-            mask = torch.ones(len(sampled["samples"]), *size)
-        return io.NodeOutput(sampled, mask)
+            mask = torch.ones(len(sampled["samples"]), *(latent.get(SOURCE_SIZE_KEY) or canvas))
+        else:
+            report = MaskReport()
+            report.add(mask)
+            lines.append(report.advice())
+        told = "\n".join(filter(None, lines))
+        show_text(cls.hidden.unique_id, told)
+        return io.NodeOutput(sampled, mask, ui=ui.PreviewText(told))

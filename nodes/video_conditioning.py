@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfy_api.v0_0_2 import io
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import TEXT_INPUTS, WORKING_SIZE
+from .search import search_aliases
 
 if TYPE_CHECKING:
     from comfy.sd import VAE
@@ -22,6 +23,14 @@ class VideoConditioning(io.ComfyNode):
             node_id="LGVI_VideoConditioning",
             display_name="LGVI Video Conditioning",
             category="LGVI",
+            **search_aliases(
+                "inpaint video",
+                "video inpainting",
+                "remove object",
+                "erase",
+                "InstructPix2Pix conditioning",
+                "消除",
+            ),
             description=(
                 "Encodes the source clip and attaches it to the sentence. Frames of any size are "
                 "resized and padded without stretching; LGVI Composite brings the result back to "
@@ -63,9 +72,11 @@ class VideoConditioning(io.ComfyNode):
         import torch
 
         from ..lgvi_core.canvas import check_frames, fit_canvas, to_canvas
+        from ..lgvi_core.checkpoint.own_settings import OwnSettings
         from ..lgvi_core.errors import LGVIError
         from .host.conditioning import SOURCE_SIZE_KEY, branches, unconditional
         from .host.memory import ENCODING, advice_when_out_of_memory
+        from .host.own_settings import describe_size, own_settings_of
         from .host.progress import show_text
 
         check_frames(frames)
@@ -73,9 +84,19 @@ class VideoConditioning(io.ComfyNode):
             raise LGVIError("there is no VAE: this model file has none, connect Load VAE instead")
         negative = unconditional(positive, negative)
         size = (frames.shape[1], frames.shape[2])
-        fit = fit_canvas(size, working_size)
-        show_text(cls.hidden.unique_id, fit.describe())
+        own = own_settings_of(vae)
+        fit = fit_canvas(size, (own or OwnSettings()).working_size_for(working_size))
+        lines = [fit.describe()]
+        if own is not None:
+            lines.append(describe_size(fit.canvas, own))
+        elif working_size < 0:
+            lines.append(
+                "This VAE is not of Load LGVI: the\nofficial weights' working size is taken."
+            )
+        told = "\n".join(filter(None, lines))
+        show_text(cls.hidden.unique_id, told)
         with advice_when_out_of_memory(ENCODING.format(frames=len(frames))):
             c_x = vae.encode(to_canvas(frames, fit))
         latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}
-        return io.NodeOutput(*branches(positive, negative, c_x), latent, fit.describe())
+        conditions = branches(positive, negative, c_x)
+        return io.NodeOutput(*conditions, latent, fit.describe(), ui=ui.PreviewText(told))

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import folder_paths
-from comfy_api.v0_0_2 import InputImpl, io
+from comfy_api.v0_0_2 import InputImpl, io, ui
 
 from .host.catalogue import file_stats
+from .search import search_aliases
 
 NONE = "(no folder with videos in input)"
 
@@ -17,6 +18,7 @@ class VideoFromFolder(io.ComfyNode):
             node_id="LGVI_VideoFromFolder",
             display_name="LGVI Video From Folder",
             category="LGVI",
+            **search_aliases("batch", "load videos", "directory", "batch video", "批量"),
             description=(
                 "Gives one video of a folder, and the next one in the next run. Queue as many "
                 "runs as there are videos: each is saved as soon as it is done, and one that "
@@ -66,8 +68,10 @@ class VideoFromFolder(io.ComfyNode):
         from .host.progress import show_text
 
         path, count = choose(folder, index)
-        show_text(cls.hidden.unique_id, f"{index + 1} of {count}: {path.name}")
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), path.stem, count)
+        told = f"{index + 1} of {count}: {path.name}"
+        show_text(cls.hidden.unique_id, told)
+        video = InputImpl.VideoFromFile(str(path))
+        return io.NodeOutput(video, path.stem, count, ui=ui.PreviewText(told))
 
 
 def choose(folder: str, index: int) -> tuple[Path, int]:

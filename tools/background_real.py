@@ -98,6 +98,14 @@ def people(folder: Path, count: int = 48) -> Masked:
     return Masked(frames, differs(frames, np.broadcast_to(still, frames.shape), 30, 5))
 
 
+def cars(folder: Path) -> Masked:
+    """bikes.mp4: cars drive along a street behind a fence; the camera moves a little."""
+    frames = read(find(folder, "bikes.mp4"), 138, 48)
+    steady = [registered(frame, frames[24:25])[0] for frame in frames]
+    street = np.median(steady, 0).astype(np.uint8)
+    return Masked(frames, differs(frames, registered(street, frames), 26, 5))
+
+
 def meadow(folder: Path, count: int = 40) -> np.ndarray:
     """The meadow of bigbuckbunny.mp4, without the rabbit, as a hand-held camera would show it."""
     frames = read(find(folder, "bigbuckbunny.mp4"), 0, count)

@@ -31,15 +31,17 @@ from lgvi_core.background import BackgroundSettings, MaskedFrame, dis, fill_back
 from tools.background_clips import KINDS, drawn  # noqa: E402
 from tools.background_measures import psnr, warping_ratio  # noqa: E402
 from tools.background_prototype import prototype, telea  # noqa: E402
-from tools.background_real import man, moved_holes, people  # noqa: E402
+from tools.background_real import cars, man, moved_holes, people  # noqa: E402
 
 VARIANTS: dict[str, dict] = {
     "as it is": {},
     "one motion": {"motions": 1},
-    "DIS ultrafast": {"flow": dis("ultrafast", None, None)},
-    "DIS fast": {"flow": dis("fast", None, None)},
-    "DIS medium": {"flow": dis("medium", None, None)},
-    "DIS medium, full size": {"flow": dis("medium", 0, None)},
+    "DIS ultrafast": {"flow": dis("ultrafast", None, None, None)},
+    "DIS fast": {"flow": dis("fast", None, None, None)},
+    "DIS medium": {"flow": dis("medium", None, None, None)},
+    "DIS medium, full size": {"flow": dis("medium", 0, None, None)},
+    "no refinement": {"flow": dis(refinement=0)},
+    "refinement 5": {"flow": dis(refinement=5)},
     "landing limit 0.5": {"landing_limit": 0.5},
     "landing limit 3": {"landing_limit": 3.0},
     "passing limit 0.3": {"passing_limit": 0.3},
@@ -72,7 +74,7 @@ def main() -> None:
         "drawn": lambda: drawn_table(args.only or ""),
         "variants": lambda: variants_table(args.only or ""),
         "holes": lambda: holes_table(args.clips),
-        "speed": speed_table,
+        "speed": lambda: speed_table(args.only or ""),
     }[args.command]()
     for line in lines:
         print(line, flush=True)
@@ -119,15 +121,18 @@ def variants_table(only: str) -> Iterator[str]:
 
 
 def holes_table(folder: Path) -> Iterator[str]:
-    yield "| clip | hole | painted | dB | prototype | Telea | E_warp ratio |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| clip | hole | painted | dB | prototype | Telea | dB found | prototype | E_warp ratio |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, clip in moved_holes(folder).items():
         hole = clip.mask > 0
         frames = clip.frames.copy()
         frames[hole] = (30, 200, 60)  # what was there must not help
         done, unseen = filled(frames, clip.mask)
         results = (done, prototype(frames, clip.mask), telea(frames, clip.mask))
-        figures = " | ".join(f"{psnr(x, clip.frames, hole):.1f}" for x in results)
+        found = hole & (unseen == 0)
+        decibels = [psnr(x, clip.frames, hole) for x in results]
+        decibels += [psnr(x, clip.frames, found) for x in results[:2]]
+        figures = " | ".join(f"{x:.1f}" for x in decibels)
         ratio = warping_ratio(done, clip.frames, clip.mask)
         yield (
             f"| {name} | {hole.mean():.2f} | {unseen[hole].mean():.2f} | {figures} | {ratio:.2f} |"
@@ -135,22 +140,28 @@ def holes_table(folder: Path) -> Iterator[str]:
 
 
 def pictures(folder: Path, output: Path) -> None:
-    """Sheets of source, mask and result of real clips, a row for each of six frames."""
+    """Of three real clips a sheet of source, mask, result and unseen, six frames, and a video."""
     output.mkdir(parents=True, exist_ok=True)
-    for name, clip in (("man", man(folder)), ("people", people(folder))):
+    for make in (man, people, cars):
+        clip = make(folder)
         done, unseen = filled(clip.frames, clip.mask)
         rows = []
         for t in np.linspace(0, np.flatnonzero(clip.mask.any((1, 2)))[-1], 6).astype(int):
             shown = [np.repeat(x[t, ..., None] * 255, 3, -1) for x in (clip.mask, unseen)]
             rows.append(np.hstack([clip.frames[t], shown[0], done[t], shown[1]]))
         sheet = cv2.cvtColor(np.vstack(rows).astype(np.uint8), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(output / f"background_{name}.png"), sheet)
+        cv2.imwrite(str(output / f"background_{make.__name__}.png"), sheet)
+        pairs = (np.vstack(pair) for pair in zip(clip.frames, done, strict=True))
+        height, width = clip.frames.shape[1:3]
+        _write(output / f"background_{make.__name__}.mp4", pairs, (width, 2 * height))
 
 
-def speed_table() -> Iterator[str]:
+def speed_table(only: str) -> Iterator[str]:
     yield "| size | frames | fps | PyAV alone | times PyAV's time | s of CPU a frame | MiB |"
     yield "|---|---|---|---|---|---|---|"
-    for size, count in (((640, 360), 40), ((640, 360), 160), ((1920, 1080), 100)):
+    for size, count in (((640, 360), 120), ((640, 360), 1200), ((1920, 1080), 100)):
+        if only not in f"{size[0]} x {size[1]}, {count}":
+            continue
         with tempfile.TemporaryDirectory() as folder:
             source, result = Path(folder) / "source.mp4", Path(folder) / "result.mp4"
             _write(source, (frame for frame, _ in _walker(size, count)), size)

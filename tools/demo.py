@@ -5,7 +5,6 @@ It writes the finished video, the mask video and a side-by-side picture, and pri
 
 import argparse
 import asyncio
-import shutil
 import sys
 import tempfile
 import time
@@ -21,8 +20,9 @@ from PIL import Image
 from .comfyui.server import ComfyServer, PromptFailed, running_server
 from .comfyui.workflow import load_workflow, to_prompt
 from .paths import ROOT
+from .workflows.titles import TITLES
 
-WORKFLOW = ROOT / "workflows" / "remove_object.json"
+WORKFLOW = ROOT / "workflows" / f"{TITLES['remove_object']}.json"
 CLIP = ROOT / "workflows" / "inputs" / "lgvi_sample.mp4"
 COLUMNS = 4
 CLIENT = "demo"
@@ -37,8 +37,6 @@ def main() -> int:
     options = () if torch.cuda.is_available() else ("--cpu",)
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
-        (base / "input").mkdir()
-        shutil.copy(CLIP, base / "input")
         print("Starting ComfyUI ...", flush=True)
         with running_server(base, options) as server:
             workflow = load_workflow(WORKFLOW)

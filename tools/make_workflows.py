@@ -2,7 +2,7 @@
 
     COMFYUI_PATH=... python -m tools.make_workflows [NAME ...]
 
-`remove_object` was made by hand in the page and has no description.
+NAME is that of a design, such as `remove_object`; its file has the title that the page shows.
 """
 
 import argparse
@@ -14,9 +14,11 @@ from typing import Any
 
 from .comfyui.server import running_server
 from .paths import ROOT
+from .sam3_nodes import with_sam3
 from .workflows.blueprint import Blueprint
 from .workflows.designs import BLUEPRINTS, DESIGNS
 from .workflows.graph import Graph
+from .workflows.titles import TITLES
 
 WORKFLOWS, SUBGRAPHS = ROOT / "workflows", ROOT / "subgraphs"
 
@@ -30,9 +32,9 @@ def content(info: dict[str, Any], name: str) -> tuple[Path, str]:
         blueprint = Blueprint(info, name)
         BLUEPRINTS[name](blueprint)
         return SUBGRAPHS / f"{name}.json", _text(blueprint)
-    graph = Graph(info, str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
+    graph = Graph(with_sam3(info), str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-lgvi/{name}")))
     DESIGNS[name](graph)
-    return WORKFLOWS / f"{name}.json", _text(graph)
+    return WORKFLOWS / f"{TITLES[name]}.json", _text(graph)
 
 
 def _text(graph: Graph) -> str:

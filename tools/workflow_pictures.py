@@ -3,6 +3,8 @@
     COMFYUI_PATH=... python -m tools.workflow_pictures [NAME ...]
 
 A picture shows the source video, below it the mask where the workflow shows one, then the result.
+Where SAM 3 would make the mask, one by colour takes its place, and the picture says so: its weights
+are not needed here.
 """
 
 import argparse
@@ -13,22 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from .comfyui.server import ComfyServer, running_server
 from .comfyui.workflow import load_workflow, to_prompt
 from .demo import COLUMNS, read_frames
 from .paths import ROOT
+from .sam3_nodes import with_sam3, without_sam3
 from .workflows.inputs import SAMPLE, prepare
+from .workflows.titles import TITLES
 
 FOLDER = ROOT / "workflows"
 ROWS = ("Mask", "Result")
 """Titles of the nodes whose pictures or videos are shown."""
+STAND_IN = "This picture: a mask by colour in place of SAM 3's"
+CAPTION_HEIGHT, FONT_SIZE = 64, 46
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    known = sorted(path.stem for path in FOLDER.glob("*.json"))
+    known = list(TITLES)
     parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(known)}")
     names = parser.parse_args().names or known
     with tempfile.TemporaryDirectory() as folder:
@@ -37,10 +43,13 @@ def main() -> None:
         with running_server(base) as server:
             for name in names:
                 start = time.monotonic()
-                workflow = load_workflow(FOLDER / f"{name}.json")
-                outputs = server.run(to_prompt(workflow, server.get("/object_info")))
-                picture = contact_sheet(server, workflow, outputs, base)
-                picture.save(FOLDER / f"{name}.jpg", quality=85)
+                workflow = load_workflow(FOLDER / f"{TITLES[name]}.json")
+                whole = to_prompt(workflow, with_sam3(server.get("/object_info")))
+                prompt = without_sam3(whole)
+                picture = contact_sheet(server, workflow, server.run(prompt), base)
+                if prompt != whole:
+                    picture = captioned(picture, STAND_IN)
+                picture.save(FOLDER / f"{TITLES[name]}.jpg", quality=85)
                 print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
 
 
@@ -58,6 +67,16 @@ def contact_sheet(
         index = np.linspace(0, len(frames) - 1, COLUMNS).round().astype(int)
         cells.append(np.concatenate(list(frames[index]), axis=1))
     return Image.fromarray(np.concatenate(cells, axis=0))
+
+
+def captioned(picture: Image.Image, text: str) -> Image.Image:
+    """Return the picture with a line of text below it."""
+    whole = Image.new("RGB", (picture.width, picture.height + CAPTION_HEIGHT), "black")
+    whole.paste(picture)
+    middle = (whole.width / 2, whole.height - CAPTION_HEIGHT / 2)
+    font = ImageFont.load_default(FONT_SIZE)
+    ImageDraw.Draw(whole).text(middle, text, "white", font, anchor="mm")
+    return whole
 
 
 def _frames(server: ComfyServer, items: list[dict[str, str]], folder: Path) -> np.ndarray:

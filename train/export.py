@@ -5,10 +5,12 @@
     python -m train.export --run .runs/lgvi-i --output lgvi-i --chat-output chat --released
 
 An output whose name ends in .safetensors becomes one file, any other a diffusers folder; a LoRA
-must be one file. A run of `train_lgvi_i` also holds a chat model: `--chat-output` writes the whole
-model, as Load LGVI Chat opens it, and `--released` adds the trained parts in the layout of the
-authors' LGVI-I (llava/llava_weights.pth). The metadata holds the training configuration, the number
-of steps and the licence.
+must be one file. A model carries the settings that it wants: those of the run's configuration, or
+of the model that it started from. One that learned from collages says what it knows, in
+vocabulary.json or in the file's metadata. A run of `train_lgvi_i` also holds a chat model:
+`--chat-output` writes the whole model, as Load LGVI Chat opens it, and `--released` adds the
+trained parts in the layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the
+training configuration, the number of steps and the licence.
 """
 
 import argparse
@@ -33,11 +35,13 @@ from lgvi_core.checkpoint.checkpoint import (
     save_single_file,
 )
 from lgvi_core.checkpoint.files import read_metadata
+from lgvi_core.checkpoint.own_settings import SETTINGS_FILE, OwnSettings, read_own_settings
 from lgvi_core.checkpoint.parts import TEXT_PREFIX
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 from lgvi_core.unet.unet import InflatedUNet
 
+from .data.collage.vocabulary import vocabulary
 from .engine import checkpoints
 from .engine.config import read_run_config
 from .engine.files import write_json, write_tensors
@@ -57,6 +61,8 @@ MODEL_INDEX = {
     "tokenizer": ["transformers", "CLIPTokenizer"],
     "unet": ["lgvi_core", "InflatedUNet"],
 }
+VOCABULARY = "vocabulary"
+"""Metadata key, and name of the JSON file in a folder, with what the model knows."""
 TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
@@ -99,11 +105,17 @@ def export(
         return
     parts = export_parts(config, weights, dtype)
     scheduler = _scheduler_config(config)
+    known = None if config.data.collages is None else known_words()
+    if known is not None:
+        metadata[VOCABULARY] = json.dumps(known)
     if output.suffix == ".safetensors":
         output.parent.mkdir(parents=True, exist_ok=True)
-        save_single_file(output, parts, scheduler, metadata)
+        save_single_file(output, parts, scheduler, metadata, own_settings(config))
     else:
+        write_json(output / SETTINGS_FILE, own_settings(config).model_dump())
         _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata)
+        if known is not None:
+            write_json(output / f"{VOCABULARY}.json", known)
     if joint is not None:
         if released:
             write_released_parts(joint, weights, output)
@@ -111,17 +123,35 @@ def export(
             write_chat_folder(joint, weights, chat_output, metadata, dtype)
 
 
+def known_words() -> dict[str, dict[str, list[str]]]:
+    """The nouns and colours of collages, each with other words for it."""
+    words = vocabulary()
+    return {
+        "nouns": {noun.name: list(noun.say) for noun in words.nouns.values()},
+        "colours": {colour.name: list(colour.say) for colour in words.colours.values()},
+    }
+
+
 def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, str]:
     """Metadata on how the weights were trained, without the paths of the training machine."""
     facts = config.model_dump(mode="json", exclude={"output", "vae", "tokenizer", "samples"})
     for key in ("cache", "videos", "images"):
         facts["data"].pop(key)
+    if facts["data"]["collages"] is not None:
+        facts["data"]["collages"].pop("folder")
     if facts["start_from"] is not None:
         facts["start_from"] = Path(facts["start_from"]).name
     for key in ("model", "end_to_end_weights"):
         if facts.get("chat", {}).get(key) is not None:
             facts["chat"][key] = Path(facts["chat"][key]).name
     return {"license": licence, "steps": str(step), "training": json.dumps(facts)}
+
+
+def own_settings(config: TrainConfig) -> OwnSettings:
+    """The settings that the model wants: the run's, or those of the model that it started from."""
+    if config.settings is not None:
+        return config.settings
+    return OwnSettings() if config.start_from is None else read_own_settings(config.start_from)
 
 
 def export_parts(
@@ -184,7 +214,7 @@ def check(output: Path) -> str:
     prompt: str | Tensor = "remove the ball"
     if pipeline.text_encoder is None:
         prompt = torch.randn(1, 4, pipeline.unet.config.cross_attention_dim)
-    result = pipeline(torch.rand(2, 32, 32, 3), prompt, steps=1)
+    result = pipeline(torch.rand(2, 32, 32, 3), prompt, steps=1, working_size=0)
     if not torch.isfinite(result.frames).all():
         raise LGVIError(f"{output}: a step gives NaN or infinite values")
     count = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6

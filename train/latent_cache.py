@@ -26,6 +26,7 @@ from lgvi_core.checkpoint.files import atomic_write
 from lgvi_core.latents import LATENT_PIXELS
 
 from .data.drawn.scenes import draw_scene
+from .engine.precision import fast_autocast
 from .engine.workers import map_in_workers
 from .lgvi.latent_cache import SCENES_PER_SHARD, Shard, subsets
 
@@ -42,7 +43,7 @@ def encode(vae: AutoencoderTiny, frames: np.ndarray) -> Tensor:
     chunks = []
     for chunk in images.split(ENCODE_BATCH):
         chunk = chunk.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with fast_autocast(device):
             chunks.append(vae.encode(chunk).latents.half().cpu())
     return torch.cat(chunks).contiguous()
 

@@ -1,6 +1,8 @@
 """Train the small autoencoder (8x downsampling, TAESD's layout) on generated frames.
 
     python -m train.train_autoencoder --minutes 12 --output .runs/autoencoder
+    python -m train.train_autoencoder --minutes 25 --output .runs/vae --collage .cache/collage \
+        --start-from lgvi_core/weights/lgvi-mini/vae --learning-rate 4e-4
 
 Writes a diffusers `AutoencoderTiny` folder. Each latent channel has about zero mean and unit
 standard deviation, so `scaling_factor` is 1. The safetensors metadata holds the linear map from
@@ -21,13 +23,12 @@ from diffusers.models.autoencoders.vae import DecoderTiny, EncoderTiny
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .data.drawn.numbered import FRAME_SIZES
-from .data.generated.samples import make_sample
+from .data.generated.frames import random_crops, render_pool, render_tests
 from .engine.files import write_tensors
+from .engine.precision import fast_autocast
 
 logger = logging.getLogger(__name__)
 
-CROP = 64  # side of a training crop in pixels
 MOMENT_WEIGHT = 0.05  # weight of the loss on the latents' means and standard deviations
 SCALES = 4  # resolutions of the squared error: full size, and averaged over 2, 4 and 8 pixels
 RESIDUAL_SCALE = 0.1  # factor on initial weights beside the path of the colours
@@ -97,27 +98,9 @@ def standardise(vae: AutoencoderTiny, frames: list[np.ndarray]) -> None:
     first.weight *= std[None, :, None, None]
 
 
-def render_frames(split: str, count: int, start: int = 0) -> list[np.ndarray]:
-    """Render one frame, uint8 [h, w, 3], of each of `count` scenes, alternating the frame size."""
-    frames = []
-    for number in range(start, start + count):
-        height, width = FRAME_SIZES[number % len(FRAME_SIZES)]
-        sample = make_sample(split, number, 1, height, width)
-        frames.append((sample.source if number % 4 else sample.target)[0])
-    return frames
-
-
-def random_crops(frames: list[np.ndarray], rng: np.random.Generator, count: int) -> Tensor:
-    """Random crops of `frames`: [count, 3, CROP, CROP] in -1 to 1, about half of them mirrored."""
-    crops = []
-    for index in rng.integers(len(frames), size=count):
-        frame = frames[index]
-        top = rng.integers(frame.shape[0] - CROP + 1)
-        left = rng.integers(frame.shape[1] - CROP + 1)
-        crop = frame[top : top + CROP, left : left + CROP]
-        crops.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
-    batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
-    return batch.float() / 127.5 - 1
+def round_trips(vae: AutoencoderTiny, tests: dict[str, list[np.ndarray]]) -> str:
+    """Say the round trip's PSNR on every kind of frames."""
+    return ", ".join(f"{name} {psnr(vae, frames):.2f} dB" for name, frames in tests.items())
 
 
 def losses(vae: AutoencoderTiny, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,11 +171,17 @@ def train(
     frames: int,
     output: Path,
     start_from: Path | None = None,
+    collage: Path | None = None,
+    workers: int = 0,
 ) -> None:
     """Train for `minutes`, with a learning rate that falls to zero, and write to `output`.
 
+    On a CPU these are minutes of its own time, whatever else the machine does.
+
     `batch` is the number of crops in a step and `frames` the number of frames that are rendered
-    for training. `start_from` is the folder of an earlier run whose weights are used.
+    for training. `start_from` is the folder of an earlier run whose weights are used; its latents
+    keep their scale. With the folder `collage` of `train.data.collage.fetch`, a third of the frames
+    each are generated, collages, and crops of photographs; `workers` processes render them.
     """
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
@@ -202,11 +191,15 @@ def train(
         vae = AutoencoderTiny.from_pretrained(start_from, torch_dtype=torch.float32)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     vae.train().to(device, memory_format=torch.channels_last)
-    pool, held_out = render_frames("train", frames), render_frames("held-out", 32)
-    standardised = False
+    pool, tests = render_pool(frames, collage, workers), render_tests(collage)
+    held_out = tests["generated"]
+    standardised = start_from is not None
+    logger.info("before: %s", round_trips(vae, tests))
     optimizer = torch.optim.AdamW(vae.parameters(), learning_rate, betas=(0.9, 0.98))
-    start, step, logged = time.monotonic(), 0, time.monotonic()
-    while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
+    # On a CPU its own time counts, so that other work on the machine does not end the run early.
+    clock = time.monotonic if device == "cuda" else time.process_time
+    start, step, logged = clock(), 0, clock()
+    while (share := (clock() - start) / (60 * minutes)) < 1:
         if not standardised and share >= STANDARDISE_AT:
             standardise(vae, pool[:100])
             standardised = True
@@ -214,26 +207,26 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * share))
         images = random_crops(pool, rng, batch).to(device, memory_format=torch.channels_last)
-        with torch.autocast(device, torch.bfloat16):
+        with fast_autocast(vae.device):
             reconstruction, moments = losses(vae, images)
         optimizer.zero_grad()
         (reconstruction + MOMENT_WEIGHT * moments).backward()
         nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         step += 1
-        if time.monotonic() - logged > 30:
-            logged = time.monotonic()
+        if clock() - logged > 30:
+            logged = clock()
             logger.info(
-                "step %d, %.1f images/s, loss %.4f, moments %.4f, held-out %.2f dB",
+                "step %d, %.1f images/s, loss %.4f, moments %.4f, %s",
                 step,
                 step * batch / (logged - start),
                 reconstruction.item(),
                 moments.item(),
-                psnr(vae, held_out[:8]),
+                round_trips(vae, {name: frames[:8] for name, frames in tests.items()}),
             )
             save(vae, output, preview_factors(vae, held_out))
     save(vae, output, preview_factors(vae, pool[:200]))
-    logger.info("%d steps, held-out round trip %.2f dB", step, psnr(vae, held_out))
+    logger.info("%d steps: %s", step, round_trips(vae, tests))
 
 
 def main() -> None:
@@ -245,10 +238,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--start-from", type=Path, help="folder of an earlier run to go on from")
+    parser.add_argument("--collage", type=Path, help="folder of train.data.collage.fetch")
+    parser.add_argument("--workers", type=int, default=0, help="processes that render frames")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
-    train(args.minutes, args.batch, args.learning_rate, args.frames, args.output, args.start_from)
+    train(
+        args.minutes,
+        args.batch,
+        args.learning_rate,
+        args.frames,
+        args.output,
+        args.start_from,
+        args.collage,
+        args.workers,
+    )
 
 
 if __name__ == "__main__":

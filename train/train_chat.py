@@ -57,8 +57,8 @@ def build_trainer(config: ChatConfig) -> Trainer[ChatBatch]:
         with accelerator.autocast():
             return model(batch, config.attribute_weight)
 
-    def rate(group: str, step: int) -> float:
-        factor = rate_factor("linear", config.optimizer, step, config.max_steps)
+    def rate(group: str, step: int, length: float) -> float:
+        factor = rate_factor("linear", config.optimizer, step, length)
         return config.optimizer.rates[group] * factor
 
     def exported(state: Tensors) -> Tensors:

@@ -28,7 +28,7 @@ def continued(error: np.ndarray, known: np.ndarray) -> np.ndarray:
 
     What differs by far is taken for another thing and counts little.
     """
-    weight = known / (1 + np.square(np.abs(error).max(-1) / OUTLIER)) ** 2
+    weight = known / (1 + np.square(np.max(cv2.split(np.abs(error)), 0) / OUTLIER)) ** 2
     weight = weight.astype(np.float32)
     blurred = cv2.GaussianBlur(error * weight[..., None], (0, 0), BLUR)
     sure = cv2.GaussianBlur(weight, (0, 0), BLUR)

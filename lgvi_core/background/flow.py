@@ -31,13 +31,17 @@ RAFT_SIDE = 128
 
 
 def dis(
-    preset: str = "fast", finest_scale: int | None = 0, iterations: int | None = 8
+    preset: str = "fast",
+    finest_scale: int | None = 0,
+    iterations: int | None = 8,
+    refinement: int | None = 2,
 ) -> FlowFunction:
     """Dense inverse search with one of OpenCV's PRESETS.
 
     `finest_scale` is the level of the pyramid where it stops: 0 is full size, 1 half of it;
-    `iterations` are those of the search for each patch; None is what the preset says. Raises
-    LGVIError for a preset that does not exist.
+    `iterations` are those of the search for each patch, `refinement` those of the variational
+    smoothing after it; None is what the preset says. Raises LGVIError for a preset that does not
+    exist.
     """
     if preset not in PRESETS:
         raise LGVIError(f"no DIS preset is called {preset!r}: choose of {', '.join(PRESETS)}")
@@ -57,6 +61,8 @@ def dis(
             method.setFinestScale(finest_scale)
         if iterations is not None:
             method.setGradientDescentIterations(iterations)
+        if refinement is not None:
+            method.setVariationalRefinementIterations(refinement)
         flow = method.calc(greys[0], greys[1], None)  # type: ignore[call-overload]
         return flow[:height, :width]
 

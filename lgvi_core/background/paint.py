@@ -174,4 +174,6 @@ def full_size(xy: Tensor, scale: tuple[float, float]) -> Tensor:
 def linear_at(field: Tensor, xy: Tensor) -> Tensor:
     """float32 [n, c] of a small `field` [fh, fw, c] at places `xy` [n, 2]."""
     corners, weights = bilinear(xy, (field.shape[0], field.shape[1]))
-    return (field.flatten(0, 1)[corners].float() * weights[..., None]).sum(1)
+    around = field.flatten(0, 1).index_select(0, corners.flatten()).float()
+    around = around.reshape(-1, 4, field.shape[-1])
+    return torch.bmm(weights[:, None], around)[:, 0]

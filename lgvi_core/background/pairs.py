@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 
 from .areas import around
-from .complete import UNSHARP, Measured, Motion, completed, grid, in_order, push_pull
+from .complete import (
+    UNSHARP,
+    Measured,
+    Motion,
+    completed,
+    grid,
+    in_order,
+    push_pull,
+    squared_length,
+)
 from .cuts import is_cut, thumbnail
 from .flow import FlowFunction, dis
 from .settings import BackgroundSettings
@@ -117,8 +126,8 @@ def _way(
 
 def _foreign(field: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """What moves otherwise than the background, and around it what may be either, bool [h, w]."""
-    moves = (np.square(field - flow).sum(-1) > FOREIGN**2).astype(np.uint8)
-    moves = cv2.morphologyEx(moves, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    far = (squared_length(field - flow) > FOREIGN**2).astype(np.uint8)
+    moves = cv2.morphologyEx(far, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return _grown(moves, UNSHARP)
 
 
@@ -209,7 +218,7 @@ def _known(flow: np.ndarray, back: np.ndarray, hole: np.ndarray, other: np.ndarr
     x, y = x + flow[..., 0], y + flow[..., 1]
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     hidden = _moved(other.astype(np.float32), flow) > 0
-    returns = np.square(flow + _moved(back, flow)).sum(-1) < 1
+    returns = squared_length(flow + _moved(back, flow)) < 1
     return inside & ~hole & ~hidden & returns
 
 

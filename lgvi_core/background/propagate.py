@@ -36,7 +36,7 @@ class Traces(NamedTuple):
 
     def at(self, index: Tensor) -> "Traces":
         """The traces of some of the pixels."""
-        return Traces(self.frame[index], self.xy[index], self.cost[index])
+        return Traces(*(part.index_select(0, index) for part in self))
 
 
 def no_traces(pixels: int, device: torch.device) -> Traces:
@@ -84,7 +84,7 @@ def step(
     other, place, traces = neighbour
     size: Size = (way.measured.shape[0], way.measured.shape[1])
     start = positions(index, size)
-    flow = _pick(way.motions, motion).reshape(-1, 2)[index]
+    flow = _pick(way.motions, motion).reshape(-1, 2).index_select(0, index)
     end = start + flow
     limit = end.new_tensor([size[1] - 1, size[0] - 1])
     inside = ((end >= 0) & (end <= limit)).all(-1)
@@ -131,12 +131,12 @@ def carried(
     The neighbours that come from the same frame each say where in it the place lies; the mean of
     what they say bends with zoom and turn and does not mix two frames.
     """
-    frame, cost = traces.frame[nearest], traces.cost[nearest]
+    frame, cost = traces.frame.index_select(0, nearest), traces.cost.index_select(0, nearest)
     total = torch.zeros_like(xy)
     sum_of_weights = torch.zeros_like(cost)
     for corner, weight in zip(corners.unbind(1), weights.unbind(1), strict=True):
-        weight = weight * (traces.frame[corner] == frame)
-        told = traces.xy[corner] + xy - positions(corner, size)
+        weight = weight * (traces.frame.index_select(0, corner) == frame)
+        told = traces.xy.index_select(0, corner) + xy - positions(corner, size)
         total += weight[:, None] * told
         sum_of_weights += weight
     return Traces(frame, total / sum_of_weights.clamp(min=1e-6)[:, None], cost)
@@ -144,7 +144,8 @@ def carried(
 
 def _missed(flow: Tensor, back: Tensor, corners: Tensor, weights: Tensor) -> Tensor:
     """How far in pixels from its start a path [n] ends that goes there and back."""
-    returned = (back.reshape(-1, 2)[corners] * weights[..., None]).sum(1)
+    around = back.reshape(-1, 2).index_select(0, corners.flatten()).reshape(-1, 4, 2)
+    returned = torch.bmm(weights[:, None], around)[:, 0]
     return (flow + returned).norm(dim=-1)
 
 

@@ -8,7 +8,7 @@ from .store import Size
 
 SHARPNESS = -0.5
 """The parameter of Keys' cubic kernel (1981); -0.5 is exact for quadratic pictures."""
-BLOCK = 1 << 17
+BLOCK = 1 << 16
 """Pixels sampled at a time, so that the working memory does not grow with the hole."""
 
 
@@ -25,13 +25,10 @@ def sample_cubic(frames: Tensor, slot: Tensor, xy: Tensor) -> Tensor:
     x = (low[:, :1].long() + around).clamp(0, width - 1)
     y = (low[:, 1:].long() + around).clamp(0, height - 1)
     rows = (slot.long()[:, None] * height + y) * width
-    result = torch.zeros((len(slot), frames.shape[-1]), device=frames.device)
-    for i in range(4):
-        line = torch.zeros_like(result)
-        for j in range(4):
-            line += flat[rows[:, i] + x[:, j]].float() * wx[:, j, None]
-        result += line * wy[:, i, None]
-    return result
+    index = (rows[:, :, None] + x[:, None]).flatten()
+    weights = (wy[:, :, None] * wx[:, None]).reshape(-1, 1, 16)
+    taken = flat.index_select(0, index).float().reshape(-1, 16, frames.shape[-1])
+    return torch.bmm(weights, taken)[:, 0]
 
 
 def sample_linear(frames: Tensor, slot: Tensor, xy: Tensor) -> Tensor:
@@ -39,8 +36,9 @@ def sample_linear(frames: Tensor, slot: Tensor, xy: Tensor) -> Tensor:
     size: Size = (frames.shape[1], frames.shape[2])
     corners, weights = bilinear(xy, size)
     flat = frames.reshape(-1, frames.shape[-1])
-    taken = flat[slot.long()[:, None] * (size[0] * size[1]) + corners].float()
-    return (taken * weights[..., None]).sum(1)
+    index = (slot.long()[:, None] * (size[0] * size[1]) + corners).flatten()
+    taken = flat.index_select(0, index).float().reshape(-1, 4, frames.shape[-1])
+    return torch.bmm(weights[:, None], taken)[:, 0]
 
 
 def _cubic(part: Tensor) -> Tensor:

@@ -129,8 +129,8 @@ def _mean(image: Tensor, size: Size) -> np.ndarray:
         return small.reshape(*size, -1)
     planes = image.movedim(-1, 0)[None].float()
     larger = image.shape[0] < size[0] or image.shape[1] < size[1]
-    way = "bilinear" if larger else "area"
-    mean = F.interpolate(planes, size, mode=way)[0].movedim(0, -1)
+    mode = "bilinear" if larger else "area"
+    mean = F.interpolate(planes, size, mode=mode)[0].movedim(0, -1)
     return (mean.round().to(torch.uint8) if image.dtype == torch.uint8 else mean).cpu().numpy()
 
 

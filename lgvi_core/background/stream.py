@@ -23,7 +23,7 @@ from .store import FrameRing, flow_size, glance_of, place_of, put, white
 from .window import Reach
 
 THREADS = 2
-"""Pairs of frames measured at a time; OpenCV uses further cores for each."""
+"""Pairs of frames measured, or frames laid out, at a time; OpenCV uses further cores for each."""
 LEAST_WINDOW = 8
 """Frames finished at a time at least."""
 
@@ -58,7 +58,7 @@ class Background:
         self.reach = Reach(FrameRing(like, capacity, size), size, settings)
         # A cubic sample reaches two pixels of the full frame beyond its own.
         self.spoiled = 1 if size != tuple(like.shape[:2]) else 2
-        self.threads = ThreadPoolExecutor(THREADS)
+        self.threads = ThreadPoolExecutor(THREADS, initializer=torch.set_num_threads, initargs=(1,))
         self.given = 0
         self.done = 0
         self.before: list[Traces] | None = None
@@ -101,16 +101,20 @@ class Background:
     def _finish(self, stop: int) -> list[Filled]:
         start, reach = self.done, self.reach
         self._measure_brightness(start, min(stop + self.settings.reach, self.given))
-        future = self._walk_back(start, stop)
+        walk = self.threads.submit(self._walk_back, start, stop)
+        past = {number: self._walk_on(number) for number in range(start, stop)}
+        future = walk.result()
+        laid = {
+            number: self.threads.submit(self._canvas, number, traces, future[number])
+            for number, traces in past.items()
+            if traces is not None
+        }
         canvases: dict[int, Canvas] = {}
         carried_over = None
         if self.last is not None:
             carried_over = start - 1
             canvases[carried_over] = self.last
-        for number in range(start, stop):
-            self.before = reach.walk(number, -1, self.before)
-            if self.before is not None:
-                canvases[number] = self._canvas(number, self.before, future.pop(number))
+        canvases |= {number: canvas.result() for number, canvas in laid.items()}
         unseen = {number: canvas.open.clone() for number, canvas in canvases.items()}
         Painter(reach, canvases).paint(carried_over)
         self.last = canvases.get(stop - 1)
@@ -129,6 +133,14 @@ class Background:
             pair = self.reach.pair(number - 1)
             before = gains[(number - 1) % len(gains)]
             gains[number % len(gains)] = before if pair is None else before + pair.gain.log()
+
+    def _walk_on(self, number: int) -> list[Traces] | None:
+        """The traces into the past of hole and rim of a frame; None where it hides nothing."""
+        self.before = self.reach.walk(number, -1, self.before)
+        place = self.reach.places[number]
+        if self.before is None or place is None:
+            return None
+        return compact(self.before, place.list)
 
     def _walk_back(self, start: int, stop: int) -> dict[int, list[Traces]]:
         """The traces into the future of the window's frames, of the pixels of hole and rim."""
@@ -153,7 +165,7 @@ class Background:
             full[index] = part
             return full
 
-        past, second = reach.likelier(number, compact(past, place.list))
+        past, second = reach.likelier(number, past)
         if second is not None:
             second = second[place.list]
         found = [

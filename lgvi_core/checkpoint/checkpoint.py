@@ -1,7 +1,8 @@
 """LGVI checkpoints: a diffusers folder, or one `.safetensors` file with its config as metadata.
 
 A single file holds the tensors of the sub-models under the prefixes `unet.`, `vae.` and
-`text_encoder.`; `lgvi_config` in its metadata holds their configurations by name, as JSON.
+`text_encoder.`; `lgvi_config` in its metadata holds their configurations by name, as JSON, and the
+model's own `settings`.
 A file with a U-Net alone (names without prefix, `lgvi_config` with `unet` and `scheduler`) is
 accepted as well.
 """
@@ -29,6 +30,7 @@ from .files import (
     read_metadata,
     read_tensors,
 )
+from .own_settings import SETTINGS_KEY, OwnSettings, parse_own_settings, read_own_settings
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,8 @@ class Checkpoint:
     """Factor by which the VAE's latents are multiplied before the U-Net sees them."""
     vae: SubModel | None = None
     text_encoder: SubModel | None = None
+    own_settings: OwnSettings = field(default_factory=OwnSettings)
+    """Settings that the weights want."""
 
     @property
     def has_mask_decoder(self) -> bool:
@@ -109,8 +113,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if path.is_dir():
         parts, scheduler = _read_folder(path)
+        own_settings = read_own_settings(path)
     elif path.is_file():
-        parts, scheduler = _read_single_file(path)
+        parts, scheduler, own_settings = _read_single_file(path)
     else:
         raise CheckpointError(f"{path}: no such folder or file")
     unet = parts["unet"]
@@ -125,6 +130,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         _scaling_factor(vae, path),
         vae,
         parts.get("text_encoder"),
+        own_settings,
     )
 
 
@@ -160,7 +166,11 @@ def check_unet(
 
 
 def save_single_file(
-    path: Path, parts: dict[str, SubModel], scheduler: dict[str, Any], metadata: dict[str, str]
+    path: Path,
+    parts: dict[str, SubModel],
+    scheduler: dict[str, Any],
+    metadata: dict[str, str],
+    own_settings: OwnSettings | None = None,
 ) -> None:
     """Write `parts`, by the names in `SUB_MODELS`, as a single-file checkpoint, atomically."""
     tensors = {
@@ -169,6 +179,8 @@ def save_single_file(
         for key, value in part.state.items()
     }
     configs = {name: part.config for name, part in parts.items()} | {"scheduler": scheduler}
+    if own_settings is not None:
+        configs[SETTINGS_KEY] = own_settings.model_dump()
     extra = {f"{name}.{k}": v for name, part in parts.items() for k, v in part.metadata.items()}
     with atomic_write(path) as partial:
         save_file(tensors, partial, {**metadata, **extra, CONFIG_KEY: json.dumps(configs)})
@@ -201,7 +213,7 @@ def _read_folder(folder: Path) -> tuple[dict[str, SubModel], dict[str, Any]]:
     return parts, read_scheduler(folder)
 
 
-def _read_single_file(path: Path) -> tuple[dict[str, SubModel], dict[str, Any]]:
+def _read_single_file(path: Path) -> tuple[dict[str, SubModel], dict[str, Any], OwnSettings]:
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: a single-file model must be .safetensors")
     metadata = read_metadata(path)
@@ -221,7 +233,8 @@ def _read_single_file(path: Path) -> tuple[dict[str, SubModel], dict[str, Any]]:
             parts[name] = SubModel(_json_object(configs.get(name), path), state, extra)
     if "unet" not in parts:
         parts["unet"] = SubModel(_json_object(configs.get("unet"), path), tensors)
-    return parts, _json_object(configs.get("scheduler", DEFAULT_SCHEDULER), path)
+    scheduler = _json_object(configs.get("scheduler", DEFAULT_SCHEDULER), path)
+    return parts, scheduler, parse_own_settings(configs.get(SETTINGS_KEY, {}), str(path))
 
 
 def _scaling_factor(vae: SubModel | None, origin: Path) -> float:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ..errors import LGVIError
 from .checkpoint import CHAT_PARTS_FILE, SUB_MODELS
 from .files import FOLDER_SUFFIXES
+from .own_settings import SETTINGS_FILE
 
 REPOSITORY = "jianzongwu/lgvi"
 SMALL_FILES = (
@@ -21,6 +22,7 @@ SMALL_FILES = (
     "tokenizer/special_tokens_map.json",
     "scheduler/scheduler_config.json",
     CHAT_PARTS_FILE.as_posix(),
+    SETTINGS_FILE,
 )
 CHAT_SMALL_FILES = (
     "config.json",

@@ -20,22 +20,27 @@ LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def write_frames(
-    path: Path, images: Tensor, fps: Fraction, audio: Tensor | None = None, rate: int = 0
+    path: Path,
+    images: Tensor,
+    fps: Fraction,
+    audio: Tensor | None = None,
+    rate: int = 0,
+    crf: int = 0,
 ) -> None:
-    """Write an MP4 file, lossless in 8-bit YUV: 4:2:0, or 4:4:4 where a side is odd.
+    """Write an MP4 file in 8-bit YUV: 4:2:0, or 4:4:4 where a side is odd.
 
+    `crf` is H.264's quality, 0 to 51; 0 loses nothing.
     `images` are [n, h, w, 3 or 4], 0 to 1; alpha is dropped. `audio` is [channels, samples],
     -1 to 1, at `rate` Hz. Raises LGVIError for no frames, and for a number of audio channels that
     is not in `LAYOUTS`.
     """
+    quality = {"crf": str(crf)} if crf else {"preset": "ultrafast", "qp": "0"}
     if not len(images):
         raise LGVIError("the video holds no frames")
     height, width = images.shape[1:3]
     name = "yuv444p" if height % 2 or width % 2 else "yuv420p"
     with av.open(str(path), "w", format="mp4") as output:
-        stream: Any = output.add_stream(
-            "libx264", rate=fps, options={"preset": "ultrafast", "qp": "0"}
-        )
+        stream: Any = output.add_stream("libx264", rate=fps, options=quality)
         stream.height, stream.width, stream.pix_fmt = height, width, name
         context = stream.codec_context
         context.colorspace, context.color_range = BT709, ColorRange.MPEG

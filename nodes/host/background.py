@@ -26,9 +26,10 @@ def fill(source: Tensor, opacity: Tensor, painting: Tensor | None, reach: int) -
 
 
 def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
-    """Return a sentence for the person: how much other frames showed, and what became of the rest.
+    """Return a text for the person: how much other frames showed, and what became of the rest.
 
-    `opacity` and `unseen` are [f or 1, h, w] and [f, h, w], 0 to 1.
+    `opacity` and `unseen` are [f or 1, h, w] and [f, h, w], 0 to 1. The lines are short, because
+    the page breaks longer ones inside of words.
     """
     masked = (opacity > 0).expand(unseen.shape)
     total = int(masked.sum())
@@ -36,8 +37,11 @@ def describe_fill(opacity: Tensor, unseen: Tensor, has_painting: bool) -> str:
         return "The mask is empty: nothing was changed."
     painted = float(unseen[masked].sum()) / total
     source = "painted" if has_painting else "filled from around it"
-    seen = f"{1 - painted:.0%} of the masked place comes from other frames"
-    text = f"{seen}, {painted:.0%} was {source}."
+    lines = [f"{1 - painted:.0%} comes from other frames,", f"{painted:.0%} was {source}."]
     if painted > ADVISE_FROM and not has_painting:
-        text += " Connect the decoded frames of LGVI Sampler as painting for a better fill."
-    return text
+        lines += [
+            "For a better fill, connect the",
+            "decoded frames of LGVI Sampler",
+            "as painting.",
+        ]
+    return "\n".join(lines)

@@ -17,6 +17,7 @@ from ...lgvi_core.checkpoint.files import parse_json
 from ...lgvi_core.config import TextEncoderConfig, parse_config
 from ...lgvi_core.errors import CheckpointError
 from .model import create_model
+from .own_settings import set_own_settings
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,10 @@ def create(
     if checkpoint.text_encoder is not None:
         clip = _clip(checkpoint.text_encoder, checkpoint)
         clip.patcher.cached_patcher_init = (_reload_clip, (checkpoint.origin,))
-    vae = checkpoint.vae and _vae(checkpoint.vae, checkpoint)
+    vae: comfy.sd.VAE | None = None
+    if checkpoint.vae is not None:
+        vae = _vae(checkpoint.vae, checkpoint)
+        set_own_settings(vae, checkpoint.own_settings)
     return model, clip, vae
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ...lgvi_core.errors import LGVIError
+from .checks import BRANCH_KEY, TEXT_VIDEO, UNCONDITIONAL, VIDEO
 from .model import FEATURES_KEY
 
 Conditioning = list[Any]
@@ -21,13 +22,15 @@ def branches(
 ) -> tuple[Conditioning, Conditioning, Conditioning]:
     """Make the three conditionings of the guidance: text and video, video alone, neither.
 
-    `c_x` [f, 4, h, w] are the source's latents as the VAE gives them, not scaled.
+    `c_x` [f, 4, h, w] are the source's latents as the VAE gives them, not scaled. Each is marked
+    with the output that it is, so that swapped wires are noticed.
     """
     with_video = {"concat_latent_image": c_x}
+    neither = [[text, {k: v for k, v in o.items() if k not in with_video}] for text, o in negative]
     return (
-        node_helpers.conditioning_set_values(positive, with_video),
-        node_helpers.conditioning_set_values(negative, with_video),
-        [[text, {k: v for k, v in o.items() if k not in with_video}] for text, o in negative],
+        node_helpers.conditioning_set_values(positive, {**with_video, BRANCH_KEY: TEXT_VIDEO}),
+        node_helpers.conditioning_set_values(negative, {**with_video, BRANCH_KEY: VIDEO}),
+        node_helpers.conditioning_set_values(neither, {BRANCH_KEY: UNCONDITIONAL}),
     )
 
 

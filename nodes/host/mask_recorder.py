@@ -46,11 +46,14 @@ class MaskRecorder:
             index = list(window.index_list)
             # ComfyUI's own windows have no weights; a triangle blends them without jumps.
             weights = getattr(window, "weights", triangular_weights(len(index)))
+        added = frames - len(index) if isinstance(index, list) else 0
         for row, uuid in enumerate(options["uuids"]):
             if uuid not in self.cond_ids:
                 continue
             rows = slice(row * frames, (row + 1) * frames)
             logits = mask_decoder([feature[rows] for feature in features], frames).cpu()
+            # ComfyUI's own windows may put a frame before the window's first.
+            logits = logits[:, :, added:]
             if uuid not in self._masks:
                 self._masks[uuid] = MaskAverage(logits, self._frames)
             self._masks[uuid].add(logits, index, weights)

@@ -1,5 +1,6 @@
 """Conversion of an lgvi_core U-Net to a native ComfyUI MODEL."""
 
+from collections.abc import Callable
 from typing import Any
 
 import comfy.conds
@@ -10,15 +11,17 @@ import comfy.model_patcher
 import comfy.utils
 import torch
 from comfy import latent_formats, supported_models_base
-from comfy.patcher_extension import WrappersMP
+from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
 from einops import rearrange
 from torch import Tensor
 
 from ...lgvi_core.checkpoint.checkpoint import Checkpoint
+from ...lgvi_core.checkpoint.own_settings import OwnSettings
 from ...lgvi_core.config import UNetConfig
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.latents import LATENT_PIXELS
 from ...lgvi_core.unet.unet import InflatedUNet
+from .patches import patched
 from .run_cache import RUN_KEY, prepare_run
 
 MASK_KEY = "lgvi_mask"
@@ -41,11 +44,17 @@ PREDICTION_TYPES = {
 
 
 class HostAttention:
-    """ComfyUI's attention, or the function that a node put in its place for this model."""
+    """ComfyUI's attention, or the function that a node put in its place for this model.
+
+    `override` takes the place of all attention, `replacement` that of the next call alone.
+    """
 
     override = None
+    replacement: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+        if self.replacement is not None:
+            return self.replacement(query, key, value)
         attention = comfy.ldm.modules.attention.optimized_attention
         if self.override is None:
             return attention(query, key, value, heads)
@@ -86,15 +95,30 @@ class ComfyUNet(InflatedUNet):
         if control is not None:
             raise LGVIError("LGVI takes no ControlNet: remove it from the conditioning")
         options = transformer_options or {}
+        # Context windows of ComfyUI may add a frame, so what arrives counts before what was said.
+        conds = len(options.get("cond_or_uncond", ()))
+        frames = x.shape[0] // conds if conds else num_video_frames or x.shape[0]
+        wrappers = get_all_wrappers(WrappersMP.DIFFUSION_MODEL, options)
+        executor = WrapperExecutor.new_class_executor(self._predict, self, wrappers)
+        return executor.execute(x, timesteps, context, frames, options)
+
+    def _predict(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        frames: int,
+        options: dict[str, Any],
+    ) -> Tensor:
         self.host_attention.override = options.get(OVERRIDE_KEY)
-        frames = num_video_frames or x.shape[0]
         clips = rearrange(x, "(b f) c h w -> b c f h w", f=frames)
         z_t, c_x = clips.split(x.shape[1] // 2, dim=1)
         # ComfyUI repeats time and text for every frame; the U-Net takes them once per video.
         t, text = timesteps[::frames], context[::frames]
         run = options.get(RUN_KEY)
         conditions = self.prepare(text, c_x) if run is None else run.get(self, text, c_x)
-        noise_pred, features = self.denoise(z_t, t, conditions)
+        with patched(self, options, x.shape):
+            noise_pred, features = self.denoise(z_t, t, conditions)
         recorder = options.get(MASK_KEY)
         if recorder is not None and self.mask_decoder is not None:
             recorder.record(self.mask_decoder, features, frames, options)
@@ -106,11 +130,12 @@ class LGVIModel(comfy.model_base.BaseModel):
 
     def __init__(
         self,
-        model_config: supported_models_base.BASE,
+        model_config: "LGVIModelConfig",
         model_type: comfy.model_base.ModelType,
         device: torch.device | None = None,
     ) -> None:
         super().__init__(model_config, model_type, device=device, unet_model=ComfyUNet)
+        self.own_settings: OwnSettings = model_config.own_settings
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """Return a conditioning's inputs for the U-Net; raises LGVIError for unfit ones."""
@@ -166,7 +191,14 @@ class LGVIModelConfig(supported_models_base.BASE):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         # Stable Diffusion's keys are left out: they would mislead ComfyUI's LoRA key map.
-        super().__init__({"config": checkpoint.unet_config})
+        # FreeU asks for the width of the first level by this name.
+        super().__init__(
+            {
+                "config": checkpoint.unet_config,
+                "model_channels": checkpoint.unet_config.block_out_channels[0],
+            }
+        )
+        self.own_settings = checkpoint.own_settings
         noise = checkpoint.noise_schedule
         self.sampling_settings = {
             "beta_schedule": BETA_SCHEDULES[noise.beta_schedule],

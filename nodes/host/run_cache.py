@@ -9,6 +9,7 @@ from comfy.patcher_extension import WrapperExecutor
 from torch import Tensor
 
 from ...lgvi_core.unet.unet import InflatedUNet, VideoConditions
+from .checks import check_run
 
 RUN_KEY = "lgvi_run"
 """Key of ComfyUI's transformer_options under which the U-Net finds the run's cache."""
@@ -56,11 +57,12 @@ class RecentResults:
 
 
 def prepare_run(executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
-    """Wrap a sampling run of ComfyUI: give it a cache, and drop that at the end.
+    """Wrap a sampling run of ComfyUI: check it, give it a cache, and drop that at the end.
 
     A run whose hooks change weights between steps gets none, because the text's keys change too.
     """
     guider = executor.class_obj
+    check_run(guider)
     hooked = any("hooks" in cond for conds in guider.conds.values() for cond in conds)
     options = guider.model_options.setdefault("transformer_options", {})
     windows = "context_handler" in guider.model_options

@@ -13,10 +13,12 @@ from comfy_extras.nodes_custom_sampler import (
 from torch import Tensor
 
 from ...lgvi_core.canvas import LATENT_PIXELS, is_finite, locate
+from ...lgvi_core.checkpoint.own_settings import OwnSettings
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import latent_mask_to_frames
 from ...lgvi_core.sampling import first_mask_step
 from ...lgvi_core.settings import SamplingSettings
+from .checks import check_branch
 from .conditioning import Conditioning
 from .mask_recorder import MaskRecorder
 from .model import MASK_KEY, is_lgvi
@@ -37,9 +39,11 @@ def sample_with_mask(
     """Sample the same latent as the stock graph, and the mask [frames, H, W], 0 to 1.
 
     The mask has the size `source_size` (height, width) in pixels or, if that is None, the size
-    that the latent decodes to. It is None for the reason that `why_no_mask` gives. Raises LGVIError
-    for a model, latent or conditioning that does not fit the others.
+    that the latent decodes to. Settings that stand for the model's own become those. It is None
+    for the reason that `why_no_mask` gives. Raises LGVIError for a model, latent or
+    conditioning that does not fit the others.
     """
+    settings = settings.complete(own_settings(model))
     samples = latent["samples"]
     scales = (settings.text_scale, settings.video_scale)
     _check(model, conditionings, samples, scales)
@@ -78,8 +82,15 @@ def check_is_lgvi(model: ModelPatcher) -> None:
         )
 
 
+def own_settings(model: ModelPatcher) -> OwnSettings:
+    """Return the settings that a MODEL wants; raises LGVIError for another network than LGVI."""
+    check_is_lgvi(model)
+    return model.model.own_settings
+
+
 def why_no_mask(model: ModelPatcher, settings: SamplingSettings) -> str:
-    """Return the explanation for a person who gets no predicted mask."""
+    """Return the explanation for a person who gets no predicted mask with these `settings`."""
+    settings = settings.complete(own_settings(model))
     if model.model.diffusion_model.mask_decoder is None:
         return "This model has no mask decoder."
     return (
@@ -115,6 +126,7 @@ def _check(
         if not conditioning:
             raise LGVIError(f"{name} is an empty conditioning: connect LGVI Video Conditioning")
         for text, options in conditioning:
+            check_branch(name, {name}, text, options)
             if "area" in options:
                 raise LGVIError(f"{name} is limited to an area; LGVI works on whole frames")
             _check_values(name, "text features", text)

@@ -8,7 +8,7 @@ The file is read twice at the same time: resized for the model, and unchanged fo
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,12 +22,13 @@ from torch import Tensor
 from ...lgvi_core.canvas import Fit, content_of, fit_canvas, from_canvas, to_canvas
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import soft_mask
-from ...lgvi_core.settings import MaskSettings, SamplingSettings, split_settings
 from ...lgvi_core.video.files import VideoReader, VideoSource, VideoWriter
 from ...lgvi_core.video.planes import bits_of, frame_to_rgb, grey_frame, lay_over
-from ...lgvi_core.windows import context_windows
-from .conditioning import Conditioning, branches
-from .sampling import check_is_lgvi, sample_with_mask, why_no_mask
+from .conditioning import branches
+from .mask_report import MaskReport
+from .own_settings import describe_sampling, describe_size
+from .removal import Removal
+from .sampling import own_settings, sample_with_mask, why_no_mask
 from .windows import with_windows
 
 VAE_FRAMES = 16
@@ -38,54 +39,6 @@ _NO_MASK = (
 )
 Report = Callable[[str], None]
 """Shows a line about the progress."""
-
-
-@dataclass(frozen=True)
-class Removal:
-    """Models and settings of a removal, by the names of the inputs of LGVI Remove From Video."""
-
-    model: ModelPatcher
-    vae: Any
-    positive: Conditioning
-    negative: Conditioning
-    working_size: int
-    working_fps: float
-    window: int
-    overlap: int
-    segment: int
-    crf: int
-    background: bool = False
-    """Whether the background that other frames show is put back, and only the rest painted."""
-    reach: int = 40
-    """Number of frames away from which the background may come."""
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
-    mask: MaskSettings = field(default_factory=MaskSettings)
-
-    def __post_init__(self) -> None:
-        context_windows(1, self.window, self.overlap)  # raises if they do not fit together
-        if self.overlap >= self.segment:
-            raise LGVIError(
-                f"segments of {self.segment} frames cannot share {self.overlap}: make segment "
-                "larger"
-            )
-
-    @classmethod
-    def from_inputs(
-        cls,
-        model: ModelPatcher,
-        vae: VAE,
-        positive: Conditioning,
-        negative: Conditioning,
-        **inputs: Any,
-    ) -> "Removal":
-        """Make a removal from a node's `inputs`, which hold all settings side by side."""
-        sampling, inputs = split_settings(SamplingSettings, inputs)
-        mask, inputs = split_settings(MaskSettings, inputs)
-        return cls(model, vae, positive, negative, sampling=sampling, mask=mask, **inputs)
-
-    def stride(self, fps: float) -> int:
-        """Return the distance in frames, at `fps`, of neighbouring frames that the model sees."""
-        return max(1, round(fps / self.working_fps)) if self.working_fps > 0 else 1
 
 
 @dataclass(frozen=True)
@@ -101,12 +54,13 @@ class Segment:
 
 
 def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, report: Report) -> str:
-    """Write the video without the object, and the masks used; return a line on what was done.
+    """Write the video without the object, and the masks used; return lines on what was done.
 
     Raises LGVIError where the file cannot be read or the settings do not fit together; what was
     written until then is deleted.
     """
-    check_is_lgvi(removal.model)
+    own = own_settings(removal.model)
+    removal = removal.complete(own)
     if removal.model.model.diffusion_model.mask_decoder is None:
         raise LGVIError(_NO_MASK.format(why_no_mask(removal.model, removal.sampling)))
     with ExitStack() as stack:
@@ -116,7 +70,8 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
         model = with_windows(removal.model, removal.window, removal.overlap, stride)
         result_file = stack.enter_context(VideoWriter(result, full, removal.crf))
         mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, audio=False))
-        painted = _painted(small, full, removal, model, fit, report)
+        found = MaskReport(removal.mask.threshold)
+        painted = _painted(small, full, removal, model, fit, report, found)
         if removal.background:
             finished = _with_background(painted, fit, removal.reach)
         else:
@@ -136,7 +91,13 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
             done += 1
         every = "" if stride == 1 else f", one frame in {stride} seen together"
         seen = f", {1 - sum(shares) / len(shares):.0%} of it from other frames" if shares else ""
-        return f"{fit.describe()}{every}; {changed} of {done} frames changed{seen}"
+        lines = (
+            f"{fit.describe()}{every}; {changed} of {done} frames changed{seen}",
+            describe_sampling(removal.sampling, own),
+            describe_size(fit.canvas, own),
+            found.advice(),
+        )
+        return "\n".join(filter(None, lines))
 
 
 class Painted(NamedTuple):
@@ -164,8 +125,12 @@ def _painted(
     model: ModelPatcher,
     fit: Fit,
     report: Report,
+    found: MaskReport,
 ) -> Iterator[Painted]:
-    """Yield all frames of the source with what the model paints over them."""
+    """Yield all frames of the source with what the model paints over them.
+
+    Their masks are added to `found`.
+    """
     frames, done = iter(full), 0
     before: Tensor | None = None
     latents_of_source = _latents(small, fit, removal.vae)
@@ -174,6 +139,7 @@ def _painted(
         report(f"frames {done + 1} to {done + new}{_of_all(full.info.frames, segment)}")
         latents, mask = _sample(model, removal, segment, before)
         before = latents
+        found.add(mask[segment.kept :])
         for chunk in range(segment.kept, len(latents), VAE_FRAMES):
             index = slice(chunk, chunk + VAE_FRAMES)
             decoded = removal.vae.decode(latents[index])
@@ -286,7 +252,7 @@ def _sample(
 def _opacity(mask: Tensor, fit: Fit, removal: Removal) -> Tensor:
     """Return the opacity [h, w] of the result, in the source's size."""
     sized = from_canvas(mask[None, ..., None], fit)[..., 0]
-    return soft_mask(sized, removal.mask)[0]
+    return soft_mask(sized, removal.mask, fit.cell)[0]
 
 
 def _of_all(known: int, segment: Segment) -> str:

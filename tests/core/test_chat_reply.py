@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from lgvi_core.chat.conversation import Turn
 from lgvi_core.chat.model import load_chat
-from lgvi_core.chat.phrases import noun_phrases
+from lgvi_core.chat.phrases import counted_phrases, noun_phrases
 from lgvi_core.chat.reply import prepare_inputs, reply
 from lgvi_core.chat.vision import prepare_pixels
 from lgvi_core.errors import CheckpointError, LGVIError
@@ -219,6 +219,23 @@ def test_several_frames_are_spread_over_the_clip():
 )
 def test_noun_phrases(prompt, objects):
     assert noun_phrases(prompt) == objects
+
+
+@pytest.mark.parametrize(
+    ("prompt", "objects"),
+    [
+        ("remove the bird on the left", ("bird on the left",)),
+        ("remove the birds on the glass", ("birds on the glass:64",)),
+        ("remove the bus, both cats and the glass", ("bus", "cats:2", "glass")),
+        ("remove all people", ("people:64",)),
+        ("remove two red balls and the dog with spots", ("red balls:2", "dog with spots")),
+        ("remove the 3 men in hats", ("men in hats:3",)),
+        ("remove everything", ("everything",)),
+        ("", ()),
+    ],
+)
+def test_phrases_tell_sam_3_how_many_they_mean(prompt, objects):
+    assert counted_phrases(prompt) == objects
 
 
 def test_a_two_stage_model_has_no_features(tmp_path, frames):

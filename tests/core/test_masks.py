@@ -29,6 +29,45 @@ def test_grow_and_feather_reach_exactly_as_far_as_they_say():
     assert 0 < ramp[2] < 1
 
 
+@pytest.mark.parametrize("size", [(720, 1280), (1280, 720), (96, 160), (1080, 1920), (2160, 3840)])
+def test_an_automatic_margin_is_as_large_as_the_models_cells(size):
+    """lgvi-mini sees 20 cells along the longer side, in a clip of any size."""
+    cell = max(size) / 20
+    settings = MaskSettings().in_pixels(size, fit_canvas(size, 160).cell)
+    assert settings.grow == round(0.75 * cell)
+    assert settings.feather == round(0.375 * cell)
+
+
+def test_without_a_model_an_automatic_margin_is_that_of_the_official_size():
+    assert MaskSettings().in_pixels((320, 512)) == MaskSettings().in_pixels((320, 512), 8.0)
+    assert MaskSettings().in_pixels((2160, 3840)) == MaskSettings(0.5, 45, 22)
+
+
+def test_an_automatic_margin_is_never_finer_than_the_official_size():
+    """A result that was brought to the clip's size before says nothing of the model's cells."""
+    assert MaskSettings().in_pixels((2160, 3840), 8.0) == MaskSettings(0.5, 45, 22)
+
+
+def test_grow_adds_to_the_automatic_margin():
+    assert MaskSettings(grow=5).in_pixels((96, 160), 8.0) == MaskSettings(0.5, 11, 3)
+    assert MaskSettings(grow=-2).in_pixels((96, 160), 8.0) == MaskSettings(0.5, 4, 3)
+
+
+@pytest.mark.parametrize("numbers", [(8, 8), (0, 0), (-1, 0), (-256, 256)])
+def test_numbers_stay_pixels(numbers):
+    """What a saved workflow holds means the same as ever, whatever the model's cells are."""
+    settings = MaskSettings(0.5, *numbers)
+    assert settings.in_pixels((2160, 3840), 192.0) == settings
+
+
+def test_an_automatic_margin_covers_what_a_coarse_mask_leaves():
+    mask = torch.zeros(1, 192, 320)
+    mask[:, 80:112, 80:112] = 1
+    opacity = soft_mask(mask, MaskSettings(), fit_canvas((192, 320), 160).cell)
+    assert (opacity[:, 68:124, 68:124] == 1).all()
+    assert opacity[:, 62 - 1].sum() == opacity[:, 130].sum() == 0
+
+
 def test_negative_grow_shrinks():
     mask = torch.zeros(1, 20, 20)
     mask[:, 5:15, 5:15] = 1

@@ -66,8 +66,26 @@ def test_single_file_runs_too(tiny_folder, pipeline, tmp_path):
     parts = {name: read_sub_model(tiny_folder, name) for name in SUB_MODELS}
     save_single_file(path, parts, dict(pipeline.scheduler.config), {})
     frames = torch.rand(2, 32, 32, 3)
-    one = LGVIPipeline.from_checkpoint(path)(frames, "remove the star", steps=2)
-    assert torch.equal(one.frames, pipeline(frames, "remove the star", steps=2).frames)
+    how = {"steps": 2, "text_scale": 3.0, "working_size": 0}
+    one = LGVIPipeline.from_checkpoint(path)(frames, "remove the star", **how)
+    assert torch.equal(one.frames, pipeline(frames, "remove the star", **how).frames)
+
+
+def test_what_is_not_given_is_the_models_own(pipeline):
+    """The tiny checkpoint carries a working size, steps and a scale; the rest is the official."""
+    frames, said = torch.rand(2, 40, 20, 3), []
+    told = pipeline(
+        frames,
+        "remove the star",
+        callback=lambda *a: said.append(a),
+    )
+    assert [step for step, _, _ in said] == [1, 2, 3]
+    assert told.latents.shape[-2:] == (8, 4), "64 pixels are 8 cells"
+    how = {"steps": 3, "text_scale": 2.5, "video_scale": 1.5, "working_size": 64}
+    assert torch.equal(told.frames, pipeline(frames, "remove the star", **how).frames)
+    assert not torch.equal(
+        told.frames, pipeline(frames, "remove the star", **how | {"text_scale": 0.0}).frames
+    ), "0 is a scale, not the model's own"
 
 
 def test_without_mask_decoder_there_is_no_mask(tmp_path):

@@ -34,6 +34,8 @@ import asyncio
 async def nodes():
     return await (await module.comfy_entrypoint()).get_node_list()
 
+folder_paths.set_input_directory(sys.argv[3])
+
 for node in asyncio.run(nodes()):
     node.GET_SCHEMA()
 after = snapshot()
@@ -43,9 +45,9 @@ print(sorted(n for n in set(sys.modules) - modules if not n.startswith("lgvi_pac
 """
 
 
-def test_import_patches_nothing_and_loads_nothing_heavy(comfyui_path):
+def test_import_patches_nothing_and_loads_nothing_heavy(comfyui_path, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", SNAPSHOT, str(comfyui_path), str(ROOT)],
+        [sys.executable, "-c", SNAPSHOT, str(comfyui_path), str(ROOT), str(tmp_path)],
         capture_output=True,
         text=True,
         cwd=ROOT.parent,

@@ -38,6 +38,8 @@ pack = sys.modules["lgvi_pack"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
 """
 CHECK = """
+import folder_paths
+folder_paths.set_input_directory(sys.argv[2] + "/../../input")
 nodes = asyncio.run(asyncio.run(pack.comfy_entrypoint()).get_node_list())
 assert nodes
 from lgvi_pack.lgvi_core.checkpoint.checkpoint import load_checkpoint
@@ -96,7 +98,7 @@ def test_the_packed_files_are_whole(packed_files, tmp_path, comfyui_path):
 
 def test_metadata_as_comfyui_reads_it(metadata):
     project, comfy = metadata.project, metadata.tool_comfy
-    assert project.name == "comfyui-lgvi"
+    assert project.name == "lgvi"
     assert re.fullmatch(r"\d+\.\d+\.\d+", project.version)
     assert project.urls.repository.startswith("https://github.com/")
     assert re.fullmatch(r"[a-z0-9-]+", comfy.publisher_id)

@@ -49,6 +49,23 @@ def test_a_page_tells_of_every_input_and_output(nodes, page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_chinese_page_lists_the_same_inputs_and_outputs(server, page):
+    """Newer and older pages look for NODE/zh.md first, and take NODE.md where it is missing."""
+    name = page.stem
+    text = server.read(f"/extensions/{PACK_NAME}/docs/{name}/zh.md").decode()
+    english = page.read_text(encoding="utf-8")
+    for title, chinese in (("Inputs", "输入"), ("Outputs", "输出")):
+        listed = re.findall(r"^- `(\w+)`", section(text, chinese), re.M)
+        assert [x for x in listed if x in items(section(english, title))] == items(
+            section(english, title)
+        )
+    assert section(text, "常见问题").count("\n- **") >= 3
+    ((_, source),) = PICTURE.findall(text)
+    assert (DOCS / source).is_file()
+    assert "\n|" not in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_and_its_picture_are_served(server, page):
     base = f"/extensions/{PACK_NAME}/docs"
     text = page.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from support.graphs import CLIP, NODES, WORKFLOWS, failure, graph, node, picture
 from tools.comfyui.server import PACK_NAME, PromptFailed
 from tools.comfyui.workflow import load_workflow, to_prompt
 from tools.demo import describe, differences
+from tools.sam3_nodes import with_sam3, without_sam3
 
 
 def test_nodes_are_there_with_help_on_everything(server):
@@ -41,7 +42,8 @@ def test_templates_list_the_workflows(server):
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
 def test_workflow_runs_and_changes_neither_size_nor_length_nor_sound(server, path, tmp_path):
     workflow = load_workflow(path)
-    outputs = server.run(to_prompt(workflow, server.get("/object_info")))
+    info = with_sam3(server.get("/object_info"))
+    outputs = server.run(without_sam3(to_prompt(workflow, info)))
     for saved in (n for n in workflow["nodes"] if n["type"] == "SaveVideo"):
         video = tmp_path / f"{saved['title']}.mp4"
         video.write_bytes(server.file(outputs[str(saved["id"])]["images"][0]))
@@ -224,3 +226,52 @@ def test_workflow_file_is_in_the_page_format():
         workflow = json.loads(path.read_text())
         assert workflow["version"] == 0.4
         assert {n["type"] for n in workflow["nodes"] if n["type"].startswith("LGVI")} <= set(NODES)
+
+
+def test_an_error_begins_with_its_message(server):
+    error = failure(server, graph(source=["parts", 0]))
+    assert error.details["exception_type"] == "LGVI"
+    assert error.details["exception_message"].startswith("source has 24 frames")
+
+
+def test_a_sentence_without_the_clip_is_refused_by_ksampler(server):
+    prompt = graph(frames=2)
+    prompt["sample"] = node(
+        "KSampler",
+        model=["load", 0],
+        positive=["positive", 0],
+        negative=["negative", 0],
+        latent_image=["condition", 3],
+        seed=1,
+        steps=2,
+        cfg=3.0,
+        sampler_name="euler",
+        scheduler="normal",
+        denoise=1.0,
+    )
+    prompt["full"] = node("SolidMask", value=1.0, width=320, height=192)
+    prompt["composite"]["inputs"]["mask"] = ["full", 0]
+    error = failure(server, prompt)
+    assert error.details["node_id"] == "sample"
+    assert "put LGVI Video Conditioning between" in str(error)
+
+
+def test_what_a_node_did_is_among_its_outputs(server):
+    # Numbers of its own: nodes that did not run again give no outputs.
+    outputs = server.run(graph(frames=3, size=72))
+    assert "320 x 192" in outputs["condition"]["text"][0]
+
+
+def test_an_odd_size_is_saved(server, tmp_path):
+    prompt = {
+        "frames": node("EmptyImage", width=63, height=49, batch_size=4, color=0x336699),
+        "made": node("LGVI_CreateVideo", images=["frames", 0], fps=24.0, crf=16),
+        "save": node(
+            "SaveVideo", video=["made", 0], filename_prefix="odd", format="auto", codec="auto"
+        ),
+    }
+    outputs = server.run(prompt)
+    video = tmp_path / "odd.mp4"
+    video.write_bytes(server.file(outputs["save"]["images"][0]))
+    assert describe(video) | {"width": 63, "height": 49, "frames": 4} == describe(video)
+    assert "63 x 49 pixels, an odd side" in outputs["made"]["text"][0]

@@ -11,6 +11,7 @@ from tools.comfyui.workflow import load_workflow, to_prompt
 from tools.demo import describe, differences, read_frames
 from tools.paths import ROOT
 from tools.whole_video import write_video
+from tools.workflows.titles import TITLES
 
 WORKFLOWS = ROOT / "workflows"
 
@@ -25,7 +26,7 @@ def portrait(server):
 
 def run(server, name, clip, **more):
     """Outputs of a workflow that was run with the video `clip`, and node ids by title."""
-    workflow = load_workflow(WORKFLOWS / f"{name}.json")
+    workflow = load_workflow(WORKFLOWS / f"{TITLES[name]}.json")
     titles = {n["title"]: str(n["id"]) for n in workflow["nodes"] if "title" in n}
     prompt = to_prompt(workflow, server.get("/object_info"))
     for part in prompt.values():

@@ -19,6 +19,7 @@ NODES = {
     "LGVI_BackgroundFromFrames": "LGVI Background From Frames",
     "LGVI_RemoveFromVideo": "LGVI Remove From Video",
     "LGVI_VideoFromFolder": "LGVI Video From Folder",
+    "LGVI_CreateVideo": "LGVI Create Video",
     "LGVI_LoadChat": "Load LGVI Chat",
     "LGVI_Chat": "LGVI Chat",
 }

@@ -13,7 +13,7 @@ def run(comfy, model, conditionings, scales=(3.0, 1.5), steps=6, seed=7):
         model,
         conds,
         {"samples": latent},
-        SamplingSettings(seed, steps, *scales),
+        SamplingSettings(seed, steps, *scales, sampler="euler", scheduler="normal"),
         source_size=None,
     )
     return sampled["samples"], mask

@@ -11,7 +11,11 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from lgvi_core.checkpoint.checkpoint import DEFAULT_SCHEDULER
+from lgvi_core.checkpoint.own_settings import SETTINGS_FILE
 from support.cases import filled_unet, small_config
+
+OWN_SETTINGS = {"working_size": 64, "steps": 3, "text_scale": 2.5, "scheduler": "simple"}
+"""What the checkpoints say that they want."""
 
 
 def write_part(folder: Path, name: str, config: dict[str, Any], state: dict[str, Tensor]) -> None:
@@ -45,5 +49,6 @@ def write_checkpoint(folder: Path, scheduler: dict[str, Any] | None = None, **un
     (folder / "scheduler" / "scheduler_config.json").write_text(
         json.dumps(scheduler or DEFAULT_SCHEDULER)
     )
+    (folder / SETTINGS_FILE).write_text(json.dumps(OWN_SETTINGS))
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "LGVIPipeline"}))
     return folder

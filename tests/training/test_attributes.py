@@ -16,8 +16,8 @@ from train.engine.checkpoints import WEIGHTS as WEIGHTS_FILE
 from train.engine.checkpoints import newest
 from train.latent_cache import Shard, write_shard
 from train.lgvi.attributes import (
-    CHANNELS,
     COLOUR_NAMES,
+    DRAWN,
     FLAG_WORDS,
     FLAGS,
     IGNORED_LABEL,
@@ -61,7 +61,7 @@ def test_a_single_frame_says_nothing_of_motion() -> None:
     assert row[2:] == [0] * (FLAGS - 2) + [IGNORED_LABEL] * 2
     masks = torch.full((1, 1, 2, 2), 255, dtype=torch.uint8)
     target = attribute_map(masks, [thing("ball", "red", 0.2, frames=1)])[None]
-    logits = torch.zeros(1, CHANNELS, 2, 2)
+    logits = torch.zeros(1, DRAWN.channels, 2, 2)
     disturbed = logits.clone()
     disturbed[:, -2:] = 50
     assert attribute_loss([logits], target) == attribute_loss([disturbed], target)
@@ -93,7 +93,7 @@ def test_the_loss_is_zero_for_perfect_heads_and_blind_to_the_background() -> Non
     logits = 100.0 * (perfect * 2 - 1)
     assert attribute_loss([logits], target) < 1e-6
     disturbed = logits.clone()
-    disturbed[:, :, 2] = 50 * torch.randn(CHANNELS, 4)  # a row of the picture without objects
+    disturbed[:, :, 2] = 50 * torch.randn(DRAWN.channels, 4)  # a row of the picture without objects
     assert attribute_loss([disturbed], target) < 1e-6
     assert attribute_loss([-logits], target) > 10
 
@@ -132,4 +132,4 @@ def test_a_cached_run_learns_attributes_and_exports_without_the_heads(
 def test_heads_answer_at_the_latents_size() -> None:
     heads = AttributeHeads([8, 4])
     features = [torch.randn(2, 8, 3, 5), torch.randn(2, 4, 6, 10)]
-    assert [x.shape for x in heads(features, (6, 10))] == [(2, CHANNELS, 6, 10)] * 2
+    assert [x.shape for x in heads(features, (6, 10))] == [(2, DRAWN.channels, 6, 10)] * 2

@@ -5,8 +5,10 @@ from typing import Any
 
 from ..comfyui.workflow import WIDGET_TYPES
 from ..workflows.graph import Graph, Output
+from ..workflows.layout import arrange
 
 _INPUTS, _OUTPUTS = -10, -20  # ids that the page gives to the two ends of a subgraph
+_CATEGORY = "Video generation and editing/Inpaint video"
 _SLOT, _END_WIDTH, _FRAME = 20, 130, 40
 
 
@@ -15,6 +17,11 @@ class Blueprint(Graph):
 
     Call `input` before adding the nodes that take it, and `output` after adding all nodes.
     """
+
+    description = ""
+    """What the page says of it."""
+    aliases: tuple[str, ...] = ()
+    """Other words by which the page finds it."""
 
     def __init__(self, info: dict[str, Any], name: str) -> None:
         """Start a blueprint; `info` is a server's /object_info, `name` is shown in the page."""
@@ -40,6 +47,8 @@ class Blueprint(Graph):
 
     def workflow(self) -> dict[str, Any]:
         """Content of the blueprint's file: one node and the subgraph inside it."""
+        arrange(self.nodes)
+        right = max(node["pos"][0] + node["size"][0] for node in self.nodes)
         keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
         inside = {
             "id": self.number,
@@ -53,8 +62,10 @@ class Blueprint(Graph):
             "revision": 0,
             "config": {},
             "name": self.name,
+            "category": _CATEGORY,
+            "description": self.description,
             "inputNode": self._end_node(_INPUTS, -_END_WIDTH - 100, self.inputs),
-            "outputNode": self._end_node(_OUTPUTS, self.x + self.width + 100, self.outputs),
+            "outputNode": self._end_node(_OUTPUTS, right + 100, self.outputs),
             "inputs": self.inputs,
             "outputs": self.outputs,
             "widgets": [],
@@ -72,7 +83,10 @@ class Blueprint(Graph):
             "links": [],
             "groups": [],
             "config": {},
-            "extra": {},
+            "extra": {
+                "BlueprintDescription": self.description,
+                "BlueprintSearchAliases": list(self.aliases),
+            },
             "version": 0.4,
             "definitions": {"subgraphs": [inside]},
         }
@@ -96,7 +110,7 @@ class Blueprint(Graph):
             "inputs": slots,
             "outputs": outputs,
             "title": self.name,
-            "properties": {"cnr_id": "comfyui-lgvi"},
+            "properties": {"cnr_id": "lgvi"},
             "widgets_values": self.values,
         }
 

@@ -3,10 +3,22 @@
 from typing import Any, NamedTuple
 
 from ..comfyui.workflow import WIDGET_TYPES, default
+from .layout import arrange, view
 
-GAP = 40
+WIDTH = 340
 COLOURS = {"what": ("#232", "#353"), "nothing": ("#322", "#533")}
-_TITLE, _SLOT, _WIDGET, _TEXT, _MARGIN = 30, 20, 24, 90, 16
+_SLOT, _WIDGET, _TEXT, _MARGIN = 20, 27, 80, 22
+
+
+_GROWS = {
+    "CreateVideo": 125,
+    "GetVideoComponents": 125,
+    "LGVI_BackgroundFromFrames": 245,
+    "LGVI_Sampler": 500,
+    "LGVI_VideoConditioning": 210,
+}
+"""Heights of nodes that show text or a preview once they run, or have more outputs in 0.33."""
+_NOTE, _LINE, _LETTERS = 40, 19, 46  # of a note: margins, height of a line, letters in it
 
 
 class Output(NamedTuple):
@@ -30,19 +42,13 @@ class Node:
 
 
 class Graph:
-    """A workflow under construction, with nodes in columns from left to right."""
+    """A workflow under construction, whose nodes stand in columns in the order they were added."""
 
     def __init__(self, info: dict[str, Any], number: str) -> None:
         """Start a workflow; `info` is a server's /object_info, `number` is the workflow's id."""
         self.info, self.number = info, number
         self.nodes: list[dict[str, Any]] = []
         self.links: list[list[Any]] = []
-        self.x, self.y, self.width = 20, 0, 0
-
-    def column(self, width: int) -> None:
-        """Place the nodes that follow in a new column, `width` pixels wide."""
-        self.x, self.y = (self.x + self.width + GAP if self.width else self.x), 0
-        self.width = width
 
     def add(
         self,
@@ -69,13 +75,14 @@ class Graph:
             )
         ]
         own = kind.startswith("LGVI")
-        pack = {"cnr_id": "comfyui-lgvi"} if own else {"cnr_id": "comfy-core", "ver": "0.3.75"}
+        core = {"cnr_id": "comfy-core", "ver": info.get("since", "0.3.75")}
+        pack = {"cnr_id": "lgvi"} if own else core
         properties = {"Node name for S&R": kind, **pack}
         widgets = [slot for slot in slots if "widget" in slot]
         texts = sum(self._options(kind, slot["name"]).get("multiline", False) for slot in widgets)
         plain = max(len(slots) - len(widgets), len(outputs))
-        needed = _TITLE + _MARGIN + plain * _SLOT + len(widgets) * _WIDGET + texts * _TEXT
-        entry = self._place(kind, max(at_least, needed))
+        needed = _MARGIN + plain * _SLOT + len(widgets) * _WIDGET + texts * _TEXT
+        entry = self._place(kind, max(at_least, needed, _GROWS.get(kind, 0)))
         entry |= {"inputs": slots, "outputs": outputs, "properties": properties}
         entry["widgets_values"] = values
         if title:
@@ -84,14 +91,16 @@ class Graph:
             entry["color"], entry["bgcolor"] = COLOURS[colour]
         return Node(entry)
 
-    def note(self, text: str, height: int) -> None:
-        """Add a note in Markdown, a node that exists only in the page."""
-        entry = self._place("MarkdownNote", height)
+    def note(self, text: str) -> None:
+        """Add a note in Markdown, a node that exists only in the page, as high as its text."""
+        lines = sum(1 + _width(line) // _LETTERS for line in text.split("\n"))
+        entry = self._place("MarkdownNote", _NOTE + _LINE * lines)
         entry |= {"inputs": [], "outputs": [], "properties": {}, "widgets_values": [text]}
         entry["color"], entry["bgcolor"] = "#432", "#653"
 
     def workflow(self) -> dict[str, Any]:
         """Content of the workflow's file."""
+        arrange(self.nodes)
         return {
             "id": self.number,
             "revision": 0,
@@ -101,7 +110,7 @@ class Graph:
             "links": self.links,
             "groups": [],
             "config": {},
-            "extra": {"ds": {"scale": 0.7, "offset": [60, 80]}},
+            "extra": {"ds": view(self.nodes)},
             "version": 0.4,
         }
 
@@ -110,13 +119,12 @@ class Graph:
         entry: dict[str, Any] = {
             "id": number,
             "type": kind,
-            "pos": [self.x, self.y],
-            "size": [self.width, height],
+            "pos": [0, 0],
+            "size": [WIDTH, height],
             "flags": {},
             "order": number - 1,
             "mode": 0,
         }
-        self.y += height + GAP + _TITLE
         self.nodes.append(entry)
         return entry
 
@@ -172,3 +180,8 @@ class Graph:
 
 def _type(spec: list[Any]) -> str:
     return "COMBO" if isinstance(spec[0], list) else spec[0]
+
+
+def _width(text: str) -> int:
+    """Letters that a line is as wide as: a Chinese one counts for two."""
+    return sum(2 if ord(letter) > 0x2E80 else 1 for letter in text)

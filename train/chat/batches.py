@@ -12,6 +12,7 @@ from lgvi_core.errors import LGVIError
 
 from ..data.drawn.scenes import SceneObject
 from ..data.language.conversations import converse
+from ..data.language.free_talk import converse_freely
 from ..data.language.prompts import from_left
 from ..lgvi.attributes import FLAGS, IGNORED_LABEL, attribute_map
 from .config import ChatConfig
@@ -144,7 +145,9 @@ class ChatBatches(Dataset[ChatBatch]):
         self, rng: np.random.Generator, objects: Sequence[SceneObject], turns: int, images: int
     ) -> tuple[Tensor, Tensor]:
         """Return the tokens and labels of a conversation about a picture of `objects`."""
-        tokens, labels = self.encoder.encode_conversation(converse(rng, objects, turns), images)
+        free = rng.random() < self.config.data.free_share if self.config.data.free_share else False
+        talk = converse_freely(rng, objects, turns) if free else converse(rng, objects, turns)
+        tokens, labels = self.encoder.encode_conversation(talk, images)
         return torch.tensor(tokens), torch.tensor(labels)
 
     def _present(self, rng: np.random.Generator, count: int) -> tuple[int, ...]:

@@ -37,6 +37,9 @@ class ChatDataConfig(Section):
     fewer_share: float = Field(
         0.35, ge=0, le=1, description="of scenes with several objects that show fewer of them"
     )
+    free_share: float = Field(
+        0, ge=0, le=1, description="of conversations with train.data.language.free_talk's wording"
+    )
     empty_share: float = Field(0.03, ge=0, le=1, description="of pictures of the background alone")
 
 
@@ -69,6 +72,9 @@ class ChatConfig(Section):
     )
     seed: int = Field(0, ge=0, description="of weights and batches")
     max_steps: int = Field(gt=0, description="optimizer steps of the whole run")
+    max_minutes: float | None = Field(
+        None, gt=0, description="training time after which the run ends before max_steps"
+    )
     apart_until: float = Field(
         0,
         ge=0,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .drawn.emoji import FONT
+from .generated.collages import CollageReader
 from .generated.reader import GeneratedReader
 from .heldout.reader import HeldOutReader
 from .sample import Reader
@@ -99,12 +100,29 @@ class HeldOutSource(_Source):
     without: tuple[str, ...] = Field(default=(), description="no clips that count for one of these")
 
 
+class CollageSource(_Source):
+    """Collages that are drawn when they are read; see `train.data.generated.collages`."""
+
+    kind: Literal["collages"]
+    folder: Path = Field(description="where train.data.collage.fetch has put its files")
+    split: Literal["train", "held-out"] = Field(default="train", description="they share no scene")
+    size: tuple[int, int] = Field(default=(128, 128), description="height and width in pixels")
+    count: int = Field(default=1_000_000, gt=0, description="how many different clips")
+    first: int = Field(default=0, ge=0, description="number of the first clip")
+    frames: int | None = Field(
+        default=None,
+        gt=0,
+        description="frames of every sample, 1 for pictures; null: as many as asked",
+    )
+
+
 DataSource = Annotated[
-    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource, Field(discriminator="kind")
+    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource | CollageSource,
+    Field(discriminator="kind"),
 ]
 """What can be trained on."""
 EvaluationSource = Annotated[
-    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource | HeldOutSource,
+    RoviSource | GqaInpaintSource | ShardSource | GeneratedSource | CollageSource | HeldOutSource,
     Field(discriminator="kind"),
 ]
 """What can be evaluated on: the held-out clips as well, which no training may see."""
@@ -136,3 +154,12 @@ def open_reader(source: DataSource | EvaluationSource) -> Reader:
             )
         case HeldOutSource():
             return HeldOutReader(source.root, source.strata, source.without)
+        case CollageSource():
+            return CollageReader(
+                source.folder,
+                source.split,
+                source.size,
+                source.count,
+                source.first,
+                source.frames,
+            )

@@ -18,7 +18,7 @@ class Schedule(Protocol):
     def decay_from(self) -> float: ...
 
 
-def rate_factor(schedule: str, config: Schedule, step: int, max_steps: int) -> float:
+def rate_factor(schedule: str, config: Schedule, step: int, max_steps: float) -> float:
     """The factor on the peak learning rate at `step`: linear warm-up, plateau, decay to 0.
 
     `schedule` is the form of the decay, "linear" or "cosine"; with any other there is none.

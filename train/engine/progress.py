@@ -115,12 +115,13 @@ class MetricLog:
         """
         accelerator, progress = self.accelerator, self.progress
         names = sorted(self.parts[0])
-        means = torch.stack([torch.stack([p[n].float() for p in self.parts]).mean() for n in names])
-        means = accelerator.reduce(means, reduction="mean")
         now = time.monotonic()
-        progress.seconds += now - self.since
+        means = [torch.stack([p[n].float() for p in self.parts]).mean() for n in names]
+        means.append(torch.full_like(means[0], now - self.since))
+        shared = accelerator.reduce(torch.stack(means), reduction="mean")
+        progress.seconds += float(shared[-1])
         many = accelerator.num_processes / (now - self.since)
-        values = {f"loss/{n}": float(v) for n, v in zip(names, means, strict=True)}
+        values = {f"loss/{n}": float(v) for n, v in zip(names, shared[:-1], strict=True)}
         self._check(values["loss/loss"])
         values |= {f"rate/{group['name']}": group["lr"] for group in self.optimizer.param_groups}
         values |= {
@@ -137,6 +138,8 @@ class MetricLog:
         if self.bar.disable:
             left = (self.config.max_steps - progress.step) * (now - self.since)
             left /= len(self.parts) / self.config.gradient_accumulation
+            if self.config.max_minutes is not None:
+                left = min(left, 60 * self.config.max_minutes - progress.seconds)
             shown = {name: round(value, 5) for name, value in values.items()}
             logger.info("step %d, %.1f minutes left: %s", progress.step, left / 60, shown)
         self.parts, self.samples, self.frames, self.since = [], 0, 0, now

@@ -75,8 +75,8 @@ class Task(Generic[Batch]):
     """The batches of the run, `gradient_accumulation` of them for every step."""
     losses: Callable[[nn.Module, Batch], Tensors]
     """Computes the losses of a batch by name; the one named "loss" is minimised."""
-    rate: Callable[[str, int], float]
-    """The learning rate of an optimizer group, given its name and the step."""
+    rate: Callable[[str, int, float], float]
+    """The learning rate of an optimizer group, given its name, the step and the run's length."""
     exported: Callable[[Tensors], Tensors]
     """Selects from the model's state what is exported."""
     check_changes: Callable[[], None]
@@ -135,7 +135,7 @@ class Trainer(Generic[Batch]):
         bar = tqdm(total=config.max_steps, initial=first, disable=hidden)
         log = MetricLog(accelerator, self.optimizer, self.progress, config, bar)
         written = True
-        for batch in self.loader(first):
+        for batch in self.loader(first) if first < self.length() else ():
             log.add(self.train_part(batch), batch.samples, batch.frames)
             if not accelerator.sync_gradients:
                 continue
@@ -149,8 +149,10 @@ class Trainer(Generic[Batch]):
             if task.inspect is not None and step % task.inspect_every == 0:
                 task.inspect(self)
                 accelerator.wait_for_everyone()
+            if step >= self.length():
+                break
         bar.close()
-        if first < config.max_steps:
+        if self.progress.step > first:
             written = self.save()
         self._end()
         if not written:
@@ -159,6 +161,17 @@ class Trainer(Generic[Batch]):
                 "there and start again; training goes on from the one before"
             )
         logger.info("done: %d steps", self.progress.step)
+
+    def length(self) -> float:
+        """The number of steps of the run; with `max_minutes`, as its speed so far lets expect.
+
+        Time is counted at every log entry, so that all processes agree. A run that is limited by
+        time resumes where it was, but does not end with the very weights of an uninterrupted one.
+        """
+        limit, progress = self.config.max_minutes, self.progress
+        if limit is None or progress.seconds == 0:
+            return self.config.max_steps
+        return min(self.config.max_steps, progress.step * 60 * limit / progress.seconds)
 
     def resume(self) -> None:
         """Load the newest checkpoint, if any, and record the configuration for the export.
@@ -198,8 +211,9 @@ class Trainer(Generic[Batch]):
         """
         accelerator, task = self.accelerator, self.task
         task.broken.add(batch.kind, batch.broken)
+        length = self.length()
         for group in self.optimizer.param_groups:
-            group["lr"] = task.rate(group["name"], self.progress.step)
+            group["lr"] = task.rate(group["name"], self.progress.step, length)
         batch = batch.to(accelerator.device)
         with accelerator.accumulate(self.model):
             losses = task.losses(self.model, batch)

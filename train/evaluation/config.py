@@ -32,16 +32,29 @@ class LGVIConfig(Section):
     kind: Literal["lgvi"]
     name: str = Field(description="its row in the tables")
     model: Path = Field(BUNDLED_MODEL, description="diffusers folder or single safetensors file")
-    steps: int = Field(50, gt=0, description="sampling steps")
-    text_scale: float = Field(_SAMPLING.text_scale, description="guidance by the sentence")
-    video_scale: float = Field(_SAMPLING.video_scale, description="guidance by the source video")
+    steps: int = Field(_SAMPLING.steps, description="sampling steps; negative: the model's own")
+    text_scale: float = Field(
+        _SAMPLING.text_scale, description="guidance by the sentence; negative: the model's own"
+    )
+    video_scale: float = Field(
+        _SAMPLING.video_scale, description="guidance by the source video; negative: the model's own"
+    )
     seed: int = Field(0, description="of the noise, the same for every clip")
-    working_size: int = Field(0, ge=0, description="long side in pixels; 0: the clips' own")
+    working_size: int = Field(
+        0, description="long side in pixels; 0: the clips' own, negative: the model's own"
+    )
     timestep_spacing: Literal["leading", "trailing", "linspace"] | None = Field(
         None, description="where the steps lie on the schedule; null: as the model's scheduler says"
     )
     window: int = Field(0, ge=0, description="frames that the model sees at once; 0: all of them")
     overlap: int = Field(5, ge=0, description="frames that neighbouring windows share at least")
+
+    @field_validator("steps")
+    @classmethod
+    def _some_steps(cls, steps: int) -> int:
+        if steps == 0:
+            raise ValueError("at least 1, or negative for the model's own")
+        return steps
 
 
 class ChatMethodConfig(LGVIConfig):
@@ -159,9 +172,13 @@ class CompositeConfig(Section):
     threshold: float = Field(
         _MASK.threshold, ge=0, le=1, description="mask values from here on count"
     )
-    grow: int = Field(_MASK.grow, description="pixels that the mask is grown by")
+    grow: int = Field(
+        _MASK.grow,
+        description="pixels that the mask is grown by, beyond the automatic margin if there is one",
+    )
     feather: int = Field(
-        _MASK.feather, ge=0, description="pixels over which the grown mask fades out"
+        _MASK.feather,
+        description="pixels over which the grown mask fades out; negative: an automatic margin",
     )
 
 

@@ -118,7 +118,7 @@ def frames_with_background(sample: Sample, result: Result, config: CompositeConf
 
 def _opacity(result: Result, config: CompositeConfig) -> torch.Tensor:
     settings = MaskSettings(config.threshold, config.grow, config.feather)
-    return soft_mask(torch.from_numpy(result.mask), settings)
+    return soft_mask(torch.from_numpy(result.mask), settings, result.cell)
 
 
 def _agreement(

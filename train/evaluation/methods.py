@@ -41,13 +41,15 @@ class Result:
     `frames` are uint8 [f, h, w, 3] in the sample's size; `mask` is [f, h, w] in 0 to 1, or None
     where the method predicts none. `undamaged` is the best that the method's frames can show of
     the target: the target after the method's VAE, or the target itself. `reply` is the chat
-    model's text, or None without a chat model.
+    model's text, or None without a chat model. `cell` is the side in pixels of what one value of
+    the latent covers, for an automatic margin of the mask; None where that is not known.
     """
 
     frames: np.ndarray
     mask: np.ndarray | None
     undamaged: np.ndarray
     reply: str | None = None
+    cell: float | None = None
 
 
 class Method(Protocol):
@@ -62,6 +64,8 @@ class LGVI:
     def __init__(self, config: LGVIConfig, device: str) -> None:
         self.config = config
         self.pipeline = _pipeline(config.model, device)
+        own = self.pipeline.own_settings
+        self.working_size = own.working_size_for(config.working_size)
         if config.timestep_spacing is not None:
             scheduler = self.pipeline.scheduler
             self.pipeline.scheduler = type(scheduler).from_config(
@@ -74,8 +78,11 @@ class LGVI:
     def remove(self, sample: Sample, prompt: str | Tensor) -> Result:
         """Remove what a sentence, or the features [1, n, d] of a reply, describe."""
         frames, mask = self._in_windows(_to_float(sample.source), prompt)
-        undamaged = round_trip(self.pipeline.vae, sample.target, self.config.working_size)
-        return Result(_to_uint8(frames), None if mask is None else mask.numpy(), undamaged)
+        undamaged = round_trip(self.pipeline.vae, sample.target, self.working_size)
+        size = (sample.source.shape[1], sample.source.shape[2])
+        cell = fit_canvas(size, self.working_size).cell
+        found = None if mask is None else mask.numpy()
+        return Result(_to_uint8(frames), found, undamaged, cell=cell)
 
     def _in_windows(self, source: Tensor, prompt: str | Tensor) -> tuple[Tensor, Tensor | None]:
         """Frames and mask of all windows, faded into each other where they overlap."""
@@ -93,7 +100,7 @@ class LGVI:
                 text_scale=self.config.text_scale,
                 video_scale=self.config.video_scale,
                 seed=self.config.seed,
-                working_size=self.config.working_size,
+                working_size=self.working_size,
             )
             weights = window_weights(window, count, overlap)
             total[window.start : window.stop] += weights

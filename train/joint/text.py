@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lgvi_core.chat.features import prompt_span
 from lgvi_core.chat.marks import find_prompt
 from lgvi_core.chat.tokens import decode
+from lgvi_core.errors import LGVIError
 from lgvi_core.latents import LATENT_PIXELS
 
 from ..chat.encoder import IGNORED, ConversationEncoder
@@ -63,6 +64,10 @@ class Conversations:
         layers = draw_scene(select_frames(scene.scene, frames), height, width)
         shown = torch.from_numpy(layers.compose(question.present)).float() / 255
         return self.columns(question.request, shown)
+
+    def of_sentence(self, sentence: str) -> ChatColumns:
+        """See `TextSource`; a conversation needs its scene."""
+        raise LGVIError("LGVI-I learns from conversations: leave data.collages out")
 
     def of_sample(self, sample: Sample, has_text: bool, size: tuple[int, int]) -> ChatColumns:
         """Encode the data set's own conversation, or one made from its sentence if it has none.

@@ -10,11 +10,12 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from lgvi_core.checkpoint.own_settings import OwnSettings
 from lgvi_core.errors import LGVIError
-from lgvi_core.latents import LATENT_PIXELS
 
 from ..data.readers import DataSource
 from ..engine.config import Section, read_run_config
+from .data_config import DataConfig
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ FREE_TO_CHANGE = (
     "gradient_checkpointing",
     "samples",
     "data.workers",
+    "data.collages.workers",
+    "data.collages.folder",
+    "data.collages.drawn_elsewhere",
 )
 """Keys that may change without notice when a run is resumed."""
 MUST_NOT_CHANGE = (
@@ -44,48 +48,6 @@ MUST_NOT_CHANGE = (
     "chat.feature_length",
 )
 """Keys that must not change: the checkpoint's weights or optimizer state would not fit."""
-
-
-class DataConfig(Section):
-    """Training data: a cache of latents, or data sets whose frames are encoded during training.
-
-    Batch sizes are totals over all processes and accumulated parts, so the same configuration
-    trains the same on one process as on many.
-    """
-
-    cache: Path | None = Field(None, description="latent shards written by train.latent_cache")
-    videos: tuple[DataSource, ...] = Field((), description="data sets of clips")
-    images: tuple[DataSource, ...] = Field((), description="data sets of single pictures")
-    size: tuple[int, int] = Field((320, 512), description="(height, width) frames are cut to")
-    emphasis: dict[str, float] = Field(
-        {}, description="with a cache: kinds of expression, how many times as often they come"
-    )
-    late_emphasis: dict[str, float] = Field(
-        {}, description="changes to `emphasis` in the later part of the run"
-    )
-    late_from: float = Field(1, ge=0, le=1, description="share of the run before `late_emphasis`")
-    workers: int = Field(
-        0, ge=0, description="loading processes per training process; a cache needs none"
-    )
-    batch_images: int = Field(768, gt=0, description="single frames in a step")
-    batch_videos: int = Field(32, gt=0, description="clips in a step")
-    video_frames: tuple[int, ...] = Field(
-        (24,), min_length=1, description="clip lengths, one per step; fewer frames are more clips"
-    )
-    video_share: float = Field(0.75, ge=0, le=1, description="share of steps with clips")
-    video_from: float = Field(0, ge=0, le=1, description="share of the run with images only")
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if (self.cache is None) == (not self.videos and not self.images):
-            raise ValueError("give either `cache`, or `videos` and `images`")
-        if self.cache is None and self.video_share > 0 and not self.videos:
-            raise ValueError("video_share is above 0, but there are no `videos`")
-        if self.cache is None and not self.images and (self.video_share < 1 or self.video_from > 0):
-            raise ValueError("no `images`: set video_share to 1 and video_from to 0")
-        if any(side % LATENT_PIXELS or side < 2 * LATENT_PIXELS for side in self.size):
-            raise ValueError("size must be multiples of 8, at least 16")
-        return self
 
 
 class Rate(Section):
@@ -184,6 +146,9 @@ class TrainConfig(Section):
     tokenizer: Path | None = Field(None, description="CLIP tokenizer folder; null: start_from's")
     seed: int = Field(0, ge=0, description="of weights, batches and noise")
     max_steps: int = Field(gt=0, description="optimizer steps of the whole run")
+    max_minutes: float | None = Field(
+        None, gt=0, description="training time after which the run ends before max_steps"
+    )
     mixed_precision: Literal["no", "fp16", "bf16"] = Field("no", description="accelerate's")
     gradient_accumulation: int = Field(1, gt=0, description="parts a step's batch is cut into")
     gradient_checkpointing: bool = Field(False, description="less memory, a third more time")
@@ -204,6 +169,9 @@ class TrainConfig(Section):
     loss: LossConfig = LossConfig()
     ablation: AblationConfig = AblationConfig()
     lora: LoraConfig | None = None
+    settings: OwnSettings | None = Field(
+        None, description="that the exported model wants; null: start_from's, or the official ones"
+    )
     samples: SampleConfig | None = None
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from ..engine.progress import BrokenSamples
 from .batch import IMAGES, VIDEOS
 from .batches import Batches, Rank
 from .cached_batches import CachedBatches
+from .collage_batches import CollageBatches
 from .config import TrainConfig
 from .model import build_frozen_vae, build_noise_scheduler
 from .progress_sheets import ProgressSheets
@@ -43,7 +44,8 @@ def open_video_data(config: TrainConfig, accelerator: Accelerator, text: TextSou
     batches: Batches
     counts: dict[str, int] = {}
     if config.data.cache is not None:
-        batches = CachedBatches(config, text, rank)
+        kind = CachedBatches if config.data.collages is None else CollageBatches
+        batches = kind(config, text, rank)
     else:
         videos = [open_reader(source) for source in config.data.videos]
         images = [open_reader(source) for source in config.data.images]

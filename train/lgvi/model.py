@@ -23,7 +23,7 @@ from lgvi_core.unet.inflate import inflate, is_unet_2d
 from lgvi_core.unet.layers import AttentionFunction
 from lgvi_core.unet.unet import InflatedUNet
 
-from .attributes import AttributeHeads
+from .attributes import COLLAGES, DRAWN, AttributeHeads, Labels
 from .config import OptimizerConfig, Rate, TrainConfig
 
 NEW_PARTS = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
@@ -38,7 +38,7 @@ class Predictions(NamedTuple):
     mask_logits: Tensor | None
     """[b, 1, f, h, w]; None without mask decoder."""
     attributes: list[Tensor] | None
-    """Logits [(b f), CHANNELS, h, w] of each attribute head; None without heads."""
+    """Logits [(b f), channels, h, w] of each attribute head; None without heads."""
     language_loss: Tensor | None = None
     """The chat model's loss on its replies; None without chat model."""
 
@@ -47,15 +47,22 @@ class LGVI(nn.Module):
     """U-Net and text encoder as one module: one forward pass, one set of gradients."""
 
     def __init__(
-        self, unet: InflatedUNet, text_encoder: nn.Module | None, with_attributes: bool = False
+        self,
+        unet: InflatedUNet,
+        text_encoder: nn.Module | None,
+        with_attributes: bool = False,
+        labels: Labels = DRAWN,
     ) -> None:
-        """Combine the networks; `with_attributes` adds `AttributeHeads`, which are not exported."""
+        """Combine the networks.
+
+        `with_attributes` adds `AttributeHeads` for `labels`, which are not exported.
+        """
         super().__init__()
         self.unet = unet
         self.text_encoder = text_encoder
         self.attribute_heads: AttributeHeads | None = None
         if with_attributes:
-            self.attribute_heads = AttributeHeads(unet.feature_channels)
+            self.attribute_heads = AttributeHeads(unet.feature_channels, labels)
         self.compiled: Any = None
 
     def forward(
@@ -107,13 +114,19 @@ def build_model(config: TrainConfig, with_text_encoder: bool = True) -> LGVI:
             text_encoder = build_text_encoder(read_sub_model(config.start_from, "text_encoder"))
     if text_encoder is not None and config.attention == "matmul":
         text_encoder.set_attn_implementation("eager")
-    model = LGVI(unet, text_encoder, with_attributes=config.loss.attribute_weight > 0)
+    heads = config.loss.attribute_weight > 0
+    model = LGVI(unet, text_encoder, with_attributes=heads, labels=labels_of(config))
     _choose_trained(model, config)
     if config.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
     if config.compile:
         model.compile_unet()
     return model
+
+
+def labels_of(config: TrainConfig) -> Labels:
+    """The nouns and colours of the run's generated scenes."""
+    return DRAWN if config.data.collages is None else COLLAGES
 
 
 def _unet_values(config: TrainConfig, values: dict[str, Any]) -> dict[str, Any]:

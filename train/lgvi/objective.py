@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from lgvi_core.checkpoint.parts import encode_images
 
-from .attributes import attribute_loss
+from .attributes import DRAWN, Labels, attribute_loss
 from .batch import Batch
 from .config import LossConfig, TrainConfig
+from .model import labels_of
 
 
 @torch.no_grad()
@@ -41,7 +42,8 @@ class VideoObjective:
 
     def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The `losses` of a batch, which must be on the model's device."""
-        return losses(model, self.scheduler, self.to_latents(batch), self.config.loss)
+        labels = labels_of(self.config)
+        return losses(model, self.scheduler, self.to_latents(batch), self.config.loss, labels)
 
     def to_latents(self, batch: Batch) -> Batch:
         """The batch with encoded frames; without inflation, every frame becomes a sample."""
@@ -61,12 +63,16 @@ class VideoObjective:
 
 
 def losses(
-    model: nn.Module, scheduler: DDIMScheduler, batch: Batch, config: LossConfig
+    model: nn.Module,
+    scheduler: DDIMScheduler,
+    batch: Batch,
+    config: LossConfig,
+    labels: Labels = DRAWN,
 ) -> dict[str, Tensor]:
     """The losses of Eq. 3 on an encoded batch: "diffusion", "mask", "attributes", and "loss".
 
     "loss" is the weighted sum of the others. With conversations as text, Eq. 5's "language" is
-    among them.
+    among them. `labels` are those of the attribute heads.
 
     In the diffusion and mask losses, the area of all objects, widened by one latent pixel, counts
     `object_weight` times: objects are a small part of the frame, and the rest is a copy of the
@@ -104,7 +110,7 @@ def losses(
         parts["loss"] = parts["loss"] + config.mask_weight * parts["mask"]
     if predictions.attributes is not None:
         assert batch.attributes is not None
-        parts["attributes"] = attribute_loss(predictions.attributes, batch.attributes)
+        parts["attributes"] = attribute_loss(predictions.attributes, batch.attributes, labels)
         parts["loss"] = parts["loss"] + config.attribute_weight * parts["attributes"]
     if predictions.language_loss is not None:
         parts["language"] = predictions.language_loss

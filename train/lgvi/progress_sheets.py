@@ -62,6 +62,7 @@ class ProgressSheets:
                 text_scale=config.text_scale,
                 video_scale=config.video_scale,
                 seed=self.seed,
+                working_size=0,
             )
             result = np.round(output.frames.numpy() * 255).astype(np.uint8)
             mask = None if output.mask is None else output.mask.numpy()

@@ -50,8 +50,8 @@ def video_task(
     `pipeline` and `condition` are used to draw the progress sheets.
     """
 
-    def rate(group: str, step: int) -> float:
-        factor = rate_factor(rates[group].schedule, config.optimizer, step, config.max_steps)
+    def rate(group: str, step: int, length: float) -> float:
+        factor = rate_factor(rates[group].schedule, config.optimizer, step, length)
         return rates[group].peak * factor
 
     def draw(trainer: Trainer[Batch]) -> None:
@@ -69,8 +69,13 @@ def video_task(
         rate=rate,
         exported=exported,
         check_changes=lambda: check_changes(config),
-        workers=config.data.workers if config.data.cache is None else 0,
+        workers=config.data.workers if _loads_elsewhere(config) else 0,
         broken=data.broken,
         inspect=None if config.samples is None else draw,
         inspect_every=1 if config.samples is None else config.samples.every,
     )
+
+
+def _loads_elsewhere(config: TrainConfig) -> bool:
+    """Whether loading processes help; shards of one's own drawings are held in memory once."""
+    return config.data.cache is None or config.data.collages is not None

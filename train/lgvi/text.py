@@ -49,6 +49,10 @@ class TextSource(Protocol):
         """The text of a question about the frames of a drawn scene with the indices `frames`."""
         ...
 
+    def of_sentence(self, sentence: str) -> Any:
+        """The text of a bare sentence. Raises LGVIError if the source needs more than that."""
+        ...
+
     def of_sample(self, sample: Sample, has_text: bool, size: tuple[int, int]) -> Any:
         """The text of a data set's sample, whose frames are cropped to `size` (height, width).
 
@@ -79,6 +83,10 @@ class Sentences:
         self, question: Question, scene: LatentScene, frames: np.ndarray, has_text: bool
     ) -> Tensor:
         return self._tokens(question.request if has_text else "")
+
+    def of_sentence(self, sentence: str) -> Tensor:
+        """CLIP's token ids of a sentence [77]."""
+        return self._tokens(sentence)
 
     def of_sample(self, sample: Sample, has_text: bool, size: tuple[int, int]) -> Tensor:
         return self._tokens(sample.sentence if has_text else "")

@@ -32,7 +32,7 @@ class Background:
 
     def draw(self, height: int, width: int) -> np.ndarray:
         """Draw all frames, float32 [f, height, width, 3] in 0 to 1."""
-        paint = _paint if self.photograph is None else _crop_photograph
+        paint = paint_canvas if self.photograph is None else _crop_photograph
         canvas = paint(self, height, width)
         frames = []
         for x, y in self.path * height:
@@ -69,7 +69,7 @@ def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cells: float)
     )
 
 
-def _canvas_size(height: int, width: int) -> tuple[int, int]:
+def canvas_size(height: int, width: int) -> tuple[int, int]:
     """(height, width) in pixels of the area that the camera may see."""
     return height + round(MARGIN * height), width + round(MARGIN * height)
 
@@ -77,7 +77,7 @@ def _canvas_size(height: int, width: int) -> tuple[int, int]:
 def _crop_photograph(background: Background, height: int, width: int) -> np.ndarray:
     """A random crop of the photograph, at least half of the largest, mirrored or not."""
     rng = np.random.default_rng(background.seed)
-    rows, columns = _canvas_size(height, width)
+    rows, columns = canvas_size(height, width)
     picture = photograph(background.photograph or "")
     scale = rng.uniform(0.5, 1) * min(picture.shape[0] / rows, picture.shape[1] / columns)
     size = np.array([rows, columns]) * scale
@@ -90,9 +90,13 @@ def _crop_photograph(background: Background, height: int, width: int) -> np.ndar
     return resized.astype(np.float32) / 255
 
 
-def _paint(background: Background, height: int, width: int) -> np.ndarray:
+def paint_canvas(background: Background, height: int, width: int) -> np.ndarray:
+    """Paint all that the camera may see of a drawing, float32 [h, w, 3] in 0 to 1.
+
+    It is MARGIN frame heights larger than a frame of `height` x `width`.
+    """
     rng = np.random.default_rng(background.seed)
-    rows, columns = _canvas_size(height, width)
+    rows, columns = canvas_size(height, width)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) / height
     first, second, third = background.colours.astype(np.float32)
     angle = rng.uniform(0, np.pi)

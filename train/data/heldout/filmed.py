@@ -79,7 +79,8 @@ def long_clips(maker: Maker, seed: int, share: float) -> Iterator[Clip]:
             (98, inside),
             (119, inside),
         )
-        x = np.interp(np.arange(frames), [time for time, _ in knots], [place for _, place in knots])
+        when, where = (list(part) for part in zip(*knots, strict=True))
+        x = np.interp(np.arange(frames), when, where)
         if i % 2:
             x = aspect - x
         y = 0.5 + 0.12 * np.sin(np.arange(frames) / 14)

@@ -106,14 +106,18 @@ def converse(
     rng: np.random.Generator, objects: Sequence[SceneObject], count: int
 ) -> tuple[LabelledTurn, ...]:
     """Generate `count` turns about a picture of `objects`, which may be empty."""
-    talk = _ConversationWriter(rng, objects)
+    talk = ConversationWriter(rng, objects)
     for _ in range(count):
         talk.go_on()
     return tuple(talk.turns)
 
 
-class _ConversationWriter:
+class ConversationWriter:
     """Writer of one conversation. The methods for a kind of turn return None if it does not fit."""
+
+    first: Mapping[str, float] = FIRST_KINDS
+    later: Mapping[str, float] = LATER_KINDS
+    strange: Sequence[str] = phrasings.STRANGE
 
     def __init__(self, rng: np.random.Generator, objects: Sequence[SceneObject]) -> None:
         self.rng, self.objects = rng, objects
@@ -137,17 +141,22 @@ class _ConversationWriter:
 
     def go_on(self) -> None:
         """Add a turn. Kinds are drawn until one fits the scene; some fit every scene."""
-        shares = LATER_KINDS if self.turns else FIRST_KINDS
+        shares = self.later if self.turns else self.first
         while True:
             weights = np.array([*shares.values()])
             kind = str(self.rng.choice(list(shares), p=weights / weights.sum()))
             if self.asked and self.rng.random() < 0.9:
                 kind = "answer"
+            kind = self._redirected(kind)
             if (turn := self.makers[kind]()) is not None:
                 break
         self.turns.append(turn)
         if kind != "ambiguous":
             self.asked = ()
+
+    def _redirected(self, kind: str) -> str:
+        """The kind of turn to try in place of the one drawn."""
+        return kind
 
     def _remove(self) -> LabelledTurn | None:
         count = 2 if len(self.all) > 2 and self.rng.random() < 0.3 else 1
@@ -181,7 +190,7 @@ class _ConversationWriter:
     def _absent(self) -> LabelledTurn | None:
         words = absent_object(self.rng, self.objects)
         if self.rng.random() < STRANGE_SHARE:
-            words = self._choose(phrasings.STRANGE)
+            words = self._choose(self.strange)
         verb = "remove" if self.rng.random() < 0.7 else "keep"
         templates = phrasings.REMOVE if verb == "remove" else phrasings.KEEP
         request = self._choose(templates).format(it=f"the {words}", **_VERBS_OF_ONE)

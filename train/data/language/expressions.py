@@ -8,6 +8,7 @@ exactly the removed objects fit it among those present.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
@@ -44,6 +45,17 @@ class Request:
     sentence: str
     removed: tuple[int, ...]
     kind: str
+
+
+class Located(Protocol):
+    """What words of place, size and motion are about."""
+
+    @property
+    def path(self) -> np.ndarray: ...
+    @property
+    def diameter(self) -> float: ...
+    @property
+    def travel(self) -> float: ...
 
 
 def plural(noun: str) -> str:
@@ -227,9 +239,7 @@ def absent_object(
     return noun if rng.random() < 0.5 else f"{rng.choice(list(COLOURS))} {noun}"
 
 
-def place_words(
-    thing: SceneObject, others: Sequence[SceneObject], apart: float = TWINS_APART
-) -> list[str]:
+def place_words(thing: Located, others: Sequence[Located], apart: float = TWINS_APART) -> list[str]:
     """Return the words of place that single out `thing` in every frame.
 
     `apart` is the least distance from the others along that direction, in frame heights.
@@ -237,14 +247,14 @@ def place_words(
     return [words for words, gap in _place_gaps(thing, others).items() if gap >= apart]
 
 
-def clearest_place(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+def clearest_place(thing: Located, others: Sequence[Located]) -> str | None:
     """Return the words of place that hold by the widest gap; None where no `place_words` do."""
     gaps = _place_gaps(thing, others)
     words = max(gaps, key=gaps.__getitem__)
     return words if gaps[words] >= TWINS_APART else None
 
 
-def _place_gaps(thing: SceneObject, others: Sequence[SceneObject]) -> dict[str, float]:
+def _place_gaps(thing: Located, others: Sequence[Located]) -> dict[str, float]:
     """Return how far `thing` is ahead of all others in each direction, in the worst frame."""
     return {
         words: min(float((sign * (o.path[:, axis] - thing.path[:, axis])).min()) for o in others)
@@ -252,9 +262,7 @@ def _place_gaps(thing: SceneObject, others: Sequence[SceneObject]) -> dict[str, 
     }
 
 
-def size_word(
-    thing: SceneObject, others: Sequence[SceneObject], ratio: float = SIZE_RATIO
-) -> str | None:
+def size_word(thing: Located, others: Sequence[Located], ratio: float = SIZE_RATIO) -> str | None:
     """Return "big" or "small" if all others are smaller or larger by at least `ratio`."""
     if all(thing.diameter >= ratio * o.diameter for o in others):
         return "big"
@@ -263,7 +271,7 @@ def size_word(
     return None
 
 
-def motion_word(thing: SceneObject, others: Sequence[SceneObject]) -> str | None:
+def motion_word(thing: Located, others: Sequence[Located]) -> str | None:
     """Return "moving" or "still" if all others do the opposite; None in a single frame."""
     if thing.travel >= MOVES and all(o.travel <= STILL for o in others):
         return "moving"
