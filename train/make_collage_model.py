@@ -215,7 +215,7 @@ def make_autoencoder(job: Job) -> None:
     options += ["--batch", 64 if gpu else 8]
     options += ["--frames", round(min(most, FRAMES_PER_MINUTE * job.minutes))]
     if job.start == "committed":
-        options += ["--start-from", COMMITTED / "vae", "--learning-rate", 4e-4]
+        options += ["--start-from", COMMITTED / "vae", "--learning-rate", 1e-4]
     run("train.train_autoencoder", *options, device=job.device)
     partial.rename(job.vae)
 

@@ -2,7 +2,7 @@
 
     python -m train.train_autoencoder --minutes 12 --output .runs/autoencoder
     python -m train.train_autoencoder --minutes 25 --output .runs/vae --collage .cache/collage \
-        --start-from lgvi_core/weights/lgvi-mini/vae --learning-rate 4e-4
+        --start-from lgvi_core/weights/lgvi-mini/vae --learning-rate 1e-4
 
 Writes a diffusers `AutoencoderTiny` folder. Each latent channel has about zero mean and unit
 standard deviation, so `scaling_factor` is 1. The safetensors metadata holds the linear map from
