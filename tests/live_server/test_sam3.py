@@ -13,8 +13,9 @@ from tools.demo import describe as describe_video
 from tools.demo import differences
 from tools.sam3_nodes import NAMES, SINCE, SNAPSHOT, describe, with_sam3, without_sam3
 from tools.workflows.designs import SAM3
+from tools.workflows.titles import TITLES
 
-NAME = "real_footage_words"
+NAME = TITLES["real_footage_words"]
 (WORKFLOW,) = (load_workflow(path) for path in WORKFLOWS if path.stem == NAME)
 FRAMES = 2
 
