@@ -243,7 +243,8 @@ def test_the_template_with_sam3_opens_and_names_what_is_missing(frontend, server
     frontend.open_template(WITH_SAM3)
     assert set(frontend.page.evaluate(UNKNOWN)) == missing
     for name in (SAM3["name"], *missing):
-        expect(frontend.page.get_by_text(name).first).to_be_visible(timeout=MILLISECONDS)
+        shown = frontend.page.get_by_text(name).locator("visible=true")
+        expect(shown.first).to_be_visible(timeout=MILLISECONDS)
     frontend.close_dialogs()
     assert frontend.errors == []
 

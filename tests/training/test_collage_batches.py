@@ -1,6 +1,7 @@
 """Collages as training data: shards, the pool that draws them, batches, and a short run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -219,11 +220,13 @@ def test_a_stopped_run_ends_as_one_that_was_not(folder: Path, tmp_path: Path) ->
     changes = {
         "loss": {"attribute_weight": 0.1},
         "max_steps": 4,
+        "checkpoint_every": 2,
     }
     whole = config_of(tmp_path / "whole", folder, tmp_path / "cache", **changes)
     train(whole)
     part = config_of(tmp_path / "part", folder, tmp_path / "cache", **changes)
-    train(part.model_copy(update={"max_steps": 2}))
+    train(part)
+    shutil.rmtree(part.output / "checkpoints" / "step-00000004")  # as if it was killed before
     train(part)
     ends = [
         load_file(checkpoints.newest(c.output / "checkpoints") / checkpoints.WEIGHTS)
