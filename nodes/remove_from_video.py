@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.v0_0_2 import InputImpl, io, ui
 
-from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, reach_input, sampling_inputs
+from .inputs import (
+    MASK_INPUTS,
+    TEXT_INPUTS,
+    WORKING_SIZE,
+    interval_inputs,
+    reach_input,
+    sampling_inputs,
+)
 from .search import search_aliases
 
 if TYPE_CHECKING:
@@ -105,6 +112,7 @@ class RemoveFromVideo(io.ComfyNode):
                     ),
                 ),
                 reach_input(optional=True),
+                *interval_inputs(),
             ],
             outputs=[
                 io.Video.Output(
