@@ -103,9 +103,12 @@ class LGVIPipeline:
         with torch.device("meta"):
             unet = InflatedUNet(checkpoint.unet_config, attention=attention)
         unet.load_state_dict(checkpoint.unet, assign=True)
+        vae = build_vae(checkpoint.vae, path).to(device, dtype).eval()
+        if torch.device(device).type == "cpu":
+            vae.to(memory_format=torch.channels_last)  # as a CPU's convolutions want it
         return cls(
             unet.to(device, dtype).eval(),
-            build_vae(checkpoint.vae, path).to(device, dtype).eval(),
+            vae,
             text_part and build_text_encoder(text_part).to(device, dtype).eval(),
             text_part and CLIPTokenizer.from_pretrained(tokenizer_folder(checkpoint)),
             build_scheduler(checkpoint),

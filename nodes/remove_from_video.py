@@ -113,6 +113,18 @@ class RemoveFromVideo(io.ComfyNode):
                 ),
                 reach_input(optional=True),
                 *interval_inputs(),
+                io.Int.Input(
+                    "look_every",
+                    default=0,
+                    min=0,
+                    max=1000,
+                    optional=True,
+                    tooltip=(
+                        "A first look at one frame in so many: segments of a long video in which "
+                        "none of them shows the object are copied, not sampled. What is in sight "
+                        "for fewer frames may be missed. 0: no first look."
+                    ),
+                ),
             ],
             outputs=[
                 io.Video.Output(

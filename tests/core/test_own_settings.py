@@ -80,7 +80,7 @@ def test_they_are_written_into_a_checkpoint_and_the_weights_stay(tiny_folder, tm
 def test_they_are_not_written_where_no_checkpoint_is(tmp_path):
     with pytest.raises(LGVIError, match="not a diffusers folder"):
         write_own_settings(tmp_path, OwnSettings())
-    with pytest.raises(LGVIError, match="other.safetensors"):
+    with pytest.raises(LGVIError, match=r"other\.safetensors"):
         write_own_settings(tmp_path / "other.safetensors", OwnSettings())
     assert not list(tmp_path.iterdir())
 
