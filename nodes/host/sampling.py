@@ -5,11 +5,7 @@ from typing import Any
 
 import comfy.samplers
 from comfy.model_patcher import ModelPatcher
-from comfy_extras.nodes_custom_sampler import (
-    Guider_DualCFG,
-    Noise_RandomNoise,
-    SamplerCustomAdvanced,
-)
+from comfy_extras.nodes_custom_sampler import Noise_RandomNoise, SamplerCustomAdvanced
 from torch import Tensor
 
 from ...lgvi_core.canvas import LATENT_PIXELS, is_finite, locate
@@ -20,6 +16,7 @@ from ...lgvi_core.sampling import first_mask_step
 from ...lgvi_core.settings import SamplingSettings
 from .checks import check_branch
 from .conditioning import Conditioning
+from .guidance import IntervalGuidance
 from .mask_recorder import MaskRecorder
 from .model import MASK_KEY, is_lgvi
 
@@ -48,9 +45,8 @@ def sample_with_mask(
     scales = (settings.text_scale, settings.video_scale)
     _check(model, conditionings, samples, scales)
     model = model.clone()
-    guider = Guider_DualCFG(model)
+    guider = IntervalGuidance(model, settings)
     guider.set_conds(*conditionings)
-    guider.set_cfg(*scales)
     sigmas = comfy.samplers.calculate_sigmas(
         model.get_model_object("model_sampling"), settings.scheduler, settings.steps
     )
