@@ -50,6 +50,10 @@ def test_png_shards_are_lossless_and_pictures_keep_one_frame(tmp_path: Path) -> 
     assert np.array_equal(found.target, expected.target)
 
 
+def test_a_short_clip_comes_with_all_of_its_frames(shards: Path) -> None:
+    assert len(ShardReader(shards, stride=3).read(0, 24, rng()).source) == FRAMES
+
+
 def test_shards_are_written_the_same_again(tmp_path: Path, shards: Path) -> None:
     write_shards(generated(), tmp_path, FRAMES, samples_per_shard=4)
     for path in shards.iterdir():

@@ -15,6 +15,14 @@ class BrokenSample(Exception):
     """Raised for a sample that cannot be used; the message names the sample and the reason."""
 
 
+def check_clip(sample: "Sample", frames: int) -> None:
+    """Raise BrokenSample for a picture where a clip of `frames` frames is to be trained on."""
+    if frames > 1 and len(sample.source) < 2:
+        raise BrokenSample(
+            f"{sample.name}: has one frame, so it is no clip: list pictures under data.images"
+        )
+
+
 @dataclass(frozen=True)
 class Sample:
     """One removal task: a clip, its target, and the request in words.
@@ -60,8 +68,9 @@ class Reader(Protocol):
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
         """Read sample `index` with `frames` frames, at the size that the data set has.
 
-        `rng` chooses among the possible frames and sentences, so the same seed reads the same
-        sample. Raises BrokenSample if a file is missing, damaged or does not fit the others.
+        A clip that has fewer comes with all of its frames. `rng` chooses among the possible frames
+        and sentences, so the same seed reads the same sample. Raises BrokenSample if a file is
+        missing, damaged or does not fit the others.
         """
         ...
 

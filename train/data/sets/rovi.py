@@ -166,7 +166,7 @@ class RoviReader:
             listed = ", ".join(f"{count} in {name}" for name, count in counts.items())
             raise BrokenSample(f"{entry.name}: numbers of frames differ: {listed}")
         stride = max(1, round(self.stride / _gap(files[FRAMES_FOLDER])))
-        chosen = choose_frames(rng, counts[FRAMES_FOLDER], frames, stride, entry.name)
+        chosen = choose_frames(rng, counts[FRAMES_FOLDER], frames, stride)
         mask = stack_frames(
             [read_indices(files[MASKS_FOLDER][i]) == int(entry.object_id) for i in chosen],
             f"{entry.name} in {MASKS_FOLDER}",

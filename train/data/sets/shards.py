@@ -78,11 +78,10 @@ class ShardReader:
         return np.concatenate(parts)
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
-        """See `Reader.read`; a sample that is a single image always has one frame."""
+        """See `Reader.read`."""
         path, files, facts, name = self._locate(index)
         stored = _count(facts, name)
-        asked = 1 if stored == 1 else frames
-        chosen = choose_frames(rng, stored, asked, self.stride, name)
+        chosen = choose_frames(rng, stored, frames, self.stride)
         return _load(path, files, facts, name, chosen)
 
     def frames_of(self, index: int) -> int:
