@@ -97,6 +97,7 @@ def test_the_check_reports_what_a_whole_data_set_holds(rovi: Path, shards: Path)
     for words in ("rovi: 6 samples", "videos: 6", "sizes: 48x32 (6)", "nothing is broken"):
         assert words in text
     assert "frames: 4 to 4" in text
+    assert "conversations: 0 have one; train_lgvi_i makes replies of the sentences of 6" in text
     text = str(check(str(shards), limit=3))
     assert "shards: 6 samples, 3 read" in text and "kinds of sentences" in text
 

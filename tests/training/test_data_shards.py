@@ -121,6 +121,15 @@ def test_a_small_cache_keeps_the_newest_shards(shards: Path, tmp_path: Path) -> 
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_an_index_of_elsewhere_knows_no_conversations(shards: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(shards, tmp_path / "copy"))
+    assert ShardReader(root).conversations() == 0
+    index = json.loads((root / "index.json").read_text())
+    del index["shardlist"][1]["conversations"]
+    (root / "index.json").write_text(json.dumps(index))
+    assert ShardReader(root).conversations() is None
+
+
 def test_torn_missing_and_miscounted_shards_are_broken_samples(
     shards: Path, tmp_path: Path
 ) -> None:

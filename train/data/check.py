@@ -152,6 +152,7 @@ class _Examiner:
             f"{width}x{height}",
             not sample.mask.any(),
             _contradiction(sample),
+            bool(sample.turns),
         )
 
 

@@ -25,6 +25,8 @@ class Finding:
     """Whether the mask is empty, so that there is nothing to remove."""
     problem: str = ""
     """What is wrong with the sample, if anything."""
+    has_conversation: bool = False
+    """Whether it brings a conversation, from which `train_lgvi_i` learns replies."""
     is_dropped: bool = False
     """Whether training leaves the sample out because the object is too large."""
 
@@ -87,6 +89,11 @@ def _summary(good: list[Finding]) -> list[str]:
         f"such as {', '.join(map(repr, sorted(sentences)[:3]))}",
         f"nothing to remove: {sum(found.is_empty for found in good)}",
     ]
+    with_talk = sum(found.has_conversation for found in good)
+    lines.append(
+        f"conversations: {with_talk} have one; train_lgvi_i makes replies of the sentences of "
+        f"{len(good) - with_talk}"
+    )
     if any(found.kind for found in good):
         lines.append(f"kinds of sentences: {counted(found.kind for found in good)}")
     return lines

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from .drawn.scenes import SceneObject
 
 
+Conversation = tuple[tuple[str, str], ...]
+"""Turns of (request, reply)."""
+
+
 class BrokenSample(Exception):
     """Raised for a sample that cannot be used; the message names the sample and the reason."""
 
@@ -27,7 +31,7 @@ def check_clip(sample: "Sample", frames: int) -> None:
 class Sample:
     """One removal task: a clip, its target, and the request in words.
 
-    Only generated clips have what follows `turns`.
+    Only generated clips have what follows `conversations`.
     """
 
     source: np.ndarray
@@ -42,8 +46,12 @@ class Sample:
     """Origin of the sample, for messages."""
     kind: str = ""
     """Kind of expression that the sentence uses; empty if unknown."""
-    turns: tuple[tuple[str, str], ...] = ()
-    """(request, reply) turns of a conversation that asks for the same, if the data has one."""
+    turns: Conversation = ()
+    """A conversation that asks for the same, if the data has one."""
+    sentences: tuple[str, ...] = ()
+    """All sentences of the data that ask for the same; `sentence` is one. Empty if it is alone."""
+    conversations: tuple[Conversation, ...] = ()
+    """All conversations of the data that ask for the same; `turns` is one of them."""
     object_masks: np.ndarray | None = None
     """Coverage of every object in the source, uint8 [n, f, h, w]."""
     removed: tuple[int, ...] = ()
@@ -72,6 +80,10 @@ class Reader(Protocol):
         and sentences, so the same seed reads the same sample. Raises BrokenSample if a file is
         missing, damaged or does not fit the others.
         """
+        ...
+
+    def conversations(self) -> int | None:
+        """How many samples bring a conversation; None if only reading them would tell."""
         ...
 
     def order(self, rng: np.random.Generator) -> np.ndarray:
