@@ -19,7 +19,6 @@ import argparse
 import json
 import logging
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,7 @@ from lgvi_core.unet.unet import InflatedUNet
 
 from .data.collage.vocabulary import vocabulary
 from .engine import checkpoints
+from .engine.command import told_errors
 from .engine.config import read_run_config
 from .engine.files import write_json, write_tensors
 from .joint.config import JointConfig, run_config_kind
@@ -66,6 +66,8 @@ MODEL_INDEX = {
 }
 VOCABULARY = "vocabulary"
 """Metadata key, and name of the JSON file in a folder, with what the model knows."""
+_MACHINE = {"output", "vae", "tokenizer", "samples", "trackers"}
+"""Keys of the configuration that say something of the machine or the person, not of the model."""
 TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
@@ -142,7 +144,7 @@ def known_words() -> dict[str, dict[str, list[str]]]:
 
 def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, str]:
     """Metadata on how the weights were trained, without the paths of the training machine."""
-    facts = config.model_dump(mode="json", exclude={"output", "vae", "tokenizer", "samples"})
+    facts = config.model_dump(mode="json", exclude=_MACHINE)
     for key in ("cache", "videos", "images"):
         facts["data"].pop(key)
     if facts["data"]["collages"] is not None:
@@ -298,7 +300,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="open the export and run a step")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with told_errors():
         export(
             args.run,
             args.output,
@@ -309,8 +311,6 @@ def main() -> None:
         )
         if args.check:
             logger.info("%s", check(args.output))
-    except LGVIError as error:
-        sys.exit(str(error))
     files = args.output.rglob("*") if args.output.is_dir() else [args.output]
     size = sum(file.stat().st_size for file in files if file.is_file())
     logger.info("%s: %.1f MB", args.output, size / 1e6)

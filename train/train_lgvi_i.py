@@ -8,10 +8,7 @@ the chat model's token embeddings, projector and MM head. Resuming and several p
 as in `train_lgvi`; no test runs FSDP or DeepSpeed with a chat model.
 """
 
-import argparse
 import logging
-import sys
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,12 +17,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lgvi_core.chat.conversation import Turn
 from lgvi_core.chat.model import ChatModel
 from lgvi_core.chat.reply import reply
-from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
 from .data.sample import Sample
-from .engine.config import read_yaml_config
-from .engine.progress import start_logging
+from .engine.command import train_command
 from .engine.trainer import Tensors, Trainer, make_accelerator
 from .joint.config import JointConfig
 from .joint.model import JointModel, build_joint, encoder_of, load_chat_of, text_width
@@ -110,16 +105,7 @@ def reply_features(chat: ChatModel, model: JointModel, sample: Sample) -> Tensor
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--config", type=Path, required=True, help="YAML file, see train/joint/config.py"
-    )
-    args = parser.parse_args()
-    start_logging()
-    try:
-        train(read_yaml_config(args.config, JointConfig))
-    except LGVIError as error:
-        sys.exit(str(error))
+    train_command(__doc__, "train/joint/config.py", JointConfig, train)
 
 
 if __name__ == "__main__":

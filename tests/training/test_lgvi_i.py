@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from transformers import LlavaForConditionalGeneration
 
 from lgvi_core.chat.llava import read_released_parts
 from lgvi_core.chat.marks import find_prompt
@@ -29,6 +30,7 @@ from train.engine.trainer import Trainer
 from train.export import check, export
 from train.joint.config import JointConfig
 from train.joint.export import write_chat_folder, write_released_parts
+from train.joint.model import is_trained, load_chat_of
 from train.lgvi.config import TrainConfig
 from train.lgvi.objective import losses
 from train.train_lgvi import train as train_lgvi
@@ -272,6 +274,47 @@ def test_invented_replies_are_counted_and_said(tmp_path, lgvi, chat, caplog):
     only = {"videos": [sources["pictures"]], "images": [sources["pictures"]]}
     build_trainer(config_of(tmp_path / "third", lgvi, chat, data=only))
     assert "bring no conversation" not in caplog.text
+
+
+def test_the_chat_model_is_loaded_in_the_type_that_it_keeps(tmp_path, lgvi, chat, monkeypatch):
+    """No process ever holds frozen weights in float32, and what is trained is not rounded."""
+    asked = []
+    load = LlavaForConditionalGeneration.from_pretrained
+
+    def spy(*args, **options):
+        asked.append(options["torch_dtype"])
+        return load(*args, **options)
+
+    monkeypatch.setattr(LlavaForConditionalGeneration, "from_pretrained", spy)
+    section = {"frozen_dtype": "bf16", "lora": {"rank": 2}}
+    config = config_of(tmp_path, lgvi, chat, chat=section, mixed_precision="bf16")
+    loaded = load_chat_of(config.chat, WIDTH).llava
+    assert asked == [torch.bfloat16]
+    exact = load_chat(chat, dtype=torch.float32).llava.state_dict()
+    for name, parameter in loaded.named_parameters():
+        trained = is_trained(name)
+        assert parameter.dtype == (torch.float32 if trained else torch.bfloat16), name
+        if trained and name in exact:
+            assert torch.equal(parameter, exact[name]), name
+    trainer = build_trainer(config)
+    dtypes = {p.requires_grad: set() for p in trainer.unwrapped.parameters()}
+    for parameter in trainer.unwrapped.chat.parameters():
+        dtypes[parameter.requires_grad].add(parameter.dtype)
+    assert dtypes == {True: {torch.float32}, False: {torch.bfloat16}}
+
+
+def test_frozen_weights_reach_the_export_unrounded(tmp_path, lgvi, chat):
+    run = tmp_path / "run"
+    changes = {"chat": {"frozen_dtype": "bf16"}, "mixed_precision": "bf16", "max_steps": 1}
+    train(config_of(run, lgvi, chat, **changes))
+    export(run, tmp_path / "model", "MIT", torch.float32, tmp_path / "chat")
+    before, after = (
+        load_chat(folder, dtype=torch.float32).llava.state_dict()
+        for folder in (chat, tmp_path / "chat")
+    )
+    frozen = [name for name in before if not is_trained(name)]
+    assert len(frozen) > 10
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
 
 
 def test_padding_is_no_picture(tmp_path, lgvi, chat):

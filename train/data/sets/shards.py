@@ -16,6 +16,8 @@ URLs are relative to it, or absolute (http, https, or whatever `webdataset.gopen
 shards are downloaded once, into `cache_dir`. Shards must not be compressed, because samples are
 read individually, so that any order is possible and a run resumes exactly. `train.data.write`
 writes this layout.
+
+All processes with the same `cache_dir` share its shards, and each is downloaded once.
 """
 
 import hashlib
@@ -27,6 +29,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import numpy as np
+from filelock import FileLock
 
 from lgvi_core.errors import LGVIError
 
@@ -152,13 +155,20 @@ class ShardReader:
     def _fetch(self, url: str) -> Path:
         if not _is_remote(url):
             return Path(url)
+        assert self.cache_dir is not None
         from webdataset.cache import FileCache
 
+        # Beside the folder, not in it, where the cache would delete them with old shards.
+        locks = self.cache_dir.parent / f".{self.cache_dir.name}.locks"
+        locks.mkdir(parents=True, exist_ok=True)
         cache = FileCache(
             cache_dir=str(self.cache_dir), url_to_name=_cache_name, cache_size=self.cache_bytes
         )
         try:
-            return Path(cache.get_file(url))
+            # The loading processes of a node start on the same shards: the first downloads each,
+            # and the others wait for it.
+            with FileLock(locks / _cache_name(url)):
+                return Path(cache.get_file(url))
         except Exception as error:  # downloaders raise many types of errors
             raise BrokenSample(f"{url}: cannot be downloaded: {error}") from error
 
