@@ -1,6 +1,7 @@
 """The whole method without ComfyUI: frames and a sentence in, frames and a mask out."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .checkpoint.parts import (
 from .errors import CheckpointError, LGVIError
 from .masks import composite, latent_mask_to_frames, soft_mask
 from .sampling import StepCallback, sample
+from .schedulers import scheduler_for
 from .settings import OWN, MaskSettings, SamplingSettings
 from .unet.attention import scaled_dot_product_attention
 from .unet.layers import AttentionFunction
@@ -66,15 +68,16 @@ class LGVIPipeline:
     ) -> None:
         """Assemble a pipeline from loaded parts.
 
-        `scheduler` is any diffusers scheduler; assign the attribute to use another one.
-        `text_encoder` and `tokenizer` are None for an end-to-end model that has none.
-        `own_settings` are those of the checkpoint, or the official weights' by default.
+        `scheduler` is any diffusers scheduler; settings of sampler and spacing change it. Assign
+        the attribute to use another one as it is. `text_encoder` and `tokenizer` are None for an
+        end-to-end model that has none. `own_settings` are those of the checkpoint, or the released
+        inference code's by default.
         """
         self.unet = unet
         self.vae = vae
         self.text_encoder = text_encoder
         self.tokenizer = tokenizer
-        self.scheduler = scheduler
+        self.scheduler = self._given_scheduler = scheduler
         self.own_settings = own_settings or OwnSettings()
 
     @classmethod
@@ -99,9 +102,12 @@ class LGVIPipeline:
         with torch.device("meta"):
             unet = InflatedUNet(checkpoint.unet_config, attention=attention)
         unet.load_state_dict(checkpoint.unet, assign=True)
+        vae = build_vae(checkpoint.vae, path).to(device, dtype).eval()
+        if torch.device(device).type == "cpu":
+            vae.to(memory_format=torch.channels_last)  # as a CPU's convolutions want it
         return cls(
             unet.to(device, dtype).eval(),
-            build_vae(checkpoint.vae, path).to(device, dtype).eval(),
+            vae,
             text_part and build_text_encoder(text_part, path).to(device, dtype).eval(),
             text_part and build_tokenizer(checkpoint),
             build_scheduler(checkpoint),
@@ -123,11 +129,13 @@ class LGVIPipeline:
         `prompt` is a sentence, or the features [1, n, d] of a chat model's MM head, whose
         unconditional counterpart is zeros. `working_size` is the longer side in pixels at which the
         model works: the model's own by default; 0 keeps the frames' own size. `settings` are fields
-        of SamplingSettings: seed, steps, text_scale, video_scale; the model's own by default.
+        of SamplingSettings, the model's own by default; of samplers and schedulers there are those
+        of `lgvi_core.schedulers`.
         Raises LGVIError for frames, features or settings that cannot be used.
         """
         check_frames(frames)
         sampling = _sampling_settings(settings).complete(self.own_settings)
+        scheduler = self._scheduler_for(sampling, settings.keys())
         weight = next(self.unet.parameters())
         device, dtype = weight.device, weight.dtype
         fit = self._fit(frames, working_size)
@@ -137,7 +145,7 @@ class LGVIPipeline:
         noise = torch.randn(c_x.shape, generator=generator).to(device, dtype)
         latents, mask = sample(
             self.unet,
-            self.scheduler,
+            scheduler,
             noise,
             c_x,
             text,
@@ -181,6 +189,16 @@ class LGVIPipeline:
 
         filled = fill_background(frames, opacity, output.frames.to(frames))
         return RemovalOutput(filled.frames, opacity, filled.unseen)
+
+    def _scheduler_for(self, sampling: SamplingSettings, asked: Collection[str]) -> Any:
+        if self.scheduler is self._given_scheduler:
+            return scheduler_for(self.scheduler, sampling.sampler, sampling.scheduler)
+        if "sampler" in asked or "scheduler" in asked:
+            raise LGVIError(
+                "the pipeline was given a scheduler of its own: leave out sampler and scheduler, "
+                "or do not assign pipeline.scheduler"
+            )
+        return self.scheduler
 
     def _fit(self, frames: Tensor, working_size: int) -> Fit:
         size = (frames.shape[1], frames.shape[2])
@@ -228,11 +246,8 @@ class LGVIPipeline:
 
 
 def _sampling_settings(values: dict[str, Any]) -> SamplingSettings:
-    """Return the settings with these `values`; raises LGVIError for a name that is not accepted.
-
-    ComfyUI's sampler and scheduler are not accepted: the pipeline has a scheduler of its own.
-    """
-    known = ("seed", "steps", "text_scale", "video_scale")
+    """Return the settings with these `values`; raises LGVIError for a name that is not accepted."""
+    known = [field.name for field in fields(SamplingSettings)]
     if unknown := sorted(values.keys() - set(known)):
         raise LGVIError(f"the pipeline has no {', '.join(unknown)}; it takes {', '.join(known)}")
     return SamplingSettings(**values)

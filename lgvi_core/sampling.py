@@ -70,13 +70,21 @@ def sample(
     """Denoise `noise` to the latents of the video without its object, and predict the mask.
 
     `noise` is standard normal and `c_x` are the source's scaled latents, both [b, 4, f, h, w];
-    `text` and `negative_text` are text features [b, n, d]. Of `settings`, only the steps and the
-    two scales are used; those that stand for the model's own raise LGVIError. A branch with weight
-    zero is not evaluated, except the text branch, which predicts the mask. Returns scaled latents
+    `text` and `negative_text` are text features [b, n, d]. Of `settings`, the steps, the two scales
+    and the interval of the guidance are used; those that stand for the model's own raise LGVIError.
+    A branch with weight zero is not evaluated, except the text branch, which predicts the mask, and
+    outside the interval that one is all there is. Returns scaled latents
     [b, 4, f, h, w] and the mask [b, 1, f, h, w], 0 to 1, which is None where the U-Net has no mask
     decoder.
     """
-    if min(settings.steps, settings.text_scale, settings.video_scale) < 0:
+    numbers = (
+        settings.steps,
+        settings.text_scale,
+        settings.video_scale,
+        settings.guidance_start,
+        settings.guidance_end,
+    )
+    if min(numbers) < 0:
         raise LGVIError(f"{settings} stand for the model's own: complete them first")
     scheduler.set_timesteps(settings.steps, device=noise.device)
     takes = inspect.signature(scheduler.step).parameters
@@ -96,7 +104,9 @@ def sample(
     for step, t in enumerate(timesteps):
         model_input = scheduler.scale_model_input(z_t, t)
         guided = torch.zeros_like(z_t)
-        for i, (weight, conditions) in enumerate(branches):
+        progress = 1 - float(t) / (scheduler.config.num_train_timesteps - 1)
+        used = branches if settings.guides(progress) else [(1.0, branches[0][1])]
+        for i, (weight, conditions) in enumerate(used):
             noise_pred, features = unet.denoise(model_input, t, conditions)
             guided += weight * noise_pred
             if i == 0 and step >= mask_from and unet.mask_decoder is not None:

@@ -44,10 +44,28 @@ class SamplingSettings:
     """Sampling method by ComfyUI's name; euler is equivalent to DDIM."""
     scheduler: str = OWN_NAME
     """Spacing of the steps over the noise levels, by ComfyUI's name."""
+    guidance_start: float = OWN
+    """Share of the denoising, 0 to 1, from which on there is guidance; see `guides`."""
+    guidance_end: float = OWN
+    """Share of the denoising, 0 to 1, up to which there is guidance."""
 
     def __post_init__(self) -> None:
         if self.steps == 0:
             raise LGVIError("steps must be at least 1, or negative for the model's own; got 0")
+        if not (self.guidance_start <= 1 and self.guidance_end <= 1):
+            raise LGVIError(
+                "guidance_start and guidance_end are shares of the denoising from 0 to 1, or "
+                f"negative for the model's own; got {self.guidance_start:g} and "
+                f"{self.guidance_end:g}"
+            )
+
+    def guides(self, progress: float) -> bool:
+        """Return whether a step at this `progress`, from 0 (noise) to 1, uses the guidance.
+
+        Outside the interval the prediction is that of text and video alone, in a single pass
+        (Kynkaanniemi et al. 2024, "Applying Guidance in a Limited Interval").
+        """
+        return self.guidance_start <= progress <= self.guidance_end
 
     def complete(self, own: OwnSettings) -> SamplingSettings:
         """Return the settings with the model's own values in the place of what stands for them."""
@@ -58,6 +76,8 @@ class SamplingSettings:
             video_scale=own.video_scale if self.video_scale < 0 else self.video_scale,
             sampler=own.sampler if self.sampler == OWN_NAME else self.sampler,
             scheduler=own.scheduler if self.scheduler == OWN_NAME else self.scheduler,
+            guidance_start=own.guidance_start if self.guidance_start < 0 else self.guidance_start,
+            guidance_end=own.guidance_end if self.guidance_end < 0 else self.guidance_end,
         )
 
 

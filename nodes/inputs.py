@@ -135,6 +135,36 @@ def sampling_inputs() -> list[io.Input]:
     ]
 
 
+def interval_inputs() -> list[io.Input]:
+    """Return the inputs for the interval of the guidance, which stand last in every node."""
+    return [
+        _interval_input(
+            "guidance_start",
+            _SAMPLING.guidance_start,
+            "Share of the denoising from which on the scales count; before it a step is one pass "
+            "without guidance. -1: the model's own.",
+        ),
+        _interval_input(
+            "guidance_end",
+            _SAMPLING.guidance_end,
+            "Share of the denoising up to which the scales count. 0.6 saves most of the passes of "
+            "the later steps. -1: the model's own.",
+        ),
+    ]
+
+
+def _interval_input(name: str, default: float, tooltip: str) -> io.Input:
+    return io.Float.Input(
+        name,
+        default=default,
+        min=float(OWN),
+        max=1.0,
+        step=0.05,
+        optional=True,
+        tooltip=tooltip,
+    )
+
+
 def _sampler_names() -> list[str]:
     import comfy.samplers
 

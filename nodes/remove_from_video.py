@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.v0_0_2 import io, ui
 
-from .inputs import MASK_INPUTS, TEXT_INPUTS, WORKING_SIZE, reach_input, sampling_inputs
+from .inputs import (
+    MASK_INPUTS,
+    TEXT_INPUTS,
+    WORKING_SIZE,
+    interval_inputs,
+    reach_input,
+    sampling_inputs,
+)
 from .search import search_aliases
 
 if TYPE_CHECKING:
@@ -105,6 +112,19 @@ class RemoveFromVideo(io.ComfyNode):
                     ),
                 ),
                 reach_input(optional=True),
+                *interval_inputs(),
+                io.Int.Input(
+                    "look_every",
+                    default=0,
+                    min=0,
+                    max=1000,
+                    optional=True,
+                    tooltip=(
+                        "A first look at one frame in so many: segments of a long video in which "
+                        "none of them shows the object are copied, not sampled. What is in sight "
+                        "for fewer frames may be missed. 0: no first look."
+                    ),
+                ),
             ],
             outputs=[
                 io.Video.Output(

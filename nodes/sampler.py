@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.v0_0_2 import io, ui
 
-from .inputs import sampling_inputs
+from .inputs import interval_inputs, sampling_inputs
 from .search import search_aliases
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Sampler(io.ComfyNode):
                 ),
                 io.Latent.Input("latent", tooltip="From LGVI Video Conditioning."),
                 *sampling_inputs(),
+                *interval_inputs(),
             ],
             outputs=[
                 io.Latent.Output(

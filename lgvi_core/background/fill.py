@@ -1,6 +1,7 @@
 """The public functions: the background behind a mask, of a whole clip or of a stream of frames."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from ..canvas import check_frames, is_finite
 from ..errors import LGVIError
 from ..masks import check_mask
-from .settings import BackgroundSettings, Filled, MaskedFrame
+from .settings import BackgroundSettings, Filled, MaskedFrame, Painting
 from .stream import stream
 
 
@@ -64,8 +65,8 @@ def fill_stream(
 ) -> Iterator[Filled]:
     """The same frame by frame, in memory that does not grow with the length of the video.
 
-    Frames come out in the order in which they go in, later by at most one and a half times the
-    settings' `reach`. `frames` is how many there are, if that is known: a short clip takes less
+    Frames come out in the order in which they go in, later by at most twice the settings'
+    `reach`. `frames` is how many there are, if that is known: a short clip takes less
     memory then. Raises LGVIError, with the frame's number, for one that does not fit the first.
     """
     return stream(_checked(shown), settings or BackgroundSettings(), frames)
@@ -85,26 +86,37 @@ def _checked(shown: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
                 f"frame {number} is {_shape(frame)} {frame.dtype}, the first one is "
                 f"{_shape(first)} {first.dtype}: all frames must be alike"
             )
-        for name, other, fits in (
-            ("mask", mask, mask.shape == frame.shape[:2]),
-            ("painting", painting, painting is None or _same_aspect(painting, frame)),
-        ):
-            if not fits:
-                assert other is not None
-                raise LGVIError(
-                    f"{name} of frame {number} is {_shape(other)}, the frame is {_shape(frame)}"
-                )
-            if other is not None and not is_finite(other.float()):
-                raise LGVIError(f"{name} of frame {number} holds NaN or infinite values")
+        if mask.shape != frame.shape[:2]:
+            raise LGVIError(
+                f"mask of frame {number} is {_shape(mask)}, the frame is {_shape(frame)}"
+            )
+        if not is_finite(mask.float()):
+            raise LGVIError(f"mask of frame {number} holds NaN or infinite values")
         if frame.is_floating_point() and not is_finite(frame):
             raise LGVIError(
                 f"frame {number} holds NaN or infinite pixels; check where the frames come from"
             )
-        yield MaskedFrame(
-            frame,
-            mask.to(frame.device),
-            None if painting is None else painting.to(frame.device),
+        if callable(painting):
+            later: Painting = partial(_made, painting, frame, number)
+        else:
+            later = None if painting is None else _checked_painting(painting, frame, number)
+        yield MaskedFrame(frame, mask.to(frame.device), later)
+
+
+def _made(make: Callable[[], Tensor], frame: Tensor, number: int) -> Tensor:
+    """Make a painting now, and check it."""
+    return _checked_painting(make(), frame, number)
+
+
+def _checked_painting(painting: Tensor, frame: Tensor, number: int) -> Tensor:
+    """Return the painting of frame `number` on its device; raises LGVIError for an unfit one."""
+    if not _same_aspect(painting, frame):
+        raise LGVIError(
+            f"painting of frame {number} is {_shape(painting)}, the frame is {_shape(frame)}"
         )
+    if not is_finite(painting.float()):
+        raise LGVIError(f"painting of frame {number} holds NaN or infinite values")
+    return painting.to(frame.device)
 
 
 def _same_aspect(painting: Tensor, frame: Tensor) -> bool:

@@ -132,7 +132,8 @@ class Painter:
         traces.frame.fill_(-1)
         left = self.open[number]
         if left.any():
-            self._new(canvas, left, self.reach.shown[number].painting)
+            painting = self.reach.shown[number].painting
+            self._new(canvas, left, painting() if callable(painting) else painting)
             left.zero_()
 
     def _copy(self, canvas: Canvas, traces: Traces, number: int, key: int) -> None:

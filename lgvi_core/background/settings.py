@@ -1,5 +1,6 @@
 """What a person may set about the background, and what goes in and comes out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -45,17 +46,21 @@ class BackgroundSettings:
             raise LGVIError(f"motions must be 1 or 2, got {self.motions}")
 
 
+Painting = Tensor | Callable[[], Tensor] | None
+"""A painting, or a function that makes it, or none."""
+
+
 class MaskedFrame(NamedTuple):
     """One frame as it comes: pixels [h, w, 3], mask [h, w] and, optionally, a painting [H, W, 3].
 
     The mask is 0 where the frame is kept and above 0 where the background is laid over it, by that
     opacity up to 1. The painting shows the same frame without the object, at any size and in any
-    type that frames have.
+    type that frames have; a function that makes it is called only where it is needed.
     """
 
     frame: Tensor
     mask: Tensor
-    painting: Tensor | None = None
+    painting: Painting = None
 
 
 class Filled(NamedTuple):

@@ -78,12 +78,14 @@ def load_chat(
     dtype: torch.dtype = torch.float16,
     released_parts: Path | None = None,
     device: torch.device | str = "cpu",
+    full_precision: tuple[str, ...] = (),
 ) -> ChatModel:
     """Load the chat model in `folder` onto the CPU, or onto `device` if it is to be quantised.
 
     `released_parts` is a `llava_weights.pth` that replaces parts of the model and brings the MM
-    head; without it, one that lies in the folder is used. Raises CheckpointError that says what
-    the folder lacks, and LGVIError where a package that quantisation needs is not installed.
+    head; without it, one that lies in the folder is used. Parameters with any of `full_precision`
+    in their names are float32 whatever `dtype` is, for training. Raises CheckpointError that says
+    what the folder lacks, and LGVIError where a package that quantisation needs is not installed.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder")
@@ -105,7 +107,9 @@ def load_chat(
         tables = read_released_parts(parts)
         mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
         _replace(state, {k: v for k, v in tables.items() if k not in mm_head})
-    llava = build_llava(config, state, mm_head, str(folder), quantization, dtype, device)
+    llava = build_llava(
+        config, state, mm_head, str(folder), quantization, dtype, device, full_precision
+    )
     mean, std = _read_normalisation(folder)
     return ChatModel(llava, tokenizer, chat_format or PLAIN_FORMAT, mean, std)
 
@@ -118,6 +122,7 @@ def build_llava(
     quantization: Quantization = "none",
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    full_precision: tuple[str, ...] = (),
 ) -> Llava:
     """Build the network with the weights in `state`, and with an MM head unless `mm_head` is empty.
 
@@ -147,7 +152,11 @@ def build_llava(
         own = "mm_head."
         mm.load_state_dict({k.removeprefix(own): v for k, v in named.items() if k.startswith(own)})
         mm.to(language.device, dtype)
-    return Llava.of(language, mm).eval()
+    llava = Llava.of(language, mm).eval()
+    for name, parameter in llava.named_parameters():
+        if any(part in name for part in full_precision):
+            parameter.data = named[name].to(parameter.device, torch.float32)
+    return llava
 
 
 def _skeleton(config: LlavaConfig, features: int | None, origin: str) -> Llava:

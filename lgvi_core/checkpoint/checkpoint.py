@@ -30,7 +30,14 @@ from .files import (
     read_metadata,
     read_tensors,
 )
-from .own_settings import SETTINGS_KEY, OwnSettings, parse_own_settings, read_own_settings
+from .own_settings import (
+    OFFICIAL,
+    SETTINGS_FILE,
+    SETTINGS_KEY,
+    OwnSettings,
+    parse_own_settings,
+    read_own_settings,
+)
 from .sizes import differences
 from .values import check_values
 
@@ -91,7 +98,7 @@ class Checkpoint:
     """Factor by which the VAE's latents are multiplied before the U-Net sees them."""
     vae: SubModel | None = None
     text_encoder: SubModel | None = None
-    own_settings: OwnSettings = field(default_factory=OwnSettings)
+    own_settings: OwnSettings = OFFICIAL
     """Settings that the weights want."""
 
     @property
@@ -191,6 +198,33 @@ def save_single_file(
         save_file(tensors, partial, {**metadata, **extra, CONFIG_KEY: json.dumps(configs)})
 
 
+def load_own_settings(path: Path) -> OwnSettings:
+    """Read the own settings of a folder or single file; raises LGVIError as `load_checkpoint`."""
+    if path.is_dir():
+        return read_own_settings(path)
+    settings = _configs_of(path, read_metadata(path)).get(SETTINGS_KEY)
+    return OFFICIAL if settings is None else parse_own_settings(settings, str(path))
+
+
+def write_own_settings(path: Path, own: OwnSettings) -> None:
+    """Replace the own settings of a folder or single file, atomically; the weights stay.
+
+    Raises LGVIError where there is no LGVI checkpoint at `path`.
+    """
+    if path.is_dir():
+        if not (path / "unet").is_dir():
+            raise CheckpointError(f"{path}: not a diffusers folder (no unet/ inside)")
+        with atomic_write(path / SETTINGS_FILE) as partial:
+            partial.write_text(json.dumps(own.model_dump(), indent=2) + "\n", encoding="utf-8")
+        return
+    metadata = read_metadata(path)
+    configs = _configs_of(path, metadata) | {SETTINGS_KEY: own.model_dump()}
+    # Copies, because a file that is still mapped cannot be replaced on Windows.
+    tensors = {name: tensor.clone() for name, tensor in read_tensors(path).items()}
+    with atomic_write(path) as partial:
+        save_file(tensors, partial, metadata | {CONFIG_KEY: json.dumps(configs)})
+
+
 def read_sub_model(folder: Path, name: str) -> SubModel:
     """Read the sub-model `name` of a diffusers folder."""
     part = folder / name
@@ -222,12 +256,7 @@ def _read_single_file(path: Path) -> tuple[dict[str, SubModel], dict[str, Any], 
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: a single-file model must be .safetensors")
     metadata = read_metadata(path)
-    if CONFIG_KEY not in metadata:
-        raise CheckpointError(
-            f"{path}: not an LGVI file (no {CONFIG_KEY!r} in its metadata). Single files are "
-            "written by this project's training; other models load from their diffusers folder."
-        )
-    configs = _json_object(parse_json(metadata[CONFIG_KEY], str(path)), path)
+    configs = _configs_of(path, metadata)
     tensors = read_tensors(path)
     parts = {}
     for name in SUB_MODELS:
@@ -239,7 +268,19 @@ def _read_single_file(path: Path) -> tuple[dict[str, SubModel], dict[str, Any], 
     if "unet" not in parts:
         parts["unet"] = SubModel(_json_object(configs.get("unet"), path), tensors)
     scheduler = _json_object(configs.get("scheduler", DEFAULT_SCHEDULER), path)
-    return parts, scheduler, parse_own_settings(configs.get(SETTINGS_KEY, {}), str(path))
+    settings = configs.get(SETTINGS_KEY)
+    own = OFFICIAL if settings is None else parse_own_settings(settings, str(path))
+    return parts, scheduler, own
+
+
+def _configs_of(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """Return the configurations in a single file's metadata, by name."""
+    if CONFIG_KEY not in metadata:
+        raise CheckpointError(
+            f"{path}: not an LGVI file (no {CONFIG_KEY!r} in its metadata). Single files are "
+            "written by this project's training; other models load from their diffusers folder."
+        )
+    return _json_object(parse_json(metadata[CONFIG_KEY], str(path)), path)
 
 
 def _scaling_factor(vae: SubModel | None, origin: Path) -> float:

@@ -26,7 +26,7 @@ OLD_VAE_NAMES = {
 }
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
 VAE_CHUNK = 8
-"""Number of frames encoded or decoded at a time."""
+"""Number of frames encoded or decoded at a time; on a CPU it is one, which stays in its cache."""
 
 
 def build_vae(part: SubModel, origin: str | Path) -> Any:
@@ -57,7 +57,7 @@ def encode_images(vae: Any, images: Tensor) -> Tensor:
     A VAE with a posterior gives its mean, so that the result is deterministic.
     """
     chunks = []
-    for chunk in images.split(VAE_CHUNK):
+    for chunk in images.split(_chunk(images)):
         encoded = vae.encode(chunk)
         has_posterior = hasattr(encoded, "latent_dist")
         chunks.append(encoded.latent_dist.mode() if has_posterior else encoded.latents)
@@ -67,7 +67,11 @@ def encode_images(vae: Any, images: Tensor) -> Tensor:
 def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     """Decode scaled `latents` [n, 4, h / 8, w / 8] to images [n, 3, h, w], about -1 to 1."""
     latents = latents / vae.config.scaling_factor
-    return torch.cat([vae.decode(chunk).sample for chunk in latents.split(VAE_CHUNK)])
+    return torch.cat([vae.decode(chunk).sample for chunk in latents.split(_chunk(latents))])
+
+
+def _chunk(frames: Tensor) -> int:
+    return 1 if frames.device.type == "cpu" else VAE_CHUNK
 
 
 def build_text_encoder(part: SubModel, origin: str | Path = "start_from") -> nn.Module:

@@ -18,6 +18,7 @@ from ...lgvi_core.checkpoint.files import parse_json
 from ...lgvi_core.checkpoint.sizes import check_text_encoder
 from ...lgvi_core.config import parse_config
 from ...lgvi_core.errors import CheckpointError
+from . import autoencoder
 from .model import create_model
 from .own_settings import set_own_settings
 
@@ -69,6 +70,7 @@ def create(
     vae: comfy.sd.VAE | None = None
     if checkpoint.vae is not None:
         vae = _vae(checkpoint.vae, checkpoint)
+        autoencoder.arrange(vae)
         set_own_settings(vae, checkpoint.own_settings)
     return model, clip, vae
 

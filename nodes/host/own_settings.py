@@ -26,10 +26,11 @@ def own_settings_of(vae: Any) -> OwnSettings | None:
 def describe_sampling(used: SamplingSettings, own: OwnSettings) -> str:
     """Return lines for the person: what was used, and which of it is far from the model's own."""
     is_own = used == SamplingSettings(used.seed).complete(own)
-    lines = [
-        f"{used.steps} steps, scales {used.text_scale:g} and {used.video_scale:g},",
-        f"{used.sampler}, {used.scheduler}" + (": the model's own" if is_own else ""),
-    ]
+    count = "1 step" if used.steps == 1 else f"{used.steps} steps"
+    lines = [f"{count}, scales {used.text_scale:g} and {used.video_scale:g},"]
+    if (used.guidance_start, used.guidance_end) != (0, 1):
+        lines.append(f"guided from {used.guidance_start:g} to {used.guidance_end:g},")
+    lines.append(f"{used.sampler}, {used.scheduler}" + (": the model's own" if is_own else ""))
     pairs = {
         "steps": (used.steps, own.steps),
         "text_scale": (used.text_scale, own.text_scale),

@@ -32,6 +32,8 @@ class Removal:
     """Whether the background that other frames show is put back, and only the rest painted."""
     reach: int = 40
     """Number of frames away from which the background may come."""
+    look_every: int = 0
+    """Distance in frames of those that a first look is taken at; 0 where there is none."""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     mask: MaskSettings = field(default_factory=MaskSettings)
 
@@ -39,6 +41,10 @@ class Removal:
         if not math.isfinite(self.working_fps):
             raise LGVIError(f"working_fps must be a number, got {self.working_fps}")
         context_windows(1, self.window, self.overlap)  # raises if they do not fit together
+        if self.look_every < 0:
+            raise LGVIError(
+                f"look_every must be 0, for no first look, or more; got {self.look_every}"
+            )
         if self.overlap >= self.segment:
             raise LGVIError(
                 f"segments of {self.segment} frames cannot share {self.overlap}: make segment "

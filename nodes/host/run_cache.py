@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...lgvi_core.unet.unet import InflatedUNet, VideoConditions
 from .checks import check_run
+from .guidance import IDLE_KEY, idle_branches
 
 RUN_KEY = "lgvi_run"
 """Key of ComfyUI's transformer_options under which the U-Net finds the run's cache."""
@@ -59,6 +60,8 @@ class RecentResults:
 def prepare_run(executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
     """Wrap a sampling run of ComfyUI: check it, give it a cache, and drop that at the end.
 
+    Branches of the guidance that have weight zero are marked, for `skip_idle`.
+
     A run whose hooks change weights between steps gets none, because the text's keys change too.
     """
     guider = executor.class_obj
@@ -67,10 +70,12 @@ def prepare_run(executor: WrapperExecutor, *args: Any, **kwargs: Any) -> Any:
     options = guider.model_options.setdefault("transformer_options", {})
     windows = "context_handler" in guider.model_options
     options[RUN_KEY] = None if hooked else PreparedConditions(windows)
+    options[IDLE_KEY] = idle_branches(guider)
     try:
         return executor(*args, **kwargs)
     finally:
         options.pop(RUN_KEY, None)
+        options.pop(IDLE_KEY, None)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

@@ -5,11 +5,8 @@ from typing import Any
 
 import comfy.samplers
 from comfy.model_patcher import ModelPatcher
-from comfy_extras.nodes_custom_sampler import (
-    Guider_DualCFG,
-    Noise_RandomNoise,
-    SamplerCustomAdvanced,
-)
+from comfy.patcher_extension import WrappersMP
+from comfy_extras.nodes_custom_sampler import Noise_RandomNoise, SamplerCustomAdvanced
 from torch import Tensor
 
 from ...lgvi_core.canvas import LATENT_PIXELS, is_finite, locate
@@ -21,9 +18,13 @@ from ...lgvi_core.settings import SamplingSettings
 from .checks import check_branch
 from .choices import check_choice
 from .conditioning import Conditioning
+from .guidance import IntervalGuidance
 from .mask_recorder import MaskRecorder
 from .model import MASK_KEY, is_lgvi
+from .predictions import PassLimit
 
+ADAPTIVE = "dpm_adaptive"
+"""ComfyUI's sampler that chooses its own number of steps."""
 Latent = dict[str, Any]
 """ComfyUI's LATENT: `samples` [frames, 4, h, w], and entries that nodes attach."""
 Conditionings = tuple[Conditioning, Conditioning, Conditioning]
@@ -51,9 +52,8 @@ def sample_with_mask(
     check_choice("scheduler", settings.scheduler, comfy.samplers.KSampler.SCHEDULERS)
     _check(model, conditionings, latent, scales)
     model = model.clone()
-    guider = Guider_DualCFG(model)
+    guider = IntervalGuidance(model, settings)
     guider.set_conds(*conditionings)
-    guider.set_cfg(*scales)
     sigmas = comfy.samplers.calculate_sigmas(
         model.get_model_object("model_sampling"), settings.scheduler, settings.steps
     )
@@ -67,11 +67,14 @@ def sample_with_mask(
         {cond["uuid"] for cond in guider.original_conds["positive"]},
     )
     model.model_options.setdefault("transformer_options", {})[MASK_KEY] = recorder
+    if settings.sampler == ADAPTIVE:
+        limit = PassLimit(settings.sampler)
+        guider.model_patcher.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, "lgvi_limit", limit)
     method = comfy.samplers.sampler_object(settings.sampler)
     noise = Noise_RandomNoise(settings.seed)
     sampled = SamplerCustomAdvanced.execute(noise, guider, method, sigmas, latent).args[0]
     mask = recorder.mean()
-    if not is_finite(sampled["samples"]) or (mask is not None and not is_finite(mask)):
+    if mask is not None and not is_finite(mask):
         raise LGVIError(f"the sampling ended in NaN or infinity: {NAN_ADVICE}")
     if mask is not None:
         canvas = pixel_size(samples)

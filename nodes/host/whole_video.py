@@ -5,12 +5,12 @@ ones of the segment before and keep the latents from there, so that the rest con
 The file is read twice at the same time: resized for the model, and unchanged for the result.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import comfy.model_management
@@ -19,20 +19,22 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ...lgvi_core.canvas import Fit, content_of, fit_canvas, from_canvas, to_canvas
+from ...lgvi_core.canvas import Fit, fit_canvas, from_canvas, to_canvas
 from ...lgvi_core.errors import LGVIError
+from ...lgvi_core.latents import LATENT_CHANNELS, LATENT_PIXELS
 from ...lgvi_core.masks import soft_mask
 from ...lgvi_core.video.files import VideoReader, VideoSource, VideoWriter
-from ...lgvi_core.video.planes import bits_of, frame_to_rgb, grey_frame, lay_over
+from ...lgvi_core.video.planes import frame_to_rgb, grey_frame, lay_over
+from .autoencoder import VAE_FRAMES, encode
 from .conditioning import branches
+from .finishing import Painted, enlarged, with_background
+from .first_look import FirstLook, look
 from .mask_report import MaskReport
 from .own_settings import describe_sampling, describe_size
 from .removal import Removal
 from .sampling import own_settings, sample_with_mask, why_no_mask
 from .windows import with_windows
 
-VAE_FRAMES = 16
-"""Number of frames that the VAE encodes or decodes at a time."""
 _NO_MASK = (
     "the model gave no mask, without which nothing could stay as it is. {} This node needs a model "
     "with a mask decoder, and euler as sampler"
@@ -45,8 +47,10 @@ Report = Callable[[str], None]
 class Segment:
     """Part of a video that is sampled at once."""
 
+    start: int
+    """Number of its first frame in the video."""
     c_x: Tensor
-    """Latents of the source [f, 4, h, w]."""
+    """Latents of the source [f, 4, h, w]; zeros for frames that no sampled segment has."""
     kept: int
     """Number of frames at the start that belong to the segment before as well."""
     last: bool
@@ -67,15 +71,16 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
         small, full = (stack.enter_context(VideoReader(source)) for _ in range(2))
         fit = fit_canvas(full.info.size, removal.working_size)
         stride = removal.stride(full.info.fps)
+        seen = look(source, removal, fit) if removal.look_every else None
         model = with_windows(removal.model, removal.window, removal.overlap, stride)
         result_file = stack.enter_context(VideoWriter(result, full, removal.crf))
         mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, audio=False))
         found = MaskReport(removal.mask.threshold)
-        painted = _painted(small, full, removal, model, fit, report, found)
+        painted = _painted(small, full, removal, model, fit, report, found, seen)
         if removal.background:
-            finished = _with_background(painted, fit, removal.reach)
+            finished = with_background(painted, fit, removal.reach, removal.vae)
         else:
-            finished = _enlarged(painted, fit)
+            finished = enlarged(painted, fit, removal.vae)
         done = changed = 0
         shares: list[float] = []
         for frame, opacity, image, unseen in finished:
@@ -90,32 +95,15 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
             result_file.write(frame)
             done += 1
         every = "" if stride == 1 else f", one frame in {stride} seen together"
-        seen = f", {1 - sum(shares) / len(shares):.0%} of it from other frames" if shares else ""
+        shown = f", {1 - sum(shares) / len(shares):.0%} of it from other frames" if shares else ""
         lines = (
-            f"{fit.describe()}{every}; {changed} of {done} frames changed{seen}",
+            f"{fit.describe()}{every}; {changed} of {done} frames changed{shown}",
+            "" if seen is None else seen.describe(),
             describe_sampling(removal.sampling, own),
             describe_size(fit.canvas, own),
             found.advice(),
         )
         return "\n".join(filter(None, lines))
-
-
-class Painted(NamedTuple):
-    """One frame of the source, and what is laid over it."""
-
-    frame: av.VideoFrame
-    opacity: Tensor
-    """How much of the image is used, [h, w], 0 to 1."""
-    image: Tensor | None
-    """The frame without the object, 0 to 1; None where nothing is masked.
-
-    [H, W, 3] on the canvas as it was decoded, [h, w, 3] as it is laid over the source.
-    """
-    unseen: Tensor | None = None
-    """What no other frame showed, [h, w], 0 to 1; None where none was asked.
-
-    With it the image is the finished frame: the opacity is in it already.
-    """
 
 
 def _painted(
@@ -126,69 +114,37 @@ def _painted(
     fit: Fit,
     report: Report,
     found: MaskReport,
+    seen: FirstLook | None,
 ) -> Iterator[Painted]:
     """Yield all frames of the source with what the model paints over them.
 
-    Their masks are added to `found`.
+    Their masks are added to `found`. Segments in which the first look has `seen` nothing are not
+    sampled.
     """
     frames, done = iter(full), 0
     before: Tensor | None = None
-    latents_of_source = _latents(small, fit, removal.vae)
+    worked_on = None if seen is None else seen.segments(removal.segment, removal.overlap)
+    latents_of_source = _latents(small, fit, removal.vae, worked_on)
     for segment in segments(latents_of_source, removal.segment, removal.overlap):
         new = len(segment.c_x) - segment.kept
+        if worked_on is not None and all(segment.start != part.start for part in worked_on):
+            before = None
+            for _ in range(new):
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                nothing = torch.zeros(full.info.size)
+                found.add(nothing[None])
+                yield Painted(_next_frame(frames), nothing, None)
+            done += new
+            continue
         report(f"frames {done + 1} to {done + new}{_of_all(full.info.frames, segment)}")
         latents, mask = _sample(model, removal, segment, before)
         before = latents
         found.add(mask[segment.kept :])
-        for chunk in range(segment.kept, len(latents), VAE_FRAMES):
-            index = slice(chunk, chunk + VAE_FRAMES)
-            decoded = removal.vae.decode(latents[index])
-            for image, where in zip(decoded, mask[index], strict=True):
-                comfy.model_management.throw_exception_if_processing_interrupted()
-                opacity = _opacity(where, fit, removal)
-                painting = image if opacity.any() else None
-                yield Painted(_next_frame(frames), opacity, painting)
+        for latent, where in zip(latents[segment.kept :], mask[segment.kept :], strict=True):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            opacity = _opacity(where, fit, removal)
+            yield Painted(_next_frame(frames), opacity, latent if opacity.any() else None)
         done += new
-
-
-def _enlarged(painted: Iterator[Painted], fit: Fit) -> Iterator[Painted]:
-    """Yield the same frames with their images at the source's size."""
-    for part in painted:
-        image = part.image
-        yield part._replace(image=None if image is None else from_canvas(image[None], fit)[0])
-
-
-def _with_background(painted: Iterator[Painted], fit: Fit, reach: int) -> Iterator[Painted]:
-    """Yield the same frames, with the background that others show in place of the painting.
-
-    Colours are taken from other frames with as many bits as the file has.
-    """
-    # Here, because it needs OpenCV, which a removal without the background does not.
-    from ...lgvi_core.background import BackgroundSettings, MaskedFrame, fill_stream
-
-    waiting: deque[Painted] = deque()
-
-    def shown() -> Iterator[MaskedFrame]:
-        for part in painted:
-            waiting.append(part._replace(image=None))
-            dtype = torch.uint8 if bits_of(part.frame) == 8 else torch.uint16
-            pixels = _as_integers(frame_to_rgb(part.frame), dtype)
-            image = part.image
-            painting = None if image is None else content_of(image[None].float(), fit)[0]
-            yield MaskedFrame(pixels, part.opacity, painting)
-
-    for filled in fill_stream(shown(), BackgroundSettings(reach=reach)):
-        part = waiting.popleft()
-        if not part.opacity.any():
-            yield part
-            continue
-        white = torch.iinfo(filled.frames.dtype).max
-        yield part._replace(image=filled.frames.float() / white, unseen=filled.unseen)
-
-
-def _as_integers(image: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return an image of 0 to 1 in the whole range of an unsigned integer type."""
-    return (image.float().cpu().clamp(0, 1) * torch.iinfo(dtype).max).round().to(dtype)
 
 
 def _next_frame(frames: Iterator[av.VideoFrame]) -> av.VideoFrame:
@@ -202,28 +158,39 @@ def _next_frame(frames: Iterator[av.VideoFrame]) -> av.VideoFrame:
 def segments(latents: Iterator[Tensor], length: int, overlap: int) -> Iterator[Segment]:
     """Yield segments of up to `length` frames that share `overlap`, from `latents` [n, 4, h, w]."""
     parts: list[Tensor] = []
-    kept = 0
+    start = kept = 0
     for more in latents:
         parts.append(more)
         # A segment is not the last one if there is at least one frame more.
         while sum(map(len, parts)) > length:
             whole = torch.cat(parts)
-            yield Segment(whole[:length], kept, last=False)
+            yield Segment(start, whole[:length], kept, last=False)
+            start += length - overlap
             parts, kept = [whole[length - overlap :]], overlap
     if parts:
-        yield Segment(torch.cat(parts), kept, last=True)
+        yield Segment(start, torch.cat(parts), kept, last=True)
 
 
-def _latents(video: VideoReader, fit: Fit, vae: VAE) -> Iterator[Tensor]:
-    images: list[Tensor] = []
-    for frame in video:
+def _latents(
+    video: VideoReader, fit: Fit, vae: VAE, worked_on: list[range] | None
+) -> Iterator[Tensor]:
+    """Yield the latents [n, 4, h, w] of a video's frames, several at a time.
+
+    Frames outside of the ranges `worked_on` are not encoded: theirs are zeros.
+    """
+    height, width = (side // LATENT_PIXELS for side in fit.canvas)
+    frames, start = iter(video), 0
+    while parts := list(islice(frames, VAE_FRAMES)):
         comfy.model_management.throw_exception_if_processing_interrupted()
-        images.append(to_canvas(frame_to_rgb(frame)[None], fit))
-        if len(images) == VAE_FRAMES:
-            yield vae.encode(torch.cat(images))
-            images = []
-    if images:
-        yield vae.encode(torch.cat(images))
+        stop = start + len(parts)
+        if worked_on is not None and not any(
+            start < part.stop and part.start < stop for part in worked_on
+        ):
+            yield torch.zeros(len(parts), LATENT_CHANNELS, height, width)
+        else:
+            images = [to_canvas(frame_to_rgb(frame)[None], fit) for frame in parts]
+            yield encode(vae, torch.cat(images))
+        start = stop
 
 
 def _sample(
@@ -232,8 +199,11 @@ def _sample(
     """Sample the latents [f, 4, h, w] without the object, and its mask [f, H, W] on the canvas."""
     samples = torch.zeros_like(segment.c_x)
     latent: dict[str, Any] = {"samples": samples}
-    if before is not None and segment.kept:
-        samples[: segment.kept] = before[-segment.kept :]
+    if segment.kept:
+        # Where the segment before was copied, its frames go on as they are in the source.
+        samples[: segment.kept] = segment.c_x[: segment.kept]
+        if before is not None:
+            samples[: segment.kept] = before[-segment.kept :]
         free = torch.ones(len(samples), 1, *samples.shape[-2:])
         free[: segment.kept] = 0
         latent["noise_mask"] = free

@@ -67,6 +67,7 @@ def test_single_file_runs_too(tiny_folder, pipeline, tmp_path):
     save_single_file(path, parts, dict(pipeline.scheduler.config), {})
     frames = torch.rand(2, 32, 32, 3)
     how = {"steps": 2, "text_scale": 3.0, "working_size": 0}
+    how |= {"sampler": "euler", "scheduler": "normal", "guidance_end": 1.0}
     one = LGVIPipeline.from_checkpoint(path)(frames, "remove the star", **how)
     assert torch.equal(one.frames, pipeline(frames, "remove the star", **how).frames)
 
@@ -86,6 +87,72 @@ def test_what_is_not_given_is_the_models_own(pipeline):
     assert not torch.equal(
         told.frames, pipeline(frames, "remove the star", **how | {"text_scale": 0.0}).frames
     ), "0 is a scale, not the model's own"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "spacing"), [("simple", "trailing"), ("ddim_uniform", "leading")]
+)
+def test_spacings_go_by_comfyuis_names(pipeline, scheduler, spacing):
+    frames = torch.rand(2, 32, 32, 3)
+    how = {"steps": 3, "text_scale": 2.0}
+    named = pipeline(frames, "remove the star", scheduler=scheduler, **how)
+    original = pipeline.scheduler
+    pipeline.scheduler = type(original).from_config(original.config, timestep_spacing=spacing)
+    try:
+        assigned = pipeline(frames, "remove the star", **how)
+        with pytest.raises(LGVIError, match="given a scheduler of its own"):
+            pipeline(frames, "remove the star", scheduler=scheduler, **how)
+    finally:
+        pipeline.scheduler = original
+    assert torch.equal(named.latents, assigned.latents)
+
+
+def test_a_multistep_solver_comes_nearer_to_many_steps(pipeline):
+    """DPM-Solver++(2M) in 12 steps is nearer to 200 steps of DDIM than 12 steps of that are."""
+    frames = torch.rand(1, 32, 32, 3)
+    how = {"text_scale": 1.0, "video_scale": 1.0, "scheduler": "simple"}
+
+    def latents(sampler: str, steps: int) -> torch.Tensor:
+        return pipeline(frames, "the star", sampler=sampler, steps=steps, **how).latents
+
+    exact = latents("euler", 200)
+    assert (latents("dpmpp_2m", 12) - exact).norm() < (latents("euler", 12) - exact).norm()
+
+
+def test_unknown_names_are_refused_with_those_that_there_are(pipeline):
+    frames = torch.rand(1, 16, 16, 3)
+    with pytest.raises(LGVIError, match="no sampler 'lcm': choose euler, dpmpp_2m"):
+        pipeline(frames, "the star", sampler="lcm")
+    with pytest.raises(LGVIError, match="no scheduler 'karras': choose normal, simple"):
+        pipeline(frames, "the star", scheduler="karras")
+
+
+@pytest.mark.parametrize(
+    ("settings", "passes"),
+    [
+        ({"text_scale": 3.0, "video_scale": 1.5}, 12),
+        ({"text_scale": 3.0, "video_scale": 1.0}, 8),
+        ({"text_scale": 3.0, "video_scale": 3.0}, 8),
+        ({"text_scale": 1.0, "video_scale": 1.0}, 4),
+        ({"text_scale": 3.0, "video_scale": 1.5, "guidance_end": 0.45}, 8),
+        ({"text_scale": 3.0, "video_scale": 1.5, "guidance_start": 0.9}, 4),
+    ],
+)
+def test_only_passes_that_count_are_made(pipeline, settings, passes, monkeypatch):
+    made = []
+    denoise = pipeline.unet.denoise
+    monkeypatch.setattr(pipeline.unet, "denoise", lambda *a: made.append(a) or denoise(*a))
+    pipeline(torch.rand(1, 32, 32, 3), "the star", steps=4, **settings)
+    assert len(made) == passes
+
+
+def test_outside_the_interval_there_is_no_guidance(pipeline):
+    frames = torch.rand(1, 32, 32, 3)
+    plain = pipeline(frames, "the star", steps=3, text_scale=1.0, video_scale=1.0)
+    never = pipeline(frames, "the star", steps=3, text_scale=5.0, guidance_start=1.0)
+    always = pipeline(frames, "the star", steps=3, text_scale=5.0, guidance_start=0.0)
+    assert torch.equal(never.latents, plain.latents)
+    assert not torch.allclose(always.latents, plain.latents, atol=1e-3)
 
 
 def test_without_mask_decoder_there_is_no_mask(tmp_path):

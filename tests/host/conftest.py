@@ -17,6 +17,8 @@ MODULES = {
     "custom": "comfy_extras.nodes_custom_sampler",
     "errors": "lgvi_pack.lgvi_core.errors",
     "files": "lgvi_pack.nodes.host.video_files",
+    "first_look": "lgvi_pack.nodes.host.first_look",
+    "guidance": "lgvi_pack.nodes.host.guidance",
     "graph_utils": "comfy_execution.graph_utils",
     "lora": "comfy.lora",
     "management": "comfy.model_management",

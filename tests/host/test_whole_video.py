@@ -1,5 +1,6 @@
 """Whole video files: segments continue from one another, and only the object changes."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import torch
 
 from lgvi_core.video.files import VideoReader
 from lgvi_core.video.planes import frame_to_rgb
-from support.videos import make_video, planes_of, sound_of, times_of, with_rotation
+from support.videos import (
+    make_video,
+    planes_of,
+    sound_of,
+    times_of,
+    with_rotation,
+    write_frames,
+)
 
 TEXT = 24  # width of the tiny checkpoint's text features
 
@@ -242,3 +250,96 @@ def test_a_model_without_masks_is_refused_before_anything_is_sampled(
         network.mask_decoder = decoder
     assert not dictated
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mp4"]
+
+
+@pytest.fixture
+def shown_from_here_on(comfy, monkeypatch):
+    """Replace the sampler by one that sees an object in frames brighter than 0.5, and counts."""
+    calls = []
+
+    def sample(model, conditionings, latent, *rest, **more):
+        c_x = conditionings[0][0][1]["concat_latent_image"]
+        calls.append(len(c_x))
+        height, width = (8 * side for side in c_x.shape[-2:])
+        bright = c_x.flatten(1).mean(1) > 0
+        return {"samples": c_x}, square(len(c_x), height, width) * bright[:, None, None]
+
+    for module in (comfy.removal, comfy.first_look):
+        monkeypatch.setattr(module, "sample_with_mask", sample)
+    return calls
+
+
+class PlainVAE:
+    """Latents are each cell's mean brightness above one half; it counts what it is given."""
+
+    def __init__(self) -> None:
+        self.encoded = self.decoded = 0
+
+    def encode(self, images):
+        self.encoded += len(images)
+        cells = torch.nn.functional.avg_pool2d(images.mean(-1)[:, None], 8) - 0.5
+        return cells.expand(-1, 4, -1, -1).clone()
+
+    def decode(self, latents):
+        self.decoded += len(latents)
+        return torch.full((len(latents), *(8 * s for s in latents.shape[-2:]), 3), 0.5)
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_frames_with_an_empty_mask_are_not_decoded(
+    comfy, removal, shown_from_here_on, tmp_path, background
+):
+    vae, source = PlainVAE(), make_bright(tmp_path / "source.mp4", 24, range(8, 12))
+    _, _, report, _ = run(
+        comfy, removal(vae=vae, background=background, segment=8), source, tmp_path
+    )
+    assert "; 4 of 24 frames changed" in report
+    if background:
+        # The camera stands still, so that one frame's painting serves all that show the square.
+        assert 0 <= vae.decoded <= 2
+    else:
+        assert vae.decoded == 4
+
+
+def make_bright(path: Path, frames: int, bright: range) -> Path:
+    """Write a video that is dark but for the frames `bright`."""
+    images = torch.full((frames, 64, 64, 3), 0.2)
+    images[bright.start : bright.stop] = 0.9
+    return write_frames(path, images)
+
+
+def test_a_first_look_leaves_out_segments_without_the_object(
+    comfy, removal, shown_from_here_on, tmp_path
+):
+    source = make_bright(tmp_path / "source.mp4", 60, range(30, 36))
+    how = {"segment": 8, "overlap": 2, "window": 8, "working_fps": 0.0}
+    every, plain = PlainVAE(), removal(**how)
+    whole, _, _, _ = run(comfy, replace(plain, vae=every), source, tmp_path)
+    sampled = sum(shown_from_here_on)
+    shown_from_here_on.clear()
+    (tmp_path / "look").mkdir()
+    few = PlainVAE()
+    looked, _, report, _ = run(
+        comfy, replace(plain, vae=few, look_every=4), source, tmp_path / "look"
+    )
+    assert "first look: the object is in 1 of 15 frames" in report
+    assert "; 6 of 60 frames changed" in report
+    assert sum(shown_from_here_on) <= 15 + 3 * 8 < sampled
+    assert few.encoded < every.encoded / 1.2
+    for ours, theirs in zip(planes_of(looked), planes_of(whole), strict=True):
+        assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("frames", [1, 7, 8, 9, 40, 61])
+@pytest.mark.parametrize(("length", "overlap"), [(8, 2), (5, 4), (100, 8)])
+def test_the_look_cuts_segments_as_the_removal_does(comfy, frames, length, overlap):
+    latents = torch.zeros(frames, 4, 2, 2)
+    cut = comfy.removal.segments(iter(latents.split(16)), length, overlap)
+    everywhere = comfy.first_look.FirstLook(frames, 1, tuple(range(frames)))
+    ranges = everywhere.segments(length, overlap)
+    assert [(r.start, len(r)) for r in ranges] == [(s.start, len(s.c_x)) for s in cut]
+
+
+def test_no_look_is_a_number_of_frames(comfy, removal):
+    with pytest.raises(comfy.errors.LGVIError, match="look_every must be 0"):
+        removal(look_every=-1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from torch import Tensor
 
 from lgvi_core.video.files import VideoReader
 from lgvi_core.video.planes import (
@@ -64,6 +65,18 @@ def make_video(
             for part in resampler.resample(tone):
                 output.mux(audio.encode(part))
             output.mux(audio.encode(None))
+    return path
+
+
+def write_frames(path: Path, images: Tensor) -> Path:
+    """Write RGB frames [f, h, w, 3], 0 to 1, as an almost lossless video of 30 fps."""
+    _, height, width, _ = images.shape
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("libx264", rate=Fraction(30), options={"crf": "4"})
+        video.height, video.width, video.pix_fmt = height, width, "yuv420p"
+        for image in (images * 255).round().byte().numpy():
+            output.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        output.mux(video.encode(None))
     return path
 
 

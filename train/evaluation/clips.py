@@ -16,6 +16,8 @@ from ..data.readers import open_reader
 from ..data.sample import Reader, Sample
 from .config import GeneratedConfig, ReaderConfig
 
+SMALL_AREA = 0.02
+"""Share of the frame below which an object is small: 18 of 128 pixels squared."""
 ReadClip = Callable[[int], Sample]
 """Reads the clip with a given number; raises BrokenSample where its files are damaged."""
 
@@ -39,16 +41,27 @@ def _generate(config: GeneratedConfig, number: int) -> Sample:
     height, width = config.sizes[number % len(config.sizes)]
     if config.conversations:
         return make_asked_sample("held-out", number, config.frames, height, width)
-    return make_sample(
+    variety = number // len(config.sizes) % 3 if config.mixed else 0
+    sample = make_sample(
         "held-out",
         number,
         config.frames,
         height,
         width,
-        turned=config.turned,
-        photographs=config.photographs,
+        turned=config.turned or variety > 0,
+        photographs=config.photographs or variety > 1,
         emoji_font=config.emoji_font,
     )
+    return replace(sample, strata=_strata(sample, variety)) if config.mixed else sample
+
+
+def _strata(sample: Sample, variety: int) -> tuple[str, ...]:
+    """Groups that a drawn clip counts for, by how it was varied and how large what goes is."""
+    strata = [("upright", "turned", "turned, before photographs")[variety]]
+    if sample.object_masks is not None and sample.removed:
+        areas = (sample.object_masks[list(sample.removed)] >= 128).mean(axis=(1, 2, 3))
+        strata += ["small objects"] if areas.min() < SMALL_AREA else []
+    return tuple(strata)
 
 
 def _read(config: ReaderConfig, reader: Reader, number: int) -> Sample:
@@ -69,10 +82,20 @@ def _read(config: ReaderConfig, reader: Reader, number: int) -> Sample:
 
 
 def digest(sample: Sample) -> str:
-    """Hash of a clip's frames, masks and texts, 16 hexadecimal digits; names its cached results."""
+    """Hash of all of a clip that results and measures depend on, 16 hexadecimal digits.
+
+    It names the clip's cached results.
+    """
     words = (sample.sentence, sample.kind, sample.removed, *sample.turns)
     found = hashlib.sha256(repr(words).encode())
-    for array in (sample.source, sample.target, sample.mask, sample.object_masks):
+    found.update(repr((sample.described, sorted(sample.without))).encode())
+    arrays = [sample.source, sample.target, sample.mask, sample.object_masks]
+    arrays += [sample.without[i] for i in sorted(sample.without)]
+    for thing in sample.objects:  # what a reply may call them depends on where they are
+        words = (thing.noun, thing.colour, thing.rgb, thing.diameter, thing.mirrored)
+        found.update(repr(words).encode())
+        arrays += [thing.path, thing.tilt]
+    for array in arrays:
         if array is not None:
             found.update(repr(array.shape).encode())
             found.update(array.tobytes())

@@ -1,6 +1,7 @@
 """Configuration of an evaluation: a YAML file, checked on reading. Its keys are described here."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ from typing_extensions import Self
 
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.errors import LGVIError
-from lgvi_core.settings import MaskSettings, SamplingSettings
+from lgvi_core.settings import OWN_NAME, MaskSettings, SamplingSettings
 
 from ..data.drawn.numbered import FRAME_SIZES
 from ..data.readers import EvaluationSource
@@ -45,10 +46,37 @@ class LGVIConfig(Section):
         0, description="long side in pixels; 0: the clips' own, negative: the model's own"
     )
     timestep_spacing: Literal["leading", "trailing", "linspace"] | None = Field(
-        None, description="where the steps lie on the schedule; null: as the model's scheduler says"
+        None, description="where the steps lie on the schedule; null: as `scheduler` says"
+    )
+    sampler: str = Field(_SAMPLING.sampler, description="euler or dpmpp_2m; or the model's own")
+    scheduler: str = Field(
+        _SAMPLING.scheduler,
+        description="normal (as the model's scheduler says), simple (trailing) or ddim_uniform "
+        "(leading); or the model's own",
+    )
+    guidance_start: float = Field(
+        _SAMPLING.guidance_start,
+        le=1,
+        description="share of the denoising from which on there is guidance; negative: the "
+        "model's own",
+    )
+    guidance_end: float = Field(
+        _SAMPLING.guidance_end, le=1, description="the same, up to which; negative: the model's own"
     )
     window: int = Field(0, ge=0, description="frames that the model sees at once; 0: all of them")
     overlap: int = Field(5, ge=0, description="frames that neighbouring windows share at least")
+
+    @model_validator(mode="after")
+    def _one_spacing(self) -> Self:
+        named = (self.sampler, self.scheduler) != (OWN_NAME, OWN_NAME)
+        if named and self.timestep_spacing is not None:
+            raise ValueError("give timestep_spacing, or sampler and scheduler, not both")
+        return self
+
+    def settings(self) -> SamplingSettings:
+        """Settings of the sampling that the configuration asks for."""
+        names = [field.name for field in fields(SamplingSettings)]
+        return SamplingSettings(**{name: getattr(self, name) for name in names})
 
     @field_validator("steps")
     @classmethod
@@ -148,6 +176,11 @@ class GeneratedConfig(Section):
     )
     turned: bool = Field(False, description="most objects are turned by any angle")
     photographs: bool = Field(False, description="half of the backgrounds are scikit-image's")
+    mixed: bool = Field(
+        False,
+        description="the clips are by turns upright, turned, and turned before photographs; these, "
+        "and small objects, are strata of the figures",
+    )
     emoji_font: Path | None = Field(
         None, description="Noto Color Emoji's file: half of the objects are its pictures"
     )

@@ -1,7 +1,7 @@
 """The methods under evaluation: each takes a clip and a sentence and returns frames."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from lgvi_core.unet.attention import matmul_attention, scaled_dot_product_attent
 from lgvi_core.windows import context_windows, window_weights
 
 from ..data.sample import Sample
+from .clips import digest
 from .config import (
     AnyMethod,
     ChatMethodConfig,
@@ -31,6 +32,8 @@ from .config import (
 )
 
 GREY = 0.5
+_REPLIES: dict[tuple[Path, int, bool], dict[str, Reply]] = {}
+"""Replies by the chat model's configuration and the clip: they depend on nothing else."""
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
@@ -71,6 +74,10 @@ class LGVI:
             self.pipeline.scheduler = type(scheduler).from_config(
                 scheduler.config, timestep_spacing=config.timestep_spacing
             )
+        self._settings = asdict(config.settings())
+        if config.timestep_spacing is not None:
+            # The scheduler with that spacing was assigned, so no other may be named.
+            del self._settings["sampler"], self._settings["scheduler"]
 
     def __call__(self, sample: Sample) -> Result:
         return self.remove(sample, sample.sentence)
@@ -96,11 +103,8 @@ class LGVI:
             output = self.pipeline(
                 source[window.start : window.stop],
                 prompt,
-                steps=self.config.steps,
-                text_scale=self.config.text_scale,
-                video_scale=self.config.video_scale,
-                seed=self.config.seed,
                 working_size=self.working_size,
+                **self._settings,
             )
             weights = window_weights(window, count, overlap)
             total[window.start : window.stop] += weights
@@ -128,8 +132,25 @@ class LGVIWithChat(LGVI):
         if config.kind == "lgvi_i" and self.chat.text_features is None:
             raise LGVIError(f"{config.name}: {config.chat} has no MM head, which lgvi_i needs")
         self.chat.llava.to(device)
+        self.kept_replies = _REPLIES.setdefault((config.chat, config.max_tokens, config.blank), {})
 
     def __call__(self, sample: Sample) -> Result:
+        config = self.chat_config
+        answer = self._answer(sample)
+        prompt = answer.features if config.kind == "lgvi_i" else answer.prompt
+        if not answer.prompt or prompt is None:
+            unchanged = Result(sample.source, np.zeros(sample.mask.shape), sample.target)
+            return replace(unchanged, reply=answer.text)
+        return replace(self.remove(sample, prompt), reply=answer.text)
+
+    def _answer(self, sample: Sample) -> Reply:
+        """The last reply to the sample's requests; it is asked for once in a process."""
+        key = digest(sample)
+        if key not in self.kept_replies:
+            self.kept_replies[key] = self._ask(sample)
+        return self.kept_replies[key]
+
+    def _ask(self, sample: Sample) -> Reply:
         config = self.chat_config
         frames = _to_float(sample.source)
         seen = torch.full_like(frames, GREY) if config.blank else frames
@@ -141,11 +162,7 @@ class LGVIWithChat(LGVI):
                 self.chat, seen, request, history, temperature=0, max_tokens=config.max_tokens
             )
         assert answer is not None
-        prompt = answer.features if config.kind == "lgvi_i" else answer.prompt
-        if not answer.prompt or prompt is None:
-            unchanged = Result(sample.source, np.zeros(sample.mask.shape), sample.target)
-            return replace(unchanged, reply=answer.text)
-        return replace(self.remove(sample, prompt), reply=answer.text)
+        return answer
 
 
 class InstructPix2Pix:
