@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -68,9 +69,11 @@ class Recorder(GeneralTracker):
 
     name = "wandb"
     requires_logging_directory = False
+    made: ClassVar[list["Recorder"]] = []
 
     def __init__(self, project: str, **options) -> None:
         super().__init__()
+        Recorder.made.append(self)
         self.started = (project, options)
         self.values: list[tuple[int, dict]] = []
         self.pictures: list[tuple[int, str, tuple]] = []
@@ -117,8 +120,7 @@ def test_other_trackers_get_figures_settings_and_pictures(tmp_path, monkeypatch)
     )
     trainer = build_trainer(config)
     trainer.run()
-    (recorder,) = (t for t in trainer.accelerator.trackers if t.name == "wandb")
-    assert isinstance(recorder, Recorder)
+    (recorder,) = Recorder.made
     assert recorder.started == ("rovi", {"entity": "me"})
     assert [step for step, _ in recorder.values] == [1, 2]
     assert "loss/loss" in recorder.values[0][1]
