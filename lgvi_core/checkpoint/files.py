@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -70,6 +71,9 @@ def read_metadata(path: Path) -> dict[str, str]:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read all tensors, by name, of a `.safetensors` file or of a pickle that holds only tensors.
 
+    They are mapped from the file, except from a pickle of PyTorch before 1.6: do not write to it
+    while they are in use.
+
     Raises CheckpointError that names the file where it is missing, truncated or foreign, or where
     a pickle holds anything but tensors (it is read with `weights_only=True`).
     """
@@ -86,7 +90,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"{path}: LGVI reads {', '.join(TENSOR_FILES)}, not {path.suffix or 'this'}"
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # Mapped where the format allows it, so that a tensor is in memory once it is used.
+        state = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=is_zipfile(path) or None
+        )
     except UnpicklingError as error:
         raise CheckpointError(
             f"{path}: refused: this pickle holds more than tensors, or is damaged. "

@@ -33,7 +33,7 @@ def build_vae(part: SubModel, origin: str | Path) -> Any:
         raise CheckpointError(f"{origin}: VAE class {name!r} is not one of {sorted(VAE_CLASSES)}")
     vae = VAE_CLASSES[name].from_config(part.config)
     state = {_current_vae_name(key): value for key, value in part.state.items()}
-    vae.load_state_dict(state)
+    vae.load_state_dict(state, assign=True)
     return vae
 
 
@@ -69,7 +69,7 @@ def build_text_encoder(part: SubModel) -> nn.Module:
     state = {key: v for key, v in part.state.items() if not key.endswith("position_ids")}
     if expected and not next(iter(expected)).startswith(TEXT_PREFIX):
         state = {key.removeprefix(TEXT_PREFIX): value for key, value in state.items()}
-    model.load_state_dict(state)
+    model.load_state_dict(state, assign=True)
     return model
 
 
