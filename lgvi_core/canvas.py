@@ -142,15 +142,25 @@ def _format_size(size: Size) -> str:
 def check_frames(frames: Tensor, what: str = "frames") -> None:
     """Raise LGVIError for frames that no model can use; `what` names them in the message.
 
-    These are any layout but [f, h, w, 3], no frames at all, and NaN or infinite pixels.
+    These are any layout but floating-point [f, h, w, 3], no frames or pixels at all, and NaN or
+    infinite pixels.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3:
         raise LGVIError(
             f"{what} must be RGB images [frames, height, width, 3], got {list(frames.shape)}; "
             "remove an alpha channel, and convert grey images to RGB"
         )
+    if not frames.is_floating_point():
+        kind = str(frames.dtype).removeprefix("torch.")
+        raise LGVIError(
+            f"{what} are {kind}; images are floating-point, from 0 to 1: divide 8-bit ones by 255"
+        )
     if frames.shape[0] == 0:
         raise LGVIError(f"{what}: the clip is empty; load a video with at least one frame")
+    if not frames.numel():
+        raise LGVIError(
+            f"{what} of {_format_size((frames.shape[1], frames.shape[2]))} pixels hold nothing"
+        )
     if not is_finite(frames):
         raise LGVIError(f"{what} hold NaN or infinite pixels; check the node they come from")
 

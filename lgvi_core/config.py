@@ -55,7 +55,7 @@ class UNetConfig(BaseModel):
     every Stable Diffusion 1.5 configuration.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     in_channels: Literal[4, 8] = 4
     out_channels: Literal[4] = 4
@@ -69,10 +69,10 @@ class UNetConfig(BaseModel):
     attention_head_dim: int | tuple[int, ...] = 8
     norm_num_groups: int = Field(32, gt=0)
     norm_eps: float = Field(1e-5, gt=0)
-    mid_block_scale_factor: float = 1.0
+    mid_block_scale_factor: float = Field(1.0, gt=0)
     center_input_sample: bool = False
     flip_sin_to_cos: bool = True
-    freq_shift: float = 0.0
+    freq_shift: float = Field(0.0, ge=0, le=1)
     use_linear_projection: bool = False
     upcast_attention: bool = False
     temp_attn: bool = False
@@ -127,6 +127,11 @@ class UNetConfig(BaseModel):
                 raise ValueError(f"{channels} channels cannot be split into {heads} heads")
             if channels % self.norm_num_groups:
                 raise ValueError(f"{channels} channels cannot form {self.norm_num_groups} groups")
+        if self.block_out_channels[0] // 2 <= self.freq_shift:
+            raise ValueError(
+                f"{self.block_out_channels[0]} channels leave no frequencies with freq_shift "
+                f"{self.freq_shift}"
+            )
         if self.mask_decoder_type and self.mask_decoder_channels % self.mask_decoder_groups:
             raise ValueError(
                 f"mask_decoder_channels {self.mask_decoder_channels} cannot form "
@@ -145,7 +150,7 @@ class UNetConfig(BaseModel):
 class SchedulerConfig(BaseModel):
     """Noise schedule and prediction type, by the names of diffusers' scheduler configs."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     num_train_timesteps: int = Field(1000, gt=0, le=100_000)
     beta_start: float = Field(0.00085, gt=0, lt=1)
@@ -159,7 +164,7 @@ class SchedulerConfig(BaseModel):
 class TextEncoderConfig(BaseModel):
     """Size of the CLIP text model. The defaults are Stable Diffusion 1.5's."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     hidden_size: Width = 768
     intermediate_size: Width = 3072

@@ -3,6 +3,8 @@
 Masks are [f, h, w] with values from 0 (keep) to 1 (remove).
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -80,8 +82,10 @@ def overlay(frames: Tensor, mask: Tensor, colour: Colour, tint: float, outline: 
     """Draw `mask` [f or 1, h, w] over `frames` [f, h, w, 3] in `colour`.
 
     `tint` is the strength of the tint inside the mask, 0 to 1; `outline` is the width of the line
-    around it in pixels, 0 for none.
+    around it in pixels, 0 for none. Raises LGVIError for a tint that is no number.
     """
+    if not math.isfinite(tint):
+        raise LGVIError(f"tint must be a number from 0 to 1, got {tint}")
     paint = frames.new_tensor(colour)
     out = frames.clone()
     for i in range(len(frames)):

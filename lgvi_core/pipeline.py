@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from einops import rearrange
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from .canvas import Fit, check_frames, fit_canvas, from_canvas, to_canvas
 from .checkpoint.checkpoint import BUNDLED_MODEL, load_checkpoint
@@ -16,10 +15,10 @@ from .checkpoint.own_settings import OwnSettings
 from .checkpoint.parts import (
     build_scheduler,
     build_text_encoder,
+    build_tokenizer,
     build_vae,
     decode_latents,
     encode_images,
-    tokenizer_folder,
 )
 from .errors import CheckpointError, LGVIError
 from .masks import composite, latent_mask_to_frames, soft_mask
@@ -109,8 +108,8 @@ class LGVIPipeline:
         return cls(
             unet.to(device, dtype).eval(),
             vae,
-            text_part and build_text_encoder(text_part).to(device, dtype).eval(),
-            text_part and CLIPTokenizer.from_pretrained(tokenizer_folder(checkpoint)),
+            text_part and build_text_encoder(text_part, path).to(device, dtype).eval(),
+            text_part and build_tokenizer(checkpoint),
             build_scheduler(checkpoint),
             checkpoint.own_settings,
         )

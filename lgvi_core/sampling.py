@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .canvas import is_finite
 from .errors import LGVIError
 from .settings import SamplingSettings
 from .unet.unet import InflatedUNet
@@ -14,6 +15,11 @@ from .unet.unet import InflatedUNet
 StepCallback = Callable[[int, int, Tensor], None]
 """Called after every step with (steps done, steps in total, latents [b, 4, f, h, w])."""
 
+NAN_ADVICE = (
+    "where it runs in fp16, its numbers are too small for these weights, so choose bf16 or fp32 as "
+    "dtype; otherwise the weights, or a LoRA, are damaged"
+)
+"""What to do where sampling ends in NaN."""
 MASK_STEPS = 0.5
 """Share of the steps, counted from the last, whose masks are averaged: early ones are noise."""
 
@@ -110,4 +116,6 @@ def sample(
         z_t = scheduler.step(guided, t, z_t, **extra).prev_sample
         if callback is not None:
             callback(step + 1, len(timesteps), z_t)
+    if not is_finite(z_t):
+        raise LGVIError(f"the sampling ended in NaN or infinity: {NAN_ADVICE}")
     return z_t, None if mask is None else mask.mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -96,6 +97,10 @@ class MaskSettings:
 
     Automatic also grows the mask, by as much as the model's cells are large.
     """
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.threshold):
+            raise LGVIError(f"threshold must be a number from 0 to 1, got {self.threshold}")
 
     def in_pixels(self, size: tuple[int, int], cell: float | None = None) -> MaskSettings:
         """Return the settings for frames of `size` (height, width), with nothing automatic.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.v0_0_2 import InputImpl, io, ui
+from comfy_api.v0_0_2 import io, ui
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,15 +63,15 @@ class CreateVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         """Write the video to a file among ComfyUI's temporary ones."""
         import math
-        from fractions import Fraction
 
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.video.encode import write_frames
+        from ..lgvi_core.video.output import frame_rate
         from .host.progress import show_text
-        from .host.video_files import new_file
+        from .host.video_files import new_file, video_of
 
         check_frames(images)
-        rate = Fraction(fps).limit_denominator(1001)
+        rate = frame_rate(fps)
         sound, sound_rate = None, 0
         if audio is not None:
             sound_rate = audio["sample_rate"]
@@ -84,4 +84,4 @@ class CreateVideo(io.ComfyNode):
             text = ODD.format(width=width, height=height)
             show_text(cls.hidden.unique_id, text)
             told = ui.PreviewText(text)
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=told)
+        return io.NodeOutput(video_of(path), ui=told)

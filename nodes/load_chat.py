@@ -9,6 +9,7 @@ from .host.catalogue import CHAT_MODELS, file_stats
 from .search import search_aliases
 
 PRECISIONS = ["auto", "16-bit", "8-bit", "4-bit"]
+DEVICES = ["auto", "cpu"]
 ChatType = io.Custom("LGVI_CHAT")
 
 
@@ -46,7 +47,7 @@ class LoadChat(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "device",
-                    options=["auto", "cpu"],
+                    options=DEVICES,
                     default="auto",
                     tooltip="cpu leaves the card to the video model.",
                 ),
@@ -91,8 +92,11 @@ class LoadChat(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..lgvi_core.errors import LGVIError
         from .host import chat_model as comfy_chat
+        from .host.choices import check_choice
         from .host.memory import LOADING_CHAT, advice_when_out_of_memory
 
+        check_choice("precision", precision, PRECISIONS)
+        check_choice("device", device, DEVICES)
         if not weights_files.exists(end_to_end_weights):
             raise LGVIError(weights_files.missing_message(end_to_end_weights))
         path = CHAT_MODELS.resolve(model)

@@ -77,8 +77,10 @@ class LoadLGVI(io.ComfyNode):
     def execute(cls, model: str, dtype: str) -> io.NodeOutput:
         from ..lgvi_core.checkpoint.checkpoint import load_checkpoint
         from .host import checkpoint as comfy_checkpoint
+        from .host.choices import check_choice
         from .host.memory import LOADING, advice_when_out_of_memory
 
+        check_choice("dtype", dtype, DTYPES)
         path = VIDEO_MODELS.resolve(model)
         with advice_when_out_of_memory(LOADING):
             return io.NodeOutput(*comfy_checkpoint.create(load_checkpoint(path), dtype))

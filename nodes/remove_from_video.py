@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.v0_0_2 import InputImpl, io, ui
+from comfy_api.v0_0_2 import io, ui
 
 from .inputs import (
     MASK_INPUTS,
@@ -166,8 +166,8 @@ class RemoveFromVideo(io.ComfyNode):
         removal = Removal.from_inputs(model, vae, positive, negative, **settings)
         report = partial(show_text, cls.hidden.unique_id)
         result, mask = video_files.new_file(), video_files.new_file()
+        videos = [video_files.video_of(path) for path in (result, mask)]
         with advice_when_out_of_memory(WHOLE_VIDEO):
             done = remove(video_files.source_of(video), removal, result, mask, report)
         report(done)
-        videos = [InputImpl.VideoFromFile(str(path)) for path in (result, mask)]
         return io.NodeOutput(*videos, done, ui=ui.PreviewText(done))

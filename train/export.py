@@ -2,14 +2,16 @@
 
     python -m train.export --run .runs/lgvi-mini --output lgvi_core/weights/lgvi-mini
     python -m train.export --run .runs/lgvi-mini --output lgvi-mini.safetensors --check
+    python -m train.export --run .runs/lgvi --output lgvi --released
     python -m train.export --run .runs/lgvi-i --output lgvi-i --chat-output chat --released
 
 An output whose name ends in .safetensors becomes one file, any other a diffusers folder; a LoRA
 must be one file. A model carries the settings that it wants: those of the run's configuration, or
 of the model that it started from. One that learned from collages says what it knows, in
 vocabulary.json or in the file's metadata. A run of `train_lgvi_i` also holds a chat model:
-`--chat-output` writes the whole model, as Load LGVI Chat opens it, and `--released` adds the
-trained parts in the layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the
+`--chat-output` writes the whole model, as Load LGVI Chat opens it. `--released` writes a folder
+that the authors' released code opens: with their names of classes and blocks and, for LGVI-I, the
+chat model's trained parts in their layout (llava/llava_weights.pth). The metadata holds the
 training configuration, the number of steps and the licence.
 """
 
@@ -17,7 +19,6 @@ import argparse
 import json
 import logging
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,14 @@ from lgvi_core.unet.unet import InflatedUNet
 
 from .data.collage.vocabulary import vocabulary
 from .engine import checkpoints
+from .engine.command import told_errors
 from .engine.config import read_run_config
 from .engine.files import write_json, write_tensors
 from .joint.config import JointConfig, run_config_kind
 from .joint.export import write_chat_folder, write_released_parts
 from .lgvi.config import TrainConfig
 from .lgvi.model import build_model, build_noise_scheduler
+from .released import misfits, released_index, released_unet_config
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,8 @@ MODEL_INDEX = {
 }
 VOCABULARY = "vocabulary"
 """Metadata key, and name of the JSON file in a folder, with what the model knows."""
+_MACHINE = {"output", "vae", "tokenizer", "samples", "trackers"}
+"""Keys of the configuration that say something of the machine or the person, not of the model."""
 TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
@@ -82,16 +87,17 @@ def export(
 ) -> None:
     """Export the newest intact checkpoint of `run` to `output`.
 
-    `chat_output` is a folder for the whole chat model of LGVI-I; `released` adds its trained parts
-    to `output`. Raises LGVIError if there is no intact checkpoint, if `output` is a folder for a
-    LoRA or a file with `released`, or if a chat model is wanted of a run without one.
+    `chat_output` is a folder for the whole chat model of LGVI-I. With `released`, `output` is a
+    folder for the authors' code; what it cannot run all the same is logged. Raises LGVIError if
+    there is no intact checkpoint, if `output` is a folder for a LoRA or a file with `released`, or
+    if a chat model is wanted of a run without one.
     """
     config = read_run_config(run, run_config_kind(run))
     joint = config if isinstance(config, JointConfig) else None
-    if joint is None and (chat_output is not None or released):
-        raise LGVIError(f"{run}: train_lgvi trains no chat model; leave out its options")
+    if joint is None and chat_output is not None:
+        raise LGVIError(f"{run}: train_lgvi trains no chat model; leave out --chat-output")
     if released and output.suffix == ".safetensors":
-        raise LGVIError(f"{output}: --released needs a folder, as the authors' LGVI-I is one")
+        raise LGVIError(f"{output}: --released needs a folder, as the authors' models are folders")
     checkpoint = checkpoints.newest(run / "checkpoints")
     if checkpoint is None:
         raise LGVIError(f"{run}: no intact checkpoint to export")
@@ -104,6 +110,10 @@ def export(
         write_tensors(output, _cast(weights, dtype), metadata)
         return
     parts = export_parts(config, weights, dtype)
+    if released:
+        for reason in misfits(parts):
+            logger.warning("%s: the released code will not run it: %s", output, reason)
+        parts["unet"].config = released_unet_config(parts["unet"].config)
     scheduler = _scheduler_config(config)
     known = None if config.data.collages is None else known_words()
     if known is not None:
@@ -113,7 +123,7 @@ def export(
         save_single_file(output, parts, scheduler, metadata, own_settings(config))
     else:
         write_json(output / SETTINGS_FILE, own_settings(config).model_dump())
-        _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata)
+        _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata, released)
         if known is not None:
             write_json(output / f"{VOCABULARY}.json", known)
     if joint is not None:
@@ -134,7 +144,7 @@ def known_words() -> dict[str, dict[str, list[str]]]:
 
 def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, str]:
     """Metadata on how the weights were trained, without the paths of the training machine."""
-    facts = config.model_dump(mode="json", exclude={"output", "vae", "tokenizer", "samples"})
+    facts = config.model_dump(mode="json", exclude=_MACHINE)
     for key in ("cache", "videos", "images"):
         facts["data"].pop(key)
     if facts["data"]["collages"] is not None:
@@ -228,6 +238,7 @@ def _write_folder(
     scheduler: dict[str, Any],
     tokenizer: Path,
     metadata: dict[str, str],
+    released: bool = False,
 ) -> None:
     """Write a diffusers folder; each file is complete before it gets its final name."""
     for name, part in parts.items():
@@ -247,7 +258,8 @@ def _write_folder(
     else:
         del index["text_encoder"], index["tokenizer"]
     vae_class = parts["vae"].config.get("_class_name", "AutoencoderKL")
-    write_json(folder / "model_index.json", {**index, "vae": ["diffusers", vae_class]})
+    index["vae"] = ["diffusers", vae_class]
+    write_json(folder / "model_index.json", released_index(index) if released else index)
     load_checkpoint(folder)
 
 
@@ -283,12 +295,12 @@ def main() -> None:
     parser.add_argument("--license", default="unspecified", help="SPDX name for the metadata")
     parser.add_argument("--chat-output", type=Path, help="folder for the chat model of LGVI-I")
     parser.add_argument(
-        "--released", action="store_true", help="add llava/llava_weights.pth to the output folder"
+        "--released", action="store_true", help="folder in the names of the authors' released code"
     )
     parser.add_argument("--check", action="store_true", help="open the export and run a step")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with told_errors():
         export(
             args.run,
             args.output,
@@ -299,8 +311,6 @@ def main() -> None:
         )
         if args.check:
             logger.info("%s", check(args.output))
-    except LGVIError as error:
-        sys.exit(str(error))
     files = args.output.rglob("*") if args.output.is_dir() else [args.output]
     size = sum(file.stat().st_size for file in files if file.is_file())
     logger.info("%s: %.1f MB", args.output, size / 1e6)

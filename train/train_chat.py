@@ -12,13 +12,10 @@ uninterrupted one.
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
 from torch import Tensor, nn
 from tqdm.contrib.logging import logging_redirect_tqdm
-
-from lgvi_core.errors import LGVIError
 
 from .chat.batches import ChatBatch, ChatBatches
 from .chat.check import HeldOut, held_out, score
@@ -27,6 +24,7 @@ from .chat.encoder import encoder_for
 from .chat.export import PREFIX, export, load_start_weights
 from .chat.model import ChatLearner, build_optimizer, llava_config
 from .chat.tokenizer import run_tokenizer
+from .engine.command import told_errors
 from .engine.config import read_yaml_config
 from .engine.optimization import rate_factor
 from .engine.progress import start_logging
@@ -100,13 +98,11 @@ def main() -> None:
     if args.export and args.output is None:
         parser.error("--export needs --output")
     start_logging()
-    try:
+    with told_errors():
         if args.export:
             export(args.export, args.output)
         else:
             train(read_yaml_config(args.config, ChatConfig))
-    except LGVIError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

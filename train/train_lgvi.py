@@ -7,17 +7,11 @@ and DeepSpeed are configured by `accelerate config`. A stopped run resumes from 
 when it is started again, and ends with the same weights as an uninterrupted run.
 """
 
-import argparse
-import sys
-from pathlib import Path
-
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
-from .engine.config import read_yaml_config
-from .engine.progress import start_logging
+from .engine.command import train_command
 from .engine.trainer import Tensors, Trainer, make_accelerator
 from .lgvi.batch import Batch
 from .lgvi.config import TrainConfig
@@ -65,16 +59,7 @@ def build_trainer(config: TrainConfig) -> Trainer[Batch]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--config", type=Path, required=True, help="YAML file, see train/lgvi/config.py"
-    )
-    args = parser.parse_args()
-    start_logging()
-    try:
-        train(read_yaml_config(args.config, TrainConfig))
-    except LGVIError as error:
-        sys.exit(str(error))
+    train_command(__doc__, "train/lgvi/config.py", TrainConfig, train)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ the chat model's token embeddings, projector and MM head. Resuming and several p
 as in `train_lgvi`; no test runs FSDP or DeepSpeed with a chat model.
 """
 
-import argparse
-import sys
-from pathlib import Path
+import logging
 
 import torch
 from torch import Tensor
@@ -19,19 +17,21 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lgvi_core.chat.conversation import Turn
 from lgvi_core.chat.model import ChatModel
 from lgvi_core.chat.reply import reply
-from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
 from .data.sample import Sample
-from .engine.config import read_yaml_config
-from .engine.progress import start_logging
+from .engine.command import train_command
 from .engine.trainer import Tensors, Trainer, make_accelerator
 from .joint.config import JointConfig
 from .joint.model import JointModel, build_joint, encoder_of, load_chat_of, text_width
-from .joint.text import Conversations
-from .lgvi.batch import Batch
+from .joint.text import Conversations, invented_replies
+from .lgvi.batch import IMAGES, VIDEOS, Batch
+from .lgvi.batches import Batches
 from .lgvi.data import open_video_data
+from .lgvi.reader_batches import ReaderBatches
 from .lgvi.task import check_sharding, video_task
+
+logger = logging.getLogger(__name__)
 
 
 def train(config: JointConfig) -> None:
@@ -46,6 +46,8 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
     check_sharding(config, accelerator)
     chat = load_chat_of(config.chat, text_width(config))
     data = open_video_data(config, accelerator, Conversations(encoder_of(chat)))
+    if accelerator.is_main_process:
+        warn_of_invented_replies(data.batches)
     model = build_joint(config, chat)
     rates = config.optimizer.rates | config.chat.rates
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
@@ -75,6 +77,20 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
     return Trainer(config, accelerator, task)
 
 
+def warn_of_invented_replies(batches: Batches) -> None:
+    """Log how many clips and pictures of the data sets bring no conversation."""
+    if not isinstance(batches, ReaderBatches):
+        return
+    for is_video, kind in ((True, VIDEOS), (False, IMAGES)):
+        if told := invented_replies(batches.readers[is_video]):
+            logger.warning(
+                "%s of the %s bring no conversation: their requests and replies are made of their "
+                "sentences, so that the chat model learns no others from them",
+                told,
+                kind,
+            )
+
+
 def reply_features(chat: ChatModel, model: JointModel, sample: Sample) -> Tensor:
     """Return the features [1, n, d] of the reply to a sample's request; zeros without a prompt."""
     frames = torch.from_numpy(sample.source).float() / 255
@@ -89,16 +105,7 @@ def reply_features(chat: ChatModel, model: JointModel, sample: Sample) -> Tensor
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--config", type=Path, required=True, help="YAML file, see train/joint/config.py"
-    )
-    args = parser.parse_args()
-    start_logging()
-    try:
-        train(read_yaml_config(args.config, JointConfig))
-    except LGVIError as error:
-        sys.exit(str(error))
+    train_command(__doc__, "train/joint/config.py", JointConfig, train)
 
 
 if __name__ == "__main__":

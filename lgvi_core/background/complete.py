@@ -187,18 +187,20 @@ def push_pull(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
     A pyramid of weighted means; what no level knows is 0. float32.
     """
-    weighted = values.astype(np.float32) * weight[..., None]
-    levels = [(weighted, weight.astype(np.float32))]
-    while min(levels[-1][1].shape) > 2:
-        height, width = levels[-1][1].shape
-        half = ((width + 1) // 2, (height + 1) // 2)
-        levels.append(tuple(cv2.pyrDown(part, dstsize=half) for part in levels[-1]))  # type: ignore[arg-type]
-    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
-    for weighted, weight in reversed(levels[:-1]):
-        height, width = weight.shape
-        filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
+    channels = values.shape[2]
+    # As many weights as values: operations that repeat one over a short last axis take far longer.
+    wide = cv2.merge([weight.astype(np.float32)] * channels).reshape(values.shape)
+    levels = [(values.astype(np.float32) * wide, wide)]
+    while min(levels[-1][1].shape[:2]) > 2:
+        height, width = levels[-1][1].shape[:2]
+        half = ((height + 1) // 2, (width + 1) // 2)
+        smaller = [cv2.pyrDown(part, dstsize=half[::-1]) for part in levels[-1]]
+        levels.append((smaller[0].reshape(*half, channels), smaller[1].reshape(*half, channels)))
+    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)
+    for weighted, wide in reversed(levels[:-1]):
+        size = (wide.shape[1], wide.shape[0])
+        filled = cv2.resize(filled, size, interpolation=cv2.INTER_LINEAR).reshape(wide.shape)
         # A level speaks for itself where a good part of what it covers is known.
-        trust = np.minimum(weight, 1)[..., None]
-        own = weighted / np.maximum(weight, 1e-6)[..., None]
-        filled = trust * own + (1 - trust) * filled.reshape(own.shape)
+        own = weighted / np.maximum(wide, 1e-6)
+        filled += np.minimum(wide, 1) * (own - filled)
     return filled

@@ -65,8 +65,8 @@ def fill_stream(
 ) -> Iterator[Filled]:
     """The same frame by frame, in memory that does not grow with the length of the video.
 
-    Frames come out in the order in which they go in, later by at most one and a half times the
-    settings' `reach`. `frames` is how many there are, if that is known: a short clip takes less
+    Frames come out in the order in which they go in, later by at most twice the settings'
+    `reach`. `frames` is how many there are, if that is known: a short clip takes less
     memory then. Raises LGVIError, with the frame's number, for one that does not fit the first.
     """
     return stream(_checked(shown), settings or BackgroundSettings(), frames)

@@ -5,6 +5,7 @@ read ahead, and those before it, which are kept. Paths into the future are walke
 what was read ahead backwards; those into the past go on from the window before.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -238,12 +239,20 @@ def _finished(shown: MaskedFrame, canvas: Canvas | None, unseen: Tensor | None) 
 def stream(
     shown: Iterable[MaskedFrame], settings: BackgroundSettings, frames: int | None = None
 ) -> Iterator[Filled]:
-    """Yield the given frames finished; at most 2.5 times `settings.reach` are held at once."""
+    """Yield the given frames finished; at most three times `settings.reach` are held at once.
+
+    A window is finished as a whole, but handed on frame by frame, one for each that is read: so the
+    next frames' flow is measured while the reader of these, an encoder say, is busy.
+    """
     work: Background | None = None
+    finished: deque[Filled] = deque()
     try:
         for part in shown:
             work = work or Background(part.frame, settings, frames)
-            yield from work.give(part)
+            finished += work.give(part)
+            if finished:
+                yield finished.popleft()
+        yield from finished
         if work is not None:
             yield from work.end()
     finally:

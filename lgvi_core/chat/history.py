@@ -24,8 +24,20 @@ class _SavedTurn(BaseModel):
 _TURNS = TypeAdapter(list[_SavedTurn])
 
 
+def check_turns(count: int) -> None:
+    """Raise LGVIError for a conversation of more than MAX_TURNS turns."""
+    if count > MAX_TURNS:
+        raise LGVIError(
+            f"history has {count} turns, at most {MAX_TURNS} are read: start anew without it"
+        )
+
+
 def write_history(turns: Sequence[Turn]) -> str:
-    """Return the turns as JSON: a list of objects with `request` and `reply`, the oldest first."""
+    """Return the turns as JSON: a list of objects with `request` and `reply`, the oldest first.
+
+    Raises LGVIError as `check_turns`, because the text could not be read again.
+    """
+    check_turns(len(turns))
     return json.dumps([asdict(turn) for turn in turns], ensure_ascii=False, indent=1)
 
 
@@ -45,6 +57,5 @@ def read_history(text: str) -> tuple[Turn, ...]:
             f"history is not one of LGVI Chat ({where}: {problem['msg']}): connect the history "
             "output of an LGVI Chat node, or leave it open"
         ) from error
-    if len(turns) > MAX_TURNS:
-        raise LGVIError(f"history has {len(turns)} turns, at most {MAX_TURNS} are read")
+    check_turns(len(turns))
     return tuple(Turn(turn.request, turn.reply) for turn in turns)

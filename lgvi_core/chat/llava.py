@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from ..checkpoint.files import read_tensors
+from ..checkpoint.pickles import read_pickle
 from ..errors import CheckpointError
 
 TEXT_FEATURES = 768  # width of CLIP ViT-L/14's text features, which cross-attention reads
@@ -132,15 +132,12 @@ def read_released_parts(path: Path) -> dict[str, Tensor]:
     The file holds three tables: token embeddings, projector and MM head. It is read with
     `weights_only=True`. Raises CheckpointError where it is missing or anything else.
     """
-    try:
-        tables: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: file is missing") from error
-    except Exception as error:  # a damaged or hostile pickle fails in many ways
-        raise CheckpointError(f"{path}: cannot be read as tensors ({error})") from error
+    tables = read_pickle(path)
     if not isinstance(tables, dict) or tables.keys() != RELEASED_PARTS.keys():
         found = ", ".join(map(str, tables)) if isinstance(tables, dict) else type(tables).__name__
         raise CheckpointError(f"{path}: expected {', '.join(RELEASED_PARTS)}; found {found}")
+    if not all(isinstance(table, dict) for table in tables.values()):
+        raise CheckpointError(f"{path}: its parts are not tables of tensors by name")
     state = {
         common_name(prefix + str(key)): value
         for table, prefix in RELEASED_PARTS.items()

@@ -1,30 +1,28 @@
 """The chat model, loaded from a folder in transformers' layout or the original LLaVA 1.5's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import (
-    AutoTokenizer,
-    CLIPVisionConfig,
-    LlamaConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-)
+from transformers import AutoTokenizer, LlavaConfig, LlavaForConditionalGeneration
 
 from ..checkpoint.files import read_json
+from ..checkpoint.regular import check_folder
+from ..checkpoint.values import check_values
 from ..errors import CheckpointError, LGVIError
 from .format import PLAIN_FORMAT, ChatFormat, read_format
+from .guard import panics_as_errors
 from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_files
+from .llava_config import read_llava_config
+from .tokenizer_file import check_tokenizer_files
 from .vision import CLIP_MEAN, CLIP_STD
 
 MM_HEAD_FILE = "mm_head.safetensors"
 """File of the MM head, beside LLaVA's own weights; its tensors are called `mm_head.layers.*`."""
 RELEASED_PARTS_FILE = "llava_weights.pth"
-VISION_TOWER = "clip-vit-large-patch14-336"
-"""Folder of the vision tower, which LLaVA 1.5's own folder in the original layout lacks."""
 
 Quantization = Literal["none", "8-bit", "4-bit"]
 
@@ -80,12 +78,14 @@ def load_chat(
     dtype: torch.dtype = torch.float16,
     released_parts: Path | None = None,
     device: torch.device | str = "cpu",
+    full_precision: tuple[str, ...] = (),
 ) -> ChatModel:
     """Load the chat model in `folder` onto the CPU, or onto `device` if it is to be quantised.
 
     `released_parts` is a `llava_weights.pth` that replaces parts of the model and brings the MM
-    head; without it, one that lies in the folder is used. Raises CheckpointError that says what
-    the folder lacks, and LGVIError where a package that quantisation needs is not installed.
+    head; without it, one that lies in the folder is used. Parameters with any of `full_precision`
+    in their names are float32 whatever `dtype` is, for training. Raises CheckpointError that says
+    what the folder lacks, and LGVIError where a package that quantisation needs is not installed.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder")
@@ -96,7 +96,7 @@ def load_chat(
     mm_head = {k: state.pop(k) for k in list(state) if common_name(k).startswith("mm_head.")}
     if not state:
         raise CheckpointError(f"{folder}: no weights here but those of the MM head")
-    config, vision_state = _read_llava_config(folder, values, tokenizer, state)
+    config, vision_state = read_llava_config(folder, values, tokenizer, state)
     state |= vision_state
     parts = released_parts or folder / RELEASED_PARTS_FILE
     chat_format = read_format(folder)
@@ -106,7 +106,11 @@ def load_chat(
         tables = read_released_parts(parts)
         mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
         _replace(state, {k: v for k, v in tables.items() if k not in mm_head})
-    llava = build_llava(config, state, mm_head, str(folder), quantization, dtype, device)
+    check_values(state, folder)
+    check_values(mm_head, folder)
+    llava = build_llava(
+        config, state, mm_head, str(folder), quantization, dtype, device, full_precision
+    )
     mean, std = _read_normalisation(folder)
     return ChatModel(llava, tokenizer, chat_format or PLAIN_FORMAT, mean, std)
 
@@ -119,6 +123,7 @@ def build_llava(
     quantization: Quantization = "none",
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    full_precision: tuple[str, ...] = (),
 ) -> Llava:
     """Build the network with the weights in `state`, and with an MM head unless `mm_head` is empty.
 
@@ -126,11 +131,11 @@ def build_llava(
     wrong shape.
     """
     head = {common_name(k).removeprefix("mm_head."): v for k, v in mm_head.items()}
-    features = head["2.weight"].shape[0] if "2.weight" in head else None
-    if head and features is None:
+    last = head.get("2.weight")
+    if head and (last is None or last.ndim != 2):
         raise CheckpointError(f"{origin}: an MM head without its last layer (2.weight)")
-    with torch.device("meta"):
-        skeleton = Llava(config, features)
+    features = None if last is None else last.shape[0]
+    skeleton = _skeleton(config, features, origin)
     named = skeleton.own_names({**state, **{f"mm_head.{k}": v for k, v in head.items()}}, origin)
     prefix = "llava."
     weights = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
@@ -148,7 +153,20 @@ def build_llava(
         own = "mm_head."
         mm.load_state_dict({k.removeprefix(own): v for k, v in named.items() if k.startswith(own)})
         mm.to(language.device, dtype)
-    return Llava.of(language, mm).eval()
+    llava = Llava.of(language, mm).eval()
+    for name, parameter in llava.named_parameters():
+        if any(part in name for part in full_precision):
+            parameter.data = named[name].to(parameter.device, torch.float32)
+    return llava
+
+
+def _skeleton(config: LlavaConfig, features: int | None, origin: str) -> Llava:
+    """Build the network without memory, to compare it with the weights before there is any."""
+    try:
+        with torch.device("meta"):
+            return Llava(config, features)
+    except Exception as error:  # a wrong value in a foreign config fails in many ways
+        raise CheckpointError(f"{origin}: no LLaVA can be built of its config ({error})") from error
 
 
 def _replace(state: dict[str, Tensor], tables: dict[str, Tensor]) -> None:
@@ -161,7 +179,8 @@ def _replace(state: dict[str, Tensor], tables: dict[str, Tensor]) -> None:
     for name, value in tables.items():
         own = state.get(names.get(name, name))
         rows = name.startswith("language.embed_tokens.")
-        if rows and own is not None and own.shape[1:] == value.shape[1:]:
+        is_table = own is not None and own.ndim == value.ndim == 2
+        if rows and is_table and own.shape[1:] == value.shape[1:]:
             value = torch.cat([value[: len(own)], own[len(value) :].to(value.dtype)])
         state[names.get(name, name)] = value
 
@@ -196,18 +215,25 @@ def _read_tokenizer(folder: Path) -> Any:
     found = [name for name in names if (folder / name).is_file()]
     if not found:
         raise CheckpointError(f"{folder}: no tokenizer here (looked for {', '.join(names)})")
+    check_folder(folder)
+    check_tokenizer_files(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # a foreign or damaged file fails in many ways
-        told = f"{folder}: the tokenizer cannot be read ({error})"
+        with panics_as_errors("the tokenizer"):
+            tokenizer = AutoTokenizer.from_pretrained(
+                # With a config of ours, it does not read the folder's own, unchecked.
+                folder,
+                config=LlavaConfig(),
+                local_files_only=True,
+                trust_remote_code=False,
+            )
+    except CheckpointError as error:
+        told = f"{folder}: the tokenizer cannot be read ({error.__cause__})"
         if not (folder / "tokenizer.json").is_file():
             # To convert a lone tokenizer.model, transformers needs packages that it does not bring.
             told = (
                 f"{folder}: no tokenizer can be made of {', '.join(found)}: install two packages "
                 "into ComfyUI's Python (pip install protobuf sentencepiece), or put the "
-                f"tokenizer.json of llava-hf/llava-1.5-7b-hf beside it ({error})"
+                f"tokenizer.json of llava-hf/llava-1.5-7b-hf beside it ({error.__cause__})"
             )
         raise CheckpointError(told) from error
     if tokenizer.eos_token_id is None:
@@ -224,59 +250,6 @@ def _check_kind(folder: Path, values: Any) -> None:
         )
 
 
-def _read_llava_config(
-    folder: Path, values: Any, tokenizer: Any, state: dict[str, Tensor]
-) -> tuple[LlavaConfig, dict[str, Tensor]]:
-    """Return the configuration, and the vision tower's weights if they have their own folder."""
-    try:
-        if "vision_config" in values:
-            return LlavaConfig.from_dict(values), {}
-        return _original_config(folder, values, tokenizer, state)
-    except CheckpointError:
-        raise
-    except Exception as error:  # a wrong value in a foreign config fails in many ways
-        raise CheckpointError(
-            f"{folder}: config.json is not one of a LLaVA that can be used here ({error})"
-        ) from error
-
-
-def _original_config(
-    folder: Path, values: dict[str, Any], tokenizer: Any, state: dict[str, Tensor]
-) -> tuple[LlavaConfig, dict[str, Tensor]]:
-    """Do as `_read_llava_config` for the original LLaVA 1.5, whose config is not divided."""
-    tower = Path(str(values.get("mm_vision_tower", VISION_TOWER))).name
-    places = (folder / tower, folder.parent / tower)
-    home = next((place for place in places if (place / "config.json").is_file()), None)
-    if home is None:
-        raise CheckpointError(
-            f"{folder}: LLaVA in its authors' layout needs the vision tower beside it: put the "
-            f"folder {tower} (from the hub: openai/{tower}) into {folder.parent}"
-        )
-    # That layout has no image token. The unknown token serves as one, since no text produces it.
-    if tokenizer.unk_token_id is None:
-        raise CheckpointError(f"{folder}: the tokenizer has no unknown token, as LLaVA 1.5's has")
-    vision = read_json(home / "config.json")
-    vision = vision.get("vision_config", vision)
-    vision_state: dict[str, Tensor] = {}
-    if not any(common_name(key).startswith("vision.") for key in state):
-        tensors = read_weight_files(home)
-        vision_state = {
-            f"vision_tower.{key}": value
-            for key, value in tensors.items()
-            if key.startswith("vision_model.")
-        }
-    text = {k: v for k, v in values.items() if not k.startswith(("mm_", "tune_", "model_type"))}
-    config = LlavaConfig(
-        text_config=LlamaConfig(**text),
-        vision_config=CLIPVisionConfig(**{k: v for k, v in vision.items() if k != "model_type"}),
-        image_token_index=tokenizer.unk_token_id,
-        vision_feature_layer=values.get("mm_vision_select_layer", -2),
-        vision_feature_select_strategy="default",
-        projector_hidden_act="gelu",
-    )
-    return config, vision_state
-
-
 def _read_normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     path = folder / "preprocessor_config.json"
     values = read_json(path) if path.is_file() else {}
@@ -284,8 +257,15 @@ def _read_normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, .
         raise CheckpointError(f"{path}: not a JSON object")
     found = []
     for key, default in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)):
-        numbers = values.get(key, default)
-        if len(numbers) != 3 or not all(isinstance(n, int | float) and n > 0 for n in numbers):
+        numbers = values.get(key)
+        numbers = default if numbers is None else numbers
+        if not isinstance(numbers, list | tuple) or not _are_three_numbers(numbers):
             raise CheckpointError(f"{path}: {key} is {numbers!r} instead of three numbers above 0")
         found.append(tuple(map(float, numbers)))
     return found[0], found[1]
+
+
+def _are_three_numbers(numbers: Sequence[Any]) -> bool:
+    return len(numbers) == 3 and all(
+        isinstance(n, int | float) and 0 < n < float("inf") for n in numbers
+    )

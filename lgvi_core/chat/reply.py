@@ -1,5 +1,6 @@
 """The chat model's reply to a request, with the prompt in it and its features (Sec. 4.2)."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 from ..errors import LGVIError
 from .conversation import Turn, render
 from .features import pad_features, prompt_span
+from .history import MAX_CHARACTERS, check_turns
 from .marks import find_prompt
 from .model import ChatModel
 from .phrases import noun_phrases
@@ -61,7 +63,7 @@ def reply(
     The same seed gives the same reply; temperature 0 takes the most likely token each time. Raises
     LGVIError where `prepare_inputs` does, for a negative temperature, and for `max_tokens` below 1.
     """
-    if temperature < 0 or max_tokens < 1:
+    if not 0 <= temperature < math.inf or max_tokens < 1:
         raise LGVIError("temperature must be 0 or more, and the reply at least 1 token long")
     ids, pixels = prepare_inputs(model, frames, request, history)
     room = model.context_length - len(ids)
@@ -86,12 +88,17 @@ def prepare_inputs(
 ) -> tuple[list[int], Tensor]:
     """Return the token ids of the conversation up to the reply, and the images [m, 3, s, s].
 
-    The model's weights are not used. Raises LGVIError for an empty request, for `frames` of a
-    wrong shape or with values that are not finite, and for a conversation that leaves no room for
-    a reply in the model's context.
+    The model's weights are not used. Raises LGVIError for a request that is empty or endless, for
+    `frames` of a wrong shape or with values that are not finite, for a conversation of too many
+    turns, and for one that leaves no room for a reply in the model's context.
     """
     if not request.strip():
         raise LGVIError("the request is empty: say what to remove, or what to keep")
+    if len(request) > MAX_CHARACTERS:
+        raise LGVIError(
+            f"the request has {len(request)} characters, at most {MAX_CHARACTERS} are read"
+        )
+    check_turns(len(history) + 1)
     chat_format = model.format
     pixels = prepare_pixels(
         frames,

@@ -38,6 +38,8 @@ from .own_settings import (
     parse_own_settings,
     read_own_settings,
 )
+from .sizes import differences
+from .values import check_values
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +116,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read and validate a diffusers folder or a single file.
 
     Raises LGVIError that names the file and the reason: a missing, truncated or foreign file, a
-    config that is not an LGVI U-Net's, or tensors that are missing, unexpected or of another shape.
+    config that is not an LGVI U-Net's, or tensors that are missing, unexpected, of another shape or
+    not finite.
     Without weights of the mask decoder, the mask is switched off with a warning.
     """
     path = Path(path)
@@ -125,6 +128,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         parts, scheduler, own_settings = _read_single_file(path)
     else:
         raise CheckpointError(f"{path}: no such folder or file")
+    for name, part in parts.items():
+        check_values(part.state, f"{path} {name}")
     unet = parts["unet"]
     config, state = check_unet(unet.config, unet.state, str(path))
     vae = parts.get("vae")
@@ -166,7 +171,7 @@ def check_unet(
     config = read_unet_config(values, origin)
     with torch.device("meta"):
         expected = {name: p.shape for name, p in InflatedUNet(config).state_dict().items()}
-    problems = _differences(expected, state)
+    problems = differences(expected, {name: value.shape for name, value in state.items()})
     if problems:
         raise CheckpointError(f"{origin}: not the weights of this U-Net: {problems}")
     return split_condition_input(config, state)
@@ -289,20 +294,3 @@ def _json_object(value: Any, origin: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{origin}: the configuration is not a JSON object")
     return value
-
-
-def _differences(expected: dict[str, torch.Size], state: dict[str, Tensor]) -> str:
-    """Describe what keeps `state` from being loaded; the text is empty where nothing does."""
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
-    shapes = [
-        f"{key} is {list(state[key].shape)} instead of {list(shape)}"
-        for key, shape in expected.items()
-        if key in state and state[key].shape != shape
-    ]
-    groups = (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
-    return "; ".join(
-        f"{len(names)} {what} ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''})"
-        for what, names in groups
-        if names
-    )

@@ -5,15 +5,15 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import is_zipfile
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import CheckpointError
+from .headers import check_header
+from .pickles import read_pickle
+from .regular import check_regular
 
 TENSOR_FILES = (".safetensors", ".bin", ".pt", ".pth")
 FOLDER_SUFFIXES = TENSOR_FILES[:2]
@@ -46,12 +46,21 @@ def parse_json(text: str, origin: str) -> Any:
         raise CheckpointError(f"{origin}: not valid JSON ({error})") from error
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; raises CheckpointError where it is missing, invalid or above 16 MiB."""
+def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
+    """Read a JSON file of at most `limit` bytes.
+
+    Raises CheckpointError where it is missing, invalid, too large, or no regular file: a pipe
+    would be waited for, and a device read without end.
+    """
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise CheckpointError(f"{path}: larger than any configuration file (16 MiB)")
-        text = path.read_text(encoding="utf-8")
+        check_regular(path)
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise CheckpointError(
+                f"{path}: larger than any such file of a model ({limit // 1024**2} MiB)"
+            )
+        text = data.decode("utf-8")
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: file is missing") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -62,6 +71,7 @@ def read_json(path: Path) -> Any:
 def read_metadata(path: Path) -> dict[str, str]:
     """Read the string metadata in the header of a `.safetensors` file."""
     try:
+        check_header(path)
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}
     except (SafetensorError, OSError) as error:
@@ -81,6 +91,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: file is missing")
     if path.suffix == ".safetensors":
         try:
+            check_header(path)
             with safe_open(path, framework="pt") as file:
                 return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
@@ -89,19 +100,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: LGVI reads {', '.join(TENSOR_FILES)}, not {path.suffix or 'this'}"
         )
-    try:
-        # Mapped where the format allows it, so that a tensor is in memory once it is used.
-        state = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=is_zipfile(path) or None
-        )
-    except UnpicklingError as error:
-        raise CheckpointError(
-            f"{path}: refused: this pickle holds more than tensors, or is damaged. "
-            "Ask its author for a .safetensors file."
-        ) from error
-    except Exception as error:
-        # A damaged pickle raises more kinds of errors than can be listed.
-        raise CheckpointError(_broken(path, error)) from error
+    state = read_pickle(path)
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(

@@ -6,10 +6,13 @@ from typing import Any
 import diffusers
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from ..config import parse_config
 from ..errors import CheckpointError
 from .checkpoint import BUNDLED_MODEL, Checkpoint, SubModel
+from .regular import check_folder
+from .sizes import POSITION_IDS, TEXT_PREFIX, VAESizes, check_text_encoder, differences
 
 VAE_CLASSES = {
     "AutoencoderKL": diffusers.AutoencoderKL,
@@ -21,18 +24,29 @@ OLD_VAE_NAMES = {
     ".value.": ".to_v.",
     ".proj_attn.": ".to_out.0.",
 }
+TOKENIZER_FILES = ("vocab.json", "merges.txt")
 VAE_CHUNK = 8
 """Number of frames encoded or decoded at a time; on a CPU it is one, which stays in its cache."""
-TEXT_PREFIX = "text_model."
 
 
 def build_vae(part: SubModel, origin: str | Path) -> Any:
-    """Build diffusers' autoencoder; raises CheckpointError for a class that LGVI does not know."""
+    """Build diffusers' autoencoder.
+
+    Raises LGVIError that names `origin` for a class that LGVI does not know, and where config and
+    weights do not fit.
+    """
     name = part.config.get("_class_name", "AutoencoderKL")
     if name not in VAE_CLASSES:
         raise CheckpointError(f"{origin}: VAE class {name!r} is not one of {sorted(VAE_CLASSES)}")
-    vae = VAE_CLASSES[name].from_config(part.config)
+    parse_config(VAESizes, part.config, f"{origin} VAE")
     state = {_current_vae_name(key): value for key, value in part.state.items()}
+    try:
+        with torch.device("meta"):
+            skeleton = VAE_CLASSES[name].from_config(part.config)
+    except Exception as error:  # a wrong value in a foreign config fails in many ways
+        raise CheckpointError(f"{origin}: no VAE can be built of its config ({error})") from error
+    _check_shapes(skeleton, state, f"{origin}: VAE")
+    vae = VAE_CLASSES[name].from_config(part.config)
     vae.load_state_dict(state, assign=True)
     return vae
 
@@ -60,17 +74,35 @@ def _chunk(frames: Tensor) -> int:
     return 1 if frames.device.type == "cpu" else VAE_CHUNK
 
 
-def build_text_encoder(part: SubModel) -> nn.Module:
-    """Build CLIP's text model from weights named by any version of transformers."""
+def build_text_encoder(part: SubModel, origin: str | Path = "start_from") -> nn.Module:
+    """Build CLIP's text model from weights named by any version of transformers.
+
+    Raises LGVIError that names `origin` where config and weights do not fit.
+    """
+    check_text_encoder(part.config, part.state, origin)
     config = CLIPTextConfig.from_dict(part.config)
     with torch.device("meta"):
         expected = CLIPTextModel(config).state_dict().keys()
-    model = CLIPTextModel(config)
-    state = {key: v for key, v in part.state.items() if not key.endswith("position_ids")}
+    state = {key: v for key, v in part.state.items() if not key.endswith(POSITION_IDS)}
     if expected and not next(iter(expected)).startswith(TEXT_PREFIX):
         state = {key.removeprefix(TEXT_PREFIX): value for key, value in state.items()}
+    model = CLIPTextModel(config)
+    _check_shapes(model, state, f"{origin}: text encoder")
     model.load_state_dict(state, assign=True)
     return model
+
+
+def build_tokenizer(checkpoint: Checkpoint) -> CLIPTokenizer:
+    """Read CLIP's tokenizer; raises CheckpointError that names its folder where it cannot be."""
+    folder = tokenizer_folder(checkpoint)
+    check_folder(folder)
+    files = TOKENIZER_FILES if not (folder / "tokenizer.json").is_file() else ()
+    if missing := [name for name in files if not (folder / name).is_file()]:
+        raise CheckpointError(f"{folder}: the tokenizer lacks {' and '.join(missing)}")
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # a foreign or damaged file fails in many ways
+        raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error})") from error
 
 
 def tokenizer_folder(checkpoint: Checkpoint) -> Path:
@@ -91,6 +123,13 @@ def build_scheduler(checkpoint: Checkpoint) -> Any:
     ):
         raise CheckpointError(f"{checkpoint.origin}: unknown diffusers scheduler {name!r}")
     return scheduler_class.from_config(checkpoint.scheduler)
+
+
+def _check_shapes(module: Any, state: dict[str, Tensor], what: str) -> None:
+    """Raise CheckpointError where a network and the weights for it differ in names or shapes."""
+    expected = {key: value.shape for key, value in module.state_dict().items()}
+    if problems := differences(expected, {key: value.shape for key, value in state.items()}):
+        raise CheckpointError(f"{what} does not fit: {problems}")
 
 
 def _current_vae_name(key: str) -> str:

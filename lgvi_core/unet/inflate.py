@@ -33,7 +33,10 @@ def split_condition_input(
 
 
 def is_unet_2d(values: dict[str, Any], state: dict[str, Tensor]) -> bool:
-    """Return whether this is an image U-Net (InstructPix2Pix, MagicBrush), not a released LGVI."""
+    """Return whether this is an image U-Net (InstructPix2Pix, MagicBrush, Stable Diffusion 1.5).
+
+    A released LGVI is none.
+    """
     names = values.get("down_block_types")
     flat = isinstance(names, list | tuple) and all(str(name).endswith("2D") for name in names)
     return flat and not any(".attn_temp." in key for key in state)
@@ -48,7 +51,8 @@ def inflate(
     """Add temporal attention and mask decoder to an image U-Net, ready to be trained.
 
     `values` and `state` are the 2-D checkpoint's config and weights; `changes` override config
-    values. The new parts start such that the result for single frames stays the same. Raises
+    values. One with 4 input channels, such as Stable Diffusion 1.5's, gets Conv_x for c_x as well
+    (Eq. 2). The new parts start such that the result for single frames stays the same. Raises
     CheckpointError where the weights do not fit.
     """
     added = {"temp_attn": True, "mask_decoder_type": "MaskDecoder", **changes}
@@ -56,12 +60,28 @@ def inflate(
     config, state = split_condition_input(whole, state)
     unet = InflatedUNet(config, attention=attention)
     unet.initialise_new_parts()
-    result = unet.load_state_dict(state, strict=False)
-    new = ("attn_temp.", "norm_temp.", "mask_decoder.")
-    missing = [key for key in result.missing_keys if not any(part in key for part in new)]
-    if missing or result.unexpected_keys:
-        raise CheckpointError(
-            f"image U-Net does not fit: missing {missing[:5]}, "
-            f"unexpected {result.unexpected_keys[:5]}"
-        )
+    new = ("attn_temp.", "norm_temp.", "mask_decoder.", "condition_conv_in.")
+    load_old_parts(unet, state, new, "the image U-Net")
     return unet
+
+
+def load_old_parts(
+    unet: InflatedUNet, state: dict[str, Tensor], new: tuple[str, ...], origin: str
+) -> None:
+    """Load `state` into `unet`, whose tensors with any of `new` in their names may be missing.
+
+    Raises CheckpointError that names `origin` and the tensors that are missing, unexpected or of
+    another shape.
+    """
+    own = unet.state_dict()
+    missing = [k for k in own if k not in state and not any(part in k for part in new)]
+    unexpected = [key for key in state if key not in own]
+    shapes = [
+        f"{key} is {list(value.shape)} instead of {list(own[key].shape)}"
+        for key, value in state.items()
+        if key in own and value.shape != own[key].shape
+    ]
+    groups = (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
+    if told := "; ".join(f"{len(n)} {what} ({', '.join(n[:3])})" for what, n in groups if n):
+        raise CheckpointError(f"{origin} does not fit the configured U-Net: {told}")
+    unet.load_state_dict(state, strict=False)

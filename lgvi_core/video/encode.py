@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import LGVIError
 from .colour import BT709
 from .files import add_aac_track
+from .output import frame_rate, mp4_file
 from .planes import rgb_to_frame
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
@@ -31,16 +32,20 @@ def write_frames(
 
     `crf` is H.264's quality, 0 to 51; 0 loses nothing.
     `images` are [n, h, w, 3 or 4], 0 to 1; alpha is dropped. `audio` is [channels, samples],
-    -1 to 1, at `rate` Hz. Raises LGVIError for no frames, and for a number of audio channels that
-    is not in `LAYOUTS`.
+    -1 to 1, at `rate` Hz. Raises LGVIError for no frames, for a rate that is none, for sound that
+    is not finite or has a number of channels that is not in `LAYOUTS`, and where the file cannot be
+    written; it is deleted then.
     """
     quality = {"crf": str(crf)} if crf else {"preset": "ultrafast", "qp": "0"}
     if not len(images):
         raise LGVIError("the video holds no frames")
+    if audio is not None and not bool(torch.isfinite(audio).all()):
+        raise LGVIError("the sound holds NaN or infinite samples; check the node it comes from")
+    rate_of_frames = frame_rate(fps)
     height, width = images.shape[1:3]
     name = "yuv444p" if height % 2 or width % 2 else "yuv420p"
-    with av.open(str(path), "w", format="mp4") as output:
-        stream: Any = output.add_stream("libx264", rate=fps, options=quality)
+    with mp4_file(path) as output:
+        stream: Any = output.add_stream("libx264", rate=rate_of_frames, options=quality)
         stream.height, stream.width, stream.pix_fmt = height, width, name
         context = stream.codec_context
         context.colorspace, context.color_range = BT709, ColorRange.MPEG
@@ -50,7 +55,7 @@ def write_frames(
         for number, image in enumerate(images):
             pixels = image[..., :3].clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
             frame = rgb_to_frame(pixels, name)
-            frame.pts, frame.time_base = number, 1 / fps
+            frame.pts, frame.time_base = number, 1 / rate_of_frames
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
         if track is not None:

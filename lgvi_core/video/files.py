@@ -3,6 +3,7 @@
 import io
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import av
 
 from ..errors import LGVIError
+from .output import FASTEST, FINEST, frame_rate, mp4_file
 from .planes import PLANAR, rotate_upright
 
 MP4_AUDIO = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
@@ -19,6 +21,9 @@ MP4_AUDIO = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Sample rates of AAC in Hz."""
 AAC_BITS_PER_CHANNEL = 128_000  # bits per second and channel
+MP4_TICKS = 20_000
+"""Ticks per second of a video in an MP4 file at most, unless its own times are finer."""
+MOST_TICKS = 2**31 - 1
 _OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 VideoSource = str | Path | io.BytesIO
 """Path of a video file, or its contents."""
@@ -116,7 +121,8 @@ class VideoReader:
 class VideoWriter:
     """MP4 file with the frame times, bit depth, colours and audio of the file that is read.
 
-    It is a context manager; the file is deleted if the block raises.
+    It is a context manager; the file is deleted if the block raises, or if it cannot be written,
+    which raises LGVIError.
     """
 
     def __init__(self, path: Path, like: VideoReader, crf: int, audio: bool = True) -> None:
@@ -125,43 +131,54 @@ class VideoWriter:
         `crf` is the encoder's constant rate factor: 0 is lossless, 16 is hard to tell from the
         source. `audio` says whether to copy the audio.
         """
-        self.path = path
-        self.container: Any = av.open(
-            str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}
-        )
-        metadata = like.container.metadata.items()
-        self.container.metadata.update({k: v for k, v in metadata if k not in _OWN_METADATA})
-        self.stream = self._video_stream(like, crf)
-        self.audio = _AudioTracks(like.source, self.container) if audio else None
         self._last: int | None = None
+        self.audio: _AudioTracks | None = None
+        with ExitStack() as stack:
+            self.container: Any = stack.enter_context(
+                mp4_file(path, {"movflags": "use_metadata_tags"})
+            )
+            metadata = like.container.metadata.items()
+            self.container.metadata.update({k: v for k, v in metadata if k not in _OWN_METADATA})
+            self.stream = self._video_stream(like, crf)
+            if audio:
+                self.audio = _AudioTracks(like.source, self.container)
+                stack.callback(self.audio.close)
+                self.audio.open_tracks()
+            self._open = stack.pop_all()
 
     def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._encode(None)
-                if self.audio is not None:
-                    self.audio.copy_until(None)
-        finally:
-            self.container.close()
+        with self._open:
+            if error is not None:
+                raise error
+            self._encode(None)
             if self.audio is not None:
-                self.audio.close()
-            if kind is not None:
-                self.path.unlink(missing_ok=True)
+                self.audio.copy_until(None)
 
     def write(self, frame: av.VideoFrame) -> None:
         """Write a frame at its own time, or after the last one if its time does not follow that."""
         if frame.pts is None or (self._last is not None and frame.pts <= self._last):
             frame.pts = 0 if self._last is None else self._last + self._usual_length
+        if self._last is not None:
+            self._check_gap((frame.pts - self._last) * self.stream.codec_context.time_base)
         self._last = frame.pts
         frame.pict_type = 0
         if self.audio is not None:
             self.audio.copy_until(float(frame.pts * self.stream.codec_context.time_base))
         self._encode(frame)
+
+    def _check_gap(self, seconds: Fraction) -> None:
+        """Raise LGVIError for a time between two frames that an MP4 file cannot hold."""
+        ticks = max(1 / self.stream.codec_context.time_base, MP4_TICKS)
+        if seconds * ticks > MOST_TICKS:
+            raise LGVIError(
+                f"there are {float(seconds / 3600):.1f} hours between two frames of the video, "
+                "more than an MP4 file can hold: cut it there, and load the parts one by one"
+            )
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
         for packet in self.stream.encode(frame):
@@ -183,7 +200,8 @@ class VideoWriter:
         context.height, context.width = info.size
         context.pix_fmt = info.pixels
         context.time_base = source.time_base
-        context.framerate = Fraction(info.fps).limit_denominator(1001)
+        # A nominal rate only; a file that was made for slow or fast motion may say anything.
+        context.framerate = frame_rate(min(max(info.fps, 1 / FINEST), FASTEST))
         context.sample_aspect_ratio = info.pixel_aspect
         context.colorspace, context.color_range = info.matrix, info.color_range
         for name in ("color_primaries", "color_trc"):
@@ -203,13 +221,16 @@ class _AudioTracks:
         self.input = open_container(source)
         self.output = output
         self.tracks: dict[int, Any] = {}
+
+    def open_tracks(self) -> None:
+        """Add the source's tracks to the output."""
         for track in self.input.streams.audio:
             if track.codec_context is None:
                 continue  # FFmpeg cannot read this track
             if track.codec_context.codec.canonical_name in MP4_AUDIO:
-                self.tracks[track.index] = output.add_stream_from_template(track)
+                self.tracks[track.index] = self.output.add_stream_from_template(track)
             else:
-                self.tracks[track.index] = add_aac_track(output, track.rate, track.layout.name)
+                self.tracks[track.index] = add_aac_track(self.output, track.rate, track.layout.name)
         self.written: dict[int, int] = {}  # last time written of each re-encoded track
         used = [stream for stream in self.input.streams.audio if stream.index in self.tracks]
         self.packets = self.input.demux(used) if used else iter(())

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Annotated
 
 import comfy.diffusers_convert
 import comfy.model_patcher
@@ -10,11 +11,12 @@ import comfy.utils
 import folder_paths
 import torch
 from comfy import latent_formats, sd1_clip, supported_models_base
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...lgvi_core.checkpoint.checkpoint import Checkpoint, SubModel, load_checkpoint
 from ...lgvi_core.checkpoint.files import parse_json
-from ...lgvi_core.config import TextEncoderConfig, parse_config
+from ...lgvi_core.checkpoint.sizes import check_text_encoder
+from ...lgvi_core.config import parse_config
 from ...lgvi_core.errors import CheckpointError
 from . import autoencoder
 from .model import create_model
@@ -33,11 +35,16 @@ DTYPES = {
 POOLED_ONLY = {"text_projection.weight", "logit_scale"}
 
 
+_Colour = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
 class PreviewColours(BaseModel):
     """Linear map from the four latent channels to the red, green and blue of the live preview."""
 
-    latent_rgb_factors: list[list[float]] = Field(min_length=4, max_length=4)
-    latent_rgb_factors_bias: list[float] = Field(min_length=3, max_length=3)
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    latent_rgb_factors: list[_Colour] = Field(min_length=4, max_length=4)
+    latent_rgb_factors_bias: _Colour
 
 
 def create(
@@ -98,7 +105,7 @@ def _latent_format(checkpoint: Checkpoint) -> latent_formats.LatentFormat:
 
 
 def _clip(part: SubModel, checkpoint: Checkpoint, disable_dynamic: bool = False) -> comfy.sd.CLIP:
-    config = parse_config(TextEncoderConfig, part.config, f"{checkpoint.origin} text encoder")
+    config = check_text_encoder(part.config, part.state, checkpoint.origin)
     state = {k: v for k, v in part.state.items() if not k.endswith("position_ids")}
     state.setdefault("text_projection.weight", torch.eye(config.hidden_size))
     clip = comfy.sd.CLIP(
@@ -128,7 +135,7 @@ def _vae(part: SubModel, checkpoint: Checkpoint) -> comfy.sd.VAE:
         vae = comfy.sd.VAE(sd=dict(state))
         vae.throw_exception_if_invalid()
         missing = vae.first_stage_model.state_dict().keys() - state.keys()
-    except (RuntimeError, KeyError, ValueError, IndexError) as error:
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{checkpoint.origin}: VAE does not fit: {error}") from error
     if missing:
         names = ", ".join(sorted(missing)[:5])

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import uuid
-from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import folder_paths
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _LONGEST_SIDE = 1280
+_CRF = 23  # H.264's usual quality
 
 
 def player(frames: Tensor, fps: float) -> dict[str, Any]:
     """Write `frames` [f, h, w, 3], 0 to 1, into ComfyUI's temporary folder as an H.264 video.
 
     The video is at most 1280 pixels long and wide, and its sides are even: it is for looking at.
-    Returns what the page needs to show it on the node as a player.
+    Returns what the page needs to show it on the node as a player; the file lives as long as that.
     """
-    from comfy_api.v0_0_2 import InputImpl, Types
+    from ...lgvi_core.video.encode import write_frames
+    from ...lgvi_core.video.output import frame_rate
+    from .video_files import SUBFOLDER, KeptPath, new_file
 
-    name = f"lgvi_{uuid.uuid4().hex}.mp4"
-    folder = Path(folder_paths.get_temp_directory())
-    folder.mkdir(parents=True, exist_ok=True)
-    rate = Fraction(fps).limit_denominator(1001)
-    components = Types.VideoComponents(images=_small_and_even(frames), frame_rate=rate)
-    InputImpl.VideoFromComponents(components).save_to(str(folder / name))
-    shown = {"filename": name, "subfolder": "", "type": "temp"}
+    rate = frame_rate(fps)
+    path = new_file()
+    write_frames(path, _small_and_even(frames), rate, crf=_CRF)
+    # ComfyUI keeps what a node shows as long as it is in its cache or in its history.
+    shown = {"filename": KeptPath.of(path, path.name), "subfolder": SUBFOLDER, "type": "temp"}
     return {"images": [shown], "animated": (True,)}
 
 

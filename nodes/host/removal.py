@@ -1,5 +1,6 @@
 """Models and settings of a removal from a whole video file."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,6 +38,8 @@ class Removal:
     mask: MaskSettings = field(default_factory=MaskSettings)
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.working_fps):
+            raise LGVIError(f"working_fps must be a number, got {self.working_fps}")
         context_windows(1, self.window, self.overlap)  # raises if they do not fit together
         if self.look_every < 0:
             raise LGVIError(

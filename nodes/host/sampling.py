@@ -12,9 +12,10 @@ from ...lgvi_core.canvas import LATENT_PIXELS, is_finite, locate
 from ...lgvi_core.checkpoint.own_settings import OwnSettings
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import latent_mask_to_frames
-from ...lgvi_core.sampling import first_mask_step
+from ...lgvi_core.sampling import NAN_ADVICE, first_mask_step
 from ...lgvi_core.settings import SamplingSettings
 from .checks import check_branch
+from .choices import check_choice
 from .conditioning import Conditioning
 from .guidance import IntervalGuidance
 from .mask_recorder import MaskRecorder
@@ -43,7 +44,9 @@ def sample_with_mask(
     settings = settings.complete(own_settings(model))
     samples = latent["samples"]
     scales = (settings.text_scale, settings.video_scale)
-    _check(model, conditionings, samples, scales)
+    check_choice("sampler", settings.sampler, comfy.samplers.KSampler.SAMPLERS)
+    check_choice("scheduler", settings.scheduler, comfy.samplers.KSampler.SCHEDULERS)
+    _check(model, conditionings, latent, scales)
     model = model.clone()
     guider = IntervalGuidance(model, settings)
     guider.set_conds(*conditionings)
@@ -64,6 +67,8 @@ def sample_with_mask(
     noise = Noise_RandomNoise(settings.seed)
     sampled = SamplerCustomAdvanced.execute(noise, guider, method, sigmas, latent).args[0]
     mask = recorder.mean()
+    if not is_finite(sampled["samples"]) or (mask is not None and not is_finite(mask)):
+        raise LGVIError(f"the sampling ended in NaN or infinity: {NAN_ADVICE}")
     if mask is not None:
         canvas = pixel_size(samples)
         mask = latent_mask_to_frames(mask, locate(source_size or canvas, canvas))
@@ -103,10 +108,11 @@ def pixel_size(latents: Tensor) -> tuple[int, int]:
 def _check(
     model: ModelPatcher,
     conditionings: Conditionings,
-    latents: Tensor,
+    latent: Latent,
     scales: tuple[float, float],
 ) -> None:
     check_is_lgvi(model)
+    latents, noise_mask = latent["samples"], latent.get("noise_mask")
     if latents.ndim != 4 or latents.shape[1] != 4:
         raise LGVIError(
             f"latent must be [frames, 4, h, w], got {list(latents.shape)}: connect the latent of "
@@ -116,6 +122,8 @@ def _check(
         raise LGVIError(f"text_scale and video_scale must be numbers, got {scales}")
     if not is_finite(latents):
         raise LGVIError("latent holds NaN or infinite values; check the node it comes from")
+    if noise_mask is not None and not is_finite(noise_mask):
+        raise LGVIError("the noise mask of latent holds NaN or infinite values")
     for name, conditioning in zip(
         ("text_video", "video", "unconditional"), conditionings, strict=True
     ):
@@ -125,6 +133,8 @@ def _check(
             check_branch(name, {name}, text, options)
             if "area" in options:
                 raise LGVIError(f"{name} is limited to an area; LGVI works on whole frames")
+            if not math.isfinite(options.get("strength", 1.0)):
+                raise LGVIError(f"the strength of {name} is {options['strength']}, not a number")
             _check_values(name, "text features", text)
             clip = options.get("concat_latent_image")
             if clip is not None:

@@ -239,7 +239,7 @@ def test_the_stream_holds_a_bounded_number_of_frames():
             yield MaskedFrame(noise(1)[0], square(1)[0])
 
     for number, _ in enumerate(fill_stream(source(), BackgroundSettings(reach=4))):
-        assert taken - number <= 8 + 4
+        assert taken - number <= 8 + 4 + 8
 
 
 def test_one_frame_and_a_full_mask_are_painted():

@@ -7,11 +7,13 @@ import json
 import pickle
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lgvi_core.errors import LGVIError
 from support.data_sets import FRAMES, SIZE, generated, rng, truncate
@@ -50,6 +52,10 @@ def test_png_shards_are_lossless_and_pictures_keep_one_frame(tmp_path: Path) -> 
     assert np.array_equal(found.target, expected.target)
 
 
+def test_a_short_clip_comes_with_all_of_its_frames(shards: Path) -> None:
+    assert len(ShardReader(shards, stride=3).read(0, 24, rng()).source) == FRAMES
+
+
 def test_shards_are_written_the_same_again(tmp_path: Path, shards: Path) -> None:
     write_shards(generated(), tmp_path, FRAMES, samples_per_shard=4)
     for path in shards.iterdir():
@@ -70,9 +76,11 @@ def test_an_epoch_has_every_sample_once_shard_by_shard(tmp_path: Path, shards: P
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     requests: list[str]
+    seconds: float
 
     def do_GET(self) -> None:
         self.requests.append(self.path)
+        time.sleep(self.seconds)
         super().do_GET()
 
     def log_message(self, *_: object) -> None: ...
@@ -84,10 +92,13 @@ needs_curl = pytest.mark.skipif(
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve a folder over HTTP; yields the URL of its index, and the list of requested paths."""
+def served(folder: Path, seconds: float = 0) -> Iterator[tuple[str, list[str]]]:
+    """Serve a folder over HTTP; yields the URL of its index, and the list of requested paths.
+
+    Every answer takes `seconds`, so that what is asked for at once is seen to be.
+    """
     requests: list[str] = []
-    handler = type("Handler", (_Quiet,), {"requests": requests})
+    handler = type("Handler", (_Quiet,), {"requests": requests, "seconds": seconds})
     serve = functools.partial(handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -101,20 +112,51 @@ def test_remote_shards_are_downloaded_once(shards: Path, tmp_path: Path) -> None
         with pytest.raises(LGVIError, match="set cache_dir"):
             ShardReader(url)
         for _ in range(2):
-            found = ShardReader(url, tmp_path).read(5, FRAMES, rng())
+            found = ShardReader(url, tmp_path / "cache").read(5, FRAMES, rng())
     assert found.sentence == generated().read(5, FRAMES, rng()).sentence
     assert requests.count("/clips-000001.tar") == 1
     assert "/clips-000000.tar" not in requests
 
 
+class Sentences(torch.utils.data.Dataset):
+    def __init__(self, reader: ShardReader) -> None:
+        self.reader = reader
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, index: int) -> str:
+        return self.reader.read(index, FRAMES, rng()).sentence
+
+
+@needs_curl
+def test_loading_processes_share_what_one_of_them_downloads(shards: Path, tmp_path: Path) -> None:
+    with served(shards, seconds=1) as (url, requests):
+        data = Sentences(ShardReader(url, tmp_path / "cache"))
+        loader = torch.utils.data.DataLoader(data, batch_size=None, num_workers=4)
+        found = list(loader)
+    assert found == [generated().read(i, FRAMES, rng()).sentence for i in range(6)]
+    assert sorted(requests[1:]) == ["/clips-000000.tar", "/clips-000001.tar"]
+    assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".tar", ".tar"]
+
+
 @needs_curl
 def test_a_small_cache_keeps_the_newest_shards(shards: Path, tmp_path: Path) -> None:
     with served(shards) as (url, requests):
-        reader = ShardReader(url, tmp_path, cache_gigabytes=1e-6)
+        reader = ShardReader(url, tmp_path / "cache", cache_gigabytes=1e-6)
         sentences = [reader.read(index, FRAMES, rng()).sentence for index in (0, 5, 0)]
     assert sentences[0] == sentences[2] != sentences[1]
     assert requests.count("/clips-000000.tar") == 2
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_an_index_of_elsewhere_knows_no_conversations(shards: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(shards, tmp_path / "copy"))
+    assert ShardReader(root).conversations() == 0
+    index = json.loads((root / "index.json").read_text())
+    del index["shardlist"][1]["conversations"]
+    (root / "index.json").write_text(json.dumps(index))
+    assert ShardReader(root).conversations() is None
 
 
 def test_torn_missing_and_miscounted_shards_are_broken_samples(

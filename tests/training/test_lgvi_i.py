@@ -1,5 +1,6 @@
 """Joint training of video and chat model: trained parts, Eq. 5, resuming, and both exports."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from transformers import LlavaForConditionalGeneration
 
 from lgvi_core.chat.llava import read_released_parts
 from lgvi_core.chat.marks import find_prompt
@@ -15,16 +17,20 @@ from lgvi_core.chat.reply import reply
 from lgvi_core.checkpoint.checkpoint import CHAT_PARTS_FILE, load_checkpoint
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
+from support.data_sets import handmade_rovi
 from support.tiny_chat import BASE_ROWS, make_chat_folder, to_original_layout
 from support.train_run import OWN_PARTS, launch, tiny_values
 from tools.paths import ROOT
 from train.data.language.conversations import LabelledTurn
+from train.data.sets.rovi import RoviReader
+from train.data.write import write_shards
 from train.engine.checkpoints import WEIGHTS, newest
 from train.engine.config import read_run_config, read_yaml_config
 from train.engine.trainer import Trainer
 from train.export import check, export
 from train.joint.config import JointConfig
 from train.joint.export import write_chat_folder, write_released_parts
+from train.joint.model import is_trained, load_chat_of
 from train.lgvi.config import TrainConfig
 from train.lgvi.objective import losses
 from train.train_lgvi import train as train_lgvi
@@ -243,6 +249,72 @@ def test_a_conversation_that_ends_silently_counts_as_text_withheld(tmp_path, lgv
     columns = batches.text.columns(silent, torch.rand(1, 32, 48, 3))
     assert not columns["inside"].any()
     assert (columns["labels"] >= 0).sum() > len("Hello."), "its words are learnt"
+
+
+def test_invented_replies_are_counted_and_said(tmp_path, lgvi, chat, caplog):
+    talk = {"expressions": ["the cat"], "requests": "no cat", "response": "{{prompt}} cat"}
+    table = {"v": {"objects": {"1": talk, "2": {"expressions": ["the dog"]}}}}
+    root = handmade_rovi(tmp_path / "rovi", table, ["a", "b"])
+    write_shards(RoviReader(root, max_area=1), tmp_path / "shards", 2)
+    sources = {
+        "clips": {"kind": "shards", "index": str(tmp_path / "shards")},
+        "pictures": {"kind": "rovi", "root": str(root), "max_area": 1},
+    }
+    data = {"videos": [sources["clips"]], "images": [sources["pictures"]]}
+    build_trainer(config_of(tmp_path / "run", lgvi, chat, data=data))
+    for kind in sources:
+        assert f"1 of 2 of the {kind} bring no conversation" in caplog.text
+    index = tmp_path / "shards" / "index.json"
+    index.write_text(index.read_text().replace('"conversations"', '"unknown"'))
+    build_trainer(config_of(tmp_path / "other", lgvi, chat, data=data))
+    assert "up to 2 of 2: an index of shards does not say" in caplog.text
+    caplog.clear()
+    table["v"]["objects"].pop("2")
+    (root / "train.json").write_text(json.dumps(table))
+    only = {"videos": [sources["pictures"]], "images": [sources["pictures"]]}
+    build_trainer(config_of(tmp_path / "third", lgvi, chat, data=only))
+    assert "bring no conversation" not in caplog.text
+
+
+def test_the_chat_model_is_loaded_in_the_type_that_it_keeps(tmp_path, lgvi, chat, monkeypatch):
+    """No process ever holds frozen weights in float32, and what is trained is not rounded."""
+    asked = []
+    load = LlavaForConditionalGeneration.from_pretrained
+
+    def spy(*args, **options):
+        asked.append(options["torch_dtype"])
+        return load(*args, **options)
+
+    monkeypatch.setattr(LlavaForConditionalGeneration, "from_pretrained", spy)
+    section = {"frozen_dtype": "bf16", "lora": {"rank": 2}}
+    config = config_of(tmp_path, lgvi, chat, chat=section, mixed_precision="bf16")
+    loaded = load_chat_of(config.chat, WIDTH).llava
+    assert asked == [torch.bfloat16]
+    exact = load_chat(chat, dtype=torch.float32).llava.state_dict()
+    for name, parameter in loaded.named_parameters():
+        trained = is_trained(name)
+        assert parameter.dtype == (torch.float32 if trained else torch.bfloat16), name
+        if trained and name in exact:
+            assert torch.equal(parameter, exact[name]), name
+    trainer = build_trainer(config)
+    dtypes = {p.requires_grad: set() for p in trainer.unwrapped.parameters()}
+    for parameter in trainer.unwrapped.chat.parameters():
+        dtypes[parameter.requires_grad].add(parameter.dtype)
+    assert dtypes == {True: {torch.float32}, False: {torch.bfloat16}}
+
+
+def test_frozen_weights_reach_the_export_unrounded(tmp_path, lgvi, chat):
+    run = tmp_path / "run"
+    changes = {"chat": {"frozen_dtype": "bf16"}, "mixed_precision": "bf16", "max_steps": 1}
+    train(config_of(run, lgvi, chat, **changes))
+    export(run, tmp_path / "model", "MIT", torch.float32, tmp_path / "chat")
+    before, after = (
+        load_chat(folder, dtype=torch.float32).llava.state_dict()
+        for folder in (chat, tmp_path / "chat")
+    )
+    frozen = [name for name in before if not is_trained(name)]
+    assert len(frozen) > 10
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
 
 
 def test_padding_is_no_picture(tmp_path, lgvi, chat):

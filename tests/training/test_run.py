@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -104,8 +105,17 @@ def test_killed_ten_times_ends_with_the_same_weights(tmp_path):
 
 
 def test_two_processes_train_as_one(finished, tmp_path):
-    config = write_config(tmp_path / "two.yaml", tmp_path / "two")
+    samples = {"every": 3, "source": {**SOURCE, "split": "held-out"}, "count": 2, "frames": 2}
+    samples |= {"steps": 2}
+    config = write_config(tmp_path / "two.yaml", tmp_path / "two", samples=samples)
     launch(["-m", "train.train_lgvi", "--config", str(config)], 2)
+    with (
+        Image.open(finished / "samples" / "step-00000003.png") as alone,
+        Image.open(tmp_path / "two" / "samples" / "step-00000003.png") as shared,
+    ):
+        assert alone.size == shared.size, "each process has drawn its clip"
+        difference = np.asarray(alone).astype(int) - np.asarray(shared)
+        assert np.abs(difference).max() < 20
     one, two = torch.tensor(curve(finished)), torch.tensor(curve(tmp_path / "two"))
     assert len(one) == 6
     assert (one - two).abs().max() < 1e-4
@@ -299,6 +309,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(finished, tmp_path, caplog):
         signal.signal(signal.SIGXFSZ, handler)
     assert not written
     assert "could not be written" in caplog.text
+    assert "a file could not be written to its end" in caplog.text or "too large" in caplog.text
+    assert "MB of the disk are free" in caplog.text
+    assert "enforce fail" not in caplog.text and "unexpected pos" not in caplog.text
     assert checkpoints.newest(run / "checkpoints").name == "step-00000006"
     assert not list((run / "checkpoints").glob("*.partial"))
     assert trainer.save()
@@ -440,6 +453,8 @@ def test_broken_samples_are_skipped_counted_and_too_many_stop_the_run(tmp_path, 
         ({"gradient_accumulation": 3}, "multiple of gradient_accumulation"),
         ({"data": {"cache": "x"}}, "either `cache`, or"),
         ({"lora": {"rank": 2}}, "set start_from"),
+        ({"trackers": {"names": ["wand"]}}, "no such trackers: ['wand']; there are"),
+        ({"trackers": {"options": {"wandb": {}}}}, "options of trackers that are not in names"),
         ({"lora": {"rank": 2}, "start_from": "x", **OWN_PARTS}, "the U-Net alone"),
     ],
 )
@@ -463,6 +478,9 @@ def test_the_paper_is_configured_as_written():
     assert config.data.video_frames == (24,)
     assert config.data.video_share == 0.75
     assert config.optimizer.unet.peak == 3e-5
+    assert config.optimizer.unet.schedule == "constant" and config.optimizer.warmup_steps == 0
+    assert config.optimizer.ema_decay is None
+    assert config.condition_input == "zeros"
     assert config.optimizer.mask_decoder.peak == 1e-4
     assert config.loss.mask_weight == 0.001
 

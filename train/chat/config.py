@@ -11,6 +11,7 @@ from pydantic import Field
 from lgvi_core.errors import LGVIError
 
 from ..engine.config import Section, read_run_config
+from ..engine.tracking import TrackerConfig
 
 _MODEL_KEYS = ("seed", "system_prompt", "vocabulary", "vision", "text")
 
@@ -91,6 +92,7 @@ class ChatConfig(Section):
     log_every: int = Field(50, gt=0, description="steps between log entries")
     checkpoint_every: int = Field(500, gt=0, description="steps between checkpoints")
     keep_checkpoints: int = Field(2, gt=0, description="newest checkpoints that are kept")
+    trackers: TrackerConfig = TrackerConfig()
     check_every: int = Field(500, gt=0, description="steps between checks on held-out clips")
     check_count: int = Field(100, ge=0, description="held-out conversations per check; 0: none")
     system_prompt: str = Field("You find what to remove.", description="first words of every text")

@@ -89,9 +89,14 @@ def save(
     for work, is_mine in ((prepare, main), (write_state, True), (finish, main)):
         if reason := _attempt(accelerator, work if is_mine else None):
             if main:
+                free = shutil.disk_usage(folder).free / 1e6
                 shutil.rmtree(partial, ignore_errors=True)
                 logger.error(
-                    "checkpoint %s could not be written, the last one stays: %s", final, reason
+                    "checkpoint %s could not be written, the last one stays: %s (%.0f MB of the "
+                    "disk are free with what there was of it)",
+                    final,
+                    reason,
+                    free,
                 )
             return False
     if main:
@@ -156,11 +161,27 @@ def _attempt(accelerator: Accelerator, work: Callable[[], object] | None) -> str
         if work is not None:
             work()
     except (OSError, RuntimeError, SafetensorError) as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = _why(error)
     reasons: list[str | None] = [reason]
     if accelerator.num_processes > 1:
         reasons = gather_object(reasons)
     return next((text for text in reasons if text), None)
+
+
+def _why(error: BaseException) -> str:
+    """What to tell of a failure to write.
+
+    PyTorch's own error for a full disk speaks of positions in its archive; what the system said is
+    behind it, where Python has written the file, and nowhere, where C++ has.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    if "inline_container" in str(error) or "PytorchStreamWriter" in str(error):
+        return "a file could not be written to its end"
+    return f"{type(error).__name__}: {error}"
 
 
 def _seal(checkpoint: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -36,6 +36,17 @@ class OptimizerSettings(Protocol):
     def ema_decay(self) -> float | None: ...
 
 
+class TrackerSettings(Protocol):
+    """Settings of the trackers, whatever the configuration."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def options(self) -> dict[str, dict[str, Any]]: ...
+
+
 class RunConfig(Protocol):
     """Settings of a run that the training loop reads, whatever the configuration."""
 
@@ -61,6 +72,8 @@ class RunConfig(Protocol):
     def checkpoint_every(self) -> int: ...
     @property
     def keep_checkpoints(self) -> int: ...
+    @property
+    def trackers(self) -> TrackerSettings: ...
     @property
     def optimizer(self) -> OptimizerSettings: ...
     def model_dump_json(self, *, indent: int | None = None) -> str: ...

@@ -25,26 +25,31 @@ def contact_sheet(rows: Sequence[Row], frames: int = 2) -> Image.Image:
 
     The frames are evenly spread over the video. A missing mask is black.
     """
-    strips = [_strip(row, frames) for row in rows]
-    width = max(strip.width for strip in strips)
-    sheet = Image.new("RGB", (width, sum(strip.height + GAP for strip in strips)))
+    return stacked([strip(row, frames) for row in rows])
+
+
+def stacked(strips: Sequence[Image.Image]) -> Image.Image:
+    """Put strips below each other."""
+    width = max(one.width for one in strips)
+    sheet = Image.new("RGB", (width, sum(one.height + GAP for one in strips)))
     top = 0
-    for strip in strips:
-        sheet.paste(strip, (0, top))
-        top += strip.height + GAP
+    for one in strips:
+        sheet.paste(one, (0, top))
+        top += one.height + GAP
     return sheet
 
 
-def _strip(row: Row, frames: int) -> Image.Image:
+def strip(row: Row, frames: int = 2) -> Image.Image:
+    """Draw one row of a `contact_sheet`."""
     mask = np.zeros(row.source.shape[:3]) if row.mask is None else row.mask
     shown = np.repeat((mask[..., None] * 255).astype(np.uint8), 3, axis=-1)
     cells = []
     for clip in (row.source, row.result, row.target, shown):
         chosen = np.linspace(0, len(clip) - 1, min(frames, len(clip))).round().astype(int)
         cells += [np.pad(clip[i], ((0, 0), (0, GAP), (0, 0))) for i in chosen]
-    strip = Image.fromarray(np.hstack(cells))
-    draw = ImageDraw.Draw(strip)
-    place = (4, strip.height - 16)
+    drawn = Image.fromarray(np.hstack(cells))
+    draw = ImageDraw.Draw(drawn)
+    place = (4, drawn.height - 16)
     draw.text(
         place,
         row.sentence,
@@ -53,4 +58,4 @@ def _strip(row: Row, frames: int) -> Image.Image:
         stroke_width=2,
         stroke_fill="black",
     )
-    return strip
+    return drawn

@@ -5,8 +5,9 @@ weights as an uninterrupted run.
 """
 
 import logging
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -33,6 +34,7 @@ from . import checkpoints
 from .config import RunConfig, write_run_config
 from .optimization import averaged_weights
 from .progress import BrokenSamples, MetricLog, Progress
+from .tracking import check_trackers, start_trackers
 
 logger = logging.getLogger(__name__)
 
@@ -126,11 +128,7 @@ class Trainer(Generic[Batch]):
         config, accelerator, task = self.config, self.accelerator, self.task
         self.resume()
         first = self.progress.step
-        accelerator.init_trackers(
-            "tensorboard",
-            # Drops entries that a killed run logged after its checkpoint; they are written again.
-            init_kwargs={"tensorboard": {"purge_step": first + 1}} if first else {},
-        )
+        start_trackers(accelerator, config, first)
         hidden = None if accelerator.is_main_process else True  # None hides it without a terminal
         bar = tqdm(total=config.max_steps, initial=first, disable=hidden)
         log = MetricLog(accelerator, self.optimizer, self.progress, config, bar)
@@ -274,8 +272,10 @@ def make_accelerator(config: RunConfig) -> Accelerator:
     """Set up threads, accelerate and the seed; every run begins with it.
 
     Devices, DDP, FSDP and DeepSpeed are set by `accelerate config`; precision and gradient
-    accumulation by the run's configuration.
+    accumulation by the run's configuration. Raises LGVIError if a tracker is not installed, or if
+    the launcher has started fewer processes than it was told to.
     """
+    check_trackers(config.trackers)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     accelerator = Accelerator(
@@ -283,10 +283,16 @@ def make_accelerator(config: RunConfig) -> Accelerator:
         # A plain number would be overridden by the launcher's environment; a plugin is not.
         gradient_accumulation_plugin=GradientAccumulationPlugin(config.gradient_accumulation),
         cpu=config.cpu,
-        log_with="tensorboard",
+        log_with=list(config.trackers.names),
         project_dir=str(config.output),
         kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
     )
+    if accelerator.num_processes == 1 and several_were_asked_for(os.environ):
+        raise LGVIError(
+            "accelerate launch was told of several processes and has started one, as it does with "
+            "--cpu. On CPUs start them with torchrun --nproc-per-node N -m train.train_lgvi ..., "
+            "or with accelerate's --mpirun_hostfile. (For a single one, unset MASTER_ADDR)"
+        )
     if (plugin := accelerator.state.deepspeed_plugin) is not None:
         plugin.deepspeed_config.update(
             # accelerate would read it from a prepared DataLoader, but batches come ready-made.
@@ -296,6 +302,15 @@ def make_accelerator(config: RunConfig) -> Accelerator:
         )
     set_seed(config.seed)
     return accelerator
+
+
+def several_were_asked_for(environment: Mapping[str, str]) -> bool:
+    """Whether `accelerate launch` wanted several processes and left it to others to start them.
+
+    It then sets their meeting point, but neither their number nor their ranks.
+    """
+    launched = "ACCELERATE_MIXED_PRECISION" in environment
+    return launched and "MASTER_ADDR" in environment and "WORLD_SIZE" not in environment
 
 
 def _one_thread(_: int) -> None:

@@ -82,10 +82,20 @@ def _read(config: ReaderConfig, reader: Reader, number: int) -> Sample:
 
 
 def digest(sample: Sample) -> str:
-    """Hash of a clip's frames, masks and texts, 16 hexadecimal digits; names its cached results."""
+    """Hash of all of a clip that results and measures depend on, 16 hexadecimal digits.
+
+    It names the clip's cached results.
+    """
     words = (sample.sentence, sample.kind, sample.removed, *sample.turns)
     found = hashlib.sha256(repr(words).encode())
-    for array in (sample.source, sample.target, sample.mask, sample.object_masks):
+    found.update(repr((sample.described, sorted(sample.without))).encode())
+    arrays = [sample.source, sample.target, sample.mask, sample.object_masks]
+    arrays += [sample.without[i] for i in sorted(sample.without)]
+    for thing in sample.objects:  # what a reply may call them depends on where they are
+        words = (thing.noun, thing.colour, thing.rgb, thing.diameter, thing.mirrored)
+        found.update(repr(words).encode())
+        arrays += [thing.path, thing.tilt]
+    for array in arrays:
         if array is not None:
             found.update(repr(array.shape).encode())
             found.update(array.tobytes())

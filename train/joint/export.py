@@ -42,7 +42,7 @@ def write_released_parts(config: JointConfig, weights: dict[str, Tensor], folder
             "llava_weights.pth cannot hold chat.lora's additions: export the chat model whole "
             "(--chat-output)"
         )
-    chat = _start(config)
+    chat = _start(config, torch.bfloat16)  # only its names and the format are used
     named = {
         common_name(name): value.float().contiguous()
         for name, value in _trained_parts(weights, chat, config).items()
@@ -75,7 +75,8 @@ def write_chat_folder(
     The folder is then loaded as a check. Raises LGVIError where `weights` lack a trained tensor or
     hold one that the model lacks.
     """
-    chat = _start(config)
+    # Frozen weights go from their file to the export without a detour through a narrower type.
+    chat = _start(config, dtype if config.chat.lora is None else torch.float32)
     llava: Any = chat.llava
     language = llava.llava.model.language_model
     if config.chat.lora is not None:
@@ -98,8 +99,8 @@ def write_chat_folder(
     load_chat(folder)
 
 
-def _start(config: JointConfig) -> ChatModel:
-    return load_chat_of(config.chat, text_width(config))
+def _start(config: JointConfig, frozen: torch.dtype) -> ChatModel:
+    return load_chat_of(config.chat, text_width(config), frozen)
 
 
 def _trained_parts(

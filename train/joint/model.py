@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from lgvi_core.chat.format import ChatFormat
 from lgvi_core.chat.llava import Llava, MMHead
 from lgvi_core.chat.model import ChatModel, load_chat
-from lgvi_core.checkpoint.checkpoint import read_sub_model
+from lgvi_core.checkpoint.files import read_json
 from lgvi_core.config import read_unet_config
 from lgvi_core.errors import LGVIError
 
@@ -80,17 +80,27 @@ class JointModel(LGVI):
 def text_width(config: JointConfig) -> int:
     """Return the width of the text features that a run's U-Net reads."""
     assert config.start_from is not None
-    values = {**read_sub_model(config.start_from, "unet").config, **config.unet}
-    return read_unet_config(values, str(config.start_from)).cross_attention_dim
+    path = config.start_from / "unet" / "config.json"
+    own = read_unet_config(read_json(path), str(path)).model_dump()
+    return read_unet_config({**own, **config.unet}, str(path)).cross_attention_dim
 
 
-def load_chat_of(config: ChatSection, text_features: int) -> ChatModel:
-    """Load the chat model to start from, in fp32, with an MM head of width `text_features`.
+def load_chat_of(
+    config: ChatSection, text_features: int, frozen: torch.dtype | None = None
+) -> ChatModel:
+    """Load the chat model to start from, with an MM head of width `text_features`.
 
-    The MM head is a new one where the model brings none. Raises LGVIError where the one that it
-    brings has another width.
+    What is trained is in float32, and the rest in `frozen`, from the beginning: a 7B model in
+    float32 takes 28 GB in every process. `frozen` is the configured type by default. The MM head is
+    a new one where the model brings none. Raises LGVIError where the one that it brings has another
+    width.
     """
-    chat = load_chat(config.model, dtype=torch.float32, released_parts=config.end_to_end_weights)
+    chat = load_chat(
+        config.model,
+        dtype=frozen or DTYPES[config.frozen_dtype],
+        released_parts=config.end_to_end_weights,
+        full_precision=TRAINED,
+    )
     if chat.text_features is None:
         chat.llava.mm_head = MMHead(chat.config.text_config.hidden_size, text_features)
     elif chat.text_features != text_features:
@@ -129,9 +139,11 @@ def _choose_trained(model: JointModel, config: JointConfig) -> None:
         add_lora(chat.llava.model.language_model, config.chat.lora)
     # This must follow `add_lora`, because peft freezes all weights but its own.
     for name, parameter in chat.named_parameters():
-        parameter.requires_grad_(is_trained(name))
-        if not is_trained(name):
-            parameter.data = parameter.data.to(DTYPES[config.chat.frozen_dtype])
+        trained = is_trained(name)
+        parameter.requires_grad_(trained)
+        # LoRA's additions begin in the type of the frozen weights that they belong to.
+        dtype = torch.float32 if trained else DTYPES[config.chat.frozen_dtype]
+        parameter.data = parameter.data.to(dtype)
     chat.train()
     if config.gradient_checkpointing:
         chat.llava.gradient_checkpointing_enable({"use_reentrant": False})

@@ -16,10 +16,8 @@ from lgvi_core.errors import LGVIError
 
 from .batch import Batch
 from .config import LossConfig, TrainConfig
+from .model import build_noise_scheduler
 from .text import TextSource
-
-TIMESTEPS = 1000
-"""Number of timesteps that training draws from."""
 
 
 class Rank(NamedTuple):
@@ -55,7 +53,8 @@ class Batches(Dataset[Batch], ABC):
     def __init__(self, config: TrainConfig, text: TextSource, rank: Rank = ALONE) -> None:
         """Set up the batches of one process.
 
-        Raises LGVIError if a step's samples cannot be shared evenly among processes and parts.
+        Raises LGVIError if a step's samples cannot be shared evenly among processes and parts, or
+        if high noise begins beyond the scheduler's timesteps.
         """
         self.config = config
         self.data = config.data
@@ -65,6 +64,12 @@ class Batches(Dataset[Batch], ABC):
         joint = config.ablation.image_joint_training
         self.share = config.data.video_share if joint else 1.0
         self.video_from = round(config.data.video_from * config.max_steps)
+        self.timesteps = int(build_noise_scheduler(config).config["num_train_timesteps"])
+        if config.loss.high_noise_from >= self.timesteps:
+            raise LGVIError(
+                f"loss.high_noise_from is {config.loss.high_noise_from}: the scheduler has "
+                f"{self.timesteps} timesteps, set it below"
+            )
         self._check_sizes()
 
     def __len__(self) -> int:
@@ -102,7 +107,7 @@ class Batches(Dataset[Batch], ABC):
         """Draw one sample's timestep, noise of `shape`, and which conditions it sees."""
         loss: LossConfig = self.config.loss
         high = rng.random() < loss.high_noise_share
-        t = int(rng.integers(loss.high_noise_from if high else 0, TIMESTEPS))
+        t = int(rng.integers(loss.high_noise_from if high else 0, self.timesteps))
         draw = rng.random()
         both = draw >= 1 - loss.drop_both
         no_text = both or draw < loss.drop_text

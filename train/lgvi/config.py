@@ -15,6 +15,7 @@ from lgvi_core.errors import LGVIError
 
 from ..data.readers import DataSource
 from ..engine.config import Section, read_run_config
+from ..engine.tracking import TrackerConfig
 from .data_config import DataConfig
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ FREE_TO_CHANGE = (
     "keep_checkpoints",
     "gradient_checkpointing",
     "samples",
+    "trackers",
     "data.workers",
     "data.collages.workers",
     "data.collages.folder",
@@ -98,10 +100,22 @@ class LossConfig(Section):
     )
     object_weight: float = Field(1.0, ge=1, description="of objects; the background has 1")
     high_noise_share: float = Field(0, ge=0, le=1, description="of timesteps >= high_noise_from")
-    high_noise_from: int = Field(750, ge=0, lt=1000, description="where high noise begins")
+    high_noise_from: int = Field(
+        750, ge=0, description="where high noise begins, below the scheduler's timesteps"
+    )
     drop_text: float = Field(0.05, ge=0, le=1, description='share of samples with the text ""')
     drop_video: float = Field(0.05, ge=0, le=1, description="share with zeros for the source")
     drop_both: float = Field(0.05, ge=0, le=1, description="share with neither")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        total = self.drop_text + self.drop_video + self.drop_both
+        if total > 1 + 1e-9:
+            raise ValueError(
+                f"drop_text, drop_video and drop_both are shares of the same samples: {total:g} "
+                "together is more than 1"
+            )
+        return self
 
 
 class AblationConfig(Section):
@@ -140,7 +154,9 @@ class TrainConfig(Section):
 
     output: Path = Field(description="folder for checkpoints, TensorBoard logs and pictures")
     start_from: Path | None = Field(
-        None, description="LGVI, InstructPix2Pix or MagicBrush diffusers folder; null is random"
+        None,
+        description="diffusers folder of an LGVI or of an image model: InstructPix2Pix, "
+        "MagicBrush, Stable Diffusion 1.5; null is random",
     )
     vae: Path | None = Field(None, description="AutoencoderTiny or -KL folder; null: start_from's")
     tokenizer: Path | None = Field(None, description="CLIP tokenizer folder; null: start_from's")
@@ -161,6 +177,12 @@ class TrainConfig(Section):
     log_every: int = Field(50, gt=0, description="steps between log entries")
     checkpoint_every: int = Field(500, gt=0, description="steps between checkpoints")
     keep_checkpoints: int = Field(2, gt=0, description="newest checkpoints that are kept")
+    trackers: TrackerConfig = TrackerConfig()
+    condition_input: Literal["start_from", "zeros"] = Field(
+        "start_from",
+        description="first weights of Conv_x (Eq. 2) where start_from is an image model: those of "
+        "its condition, or the paper's zeros",
+    )
     unet: dict[str, Any] = Field({}, description="InflatedUNet's config, or changes to it")
     text_encoder: dict[str, Any] = Field({}, description="CLIPTextModel's config, from random")
     scheduler: dict[str, Any] = Field({}, description="DDIMScheduler's config, or changes to it")

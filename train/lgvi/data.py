@@ -29,7 +29,7 @@ class VideoData:
     broken: BrokenSamples
     """The record of samples that could not be read."""
     sheets: ProgressSheets | None
-    """None in all but the main process, and if the configuration has no `samples`."""
+    """This process's share of the progress sheets; None if there is no section `samples`."""
     vae: Any
     """The autoencoder; None if nothing has to be encoded or decoded."""
 
@@ -52,9 +52,9 @@ def open_video_data(config: TrainConfig, accelerator: Accelerator, text: TextSou
         batches = ReaderBatches(config, text, videos, images, rank)
         counts = {VIDEOS: batches.count(True), IMAGES: batches.count(False)}
     sheets = None
-    if config.samples is not None and accelerator.is_main_process:
+    if config.samples is not None:
         size = config.data.size if config.data.cache is None else None
-        sheets = ProgressSheets(config.samples, size, config.seed)
+        sheets = ProgressSheets(config.samples, size, config.seed, rank)
     needs_vae = config.data.cache is None or config.samples is not None
     vae = build_frozen_vae(config).to(accelerator.device) if needs_vae else None
     return VideoData(scheduler, batches, BrokenSamples(counts), sheets, vae)

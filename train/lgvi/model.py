@@ -19,7 +19,7 @@ from lgvi_core.config import read_unet_config
 from lgvi_core.errors import LGVIError
 from lgvi_core.latents import SD15_SCALING_FACTOR
 from lgvi_core.unet.attention import matmul_attention, scaled_dot_product_attention
-from lgvi_core.unet.inflate import inflate, is_unet_2d
+from lgvi_core.unet.inflate import inflate, is_unet_2d, load_old_parts
 from lgvi_core.unet.layers import AttentionFunction
 from lgvi_core.unet.unet import InflatedUNet
 
@@ -107,7 +107,7 @@ def build_model(config: TrainConfig, with_text_encoder: bool = True) -> LGVI:
     if config.start_from is None:
         unet = InflatedUNet(read_unet_config(_unet_values(config, {}), "unet"), attention=attention)
         unet.initialise_new_parts()
-        text_encoder = CLIPTextModel(CLIPTextConfig(**config.text_encoder))
+        text_encoder = _new_text_encoder(config.text_encoder)
     else:
         unet = _unet_from_folder(config, attention)
         if with_text_encoder:
@@ -122,6 +122,13 @@ def build_model(config: TrainConfig, with_text_encoder: bool = True) -> LGVI:
     if config.compile:
         model.compile_unet()
     return model
+
+
+def _new_text_encoder(values: dict[str, Any]) -> CLIPTextModel:
+    try:
+        return CLIPTextModel(CLIPTextConfig(**values))
+    except Exception as error:  # transformers refuses wrong values in many ways
+        raise LGVIError(f"text_encoder: no CLIP text model can be built: {error}") from error
 
 
 def labels_of(config: TrainConfig) -> Labels:
@@ -149,21 +156,26 @@ def _unet_from_folder(config: TrainConfig, attention: AttentionFunction) -> Infl
                 "whole first"
             )
         unet = inflate(part.config, part.state, attention, **_unet_values(config, {}))
+        if config.condition_input == "zeros":
+            _forget_condition(unet)
         _expect_scaled_condition(unet, config)
         return unet
     own, state = check_unet(part.config, part.state, str(config.start_from))
     values = _unet_values(config, own.model_dump())
     unet = InflatedUNet(read_unet_config(values, str(config.start_from)), attention=attention)
     unet.initialise_new_parts()
-    result = unet.load_state_dict(state, strict=False)
-    strange = [k for k in result.missing_keys if not any(part in k for part in NEW_PARTS)]
-    dropped = [k for k in result.unexpected_keys if not any(part in k for part in NEW_PARTS)]
-    if strange or dropped:
-        raise LGVIError(
-            f"{config.start_from} does not fit the configured U-Net: missing {strange[:5]}, "
-            f"unexpected {dropped[:5]}"
-        )
+    kept = unet.state_dict().keys()
+    dropped = [k for k in state if k not in kept and any(part in k for part in NEW_PARTS)]
+    used = {key: value for key, value in state.items() if key not in dropped}
+    load_old_parts(unet, used, NEW_PARTS, str(config.start_from))
     return unet
+
+
+@torch.no_grad()
+def _forget_condition(unet: InflatedUNet) -> None:
+    """Set Conv_x to zeros, as the paper does, so that the source is learnt from nothing."""
+    for parameter in unet.condition_conv_in.parameters() if unet.condition_conv_in else ():
+        parameter.zero_()
 
 
 @torch.no_grad()
@@ -229,9 +241,15 @@ def build_frozen_vae(config: TrainConfig) -> Any:
 
 
 def build_noise_scheduler(config: TrainConfig) -> DDIMScheduler:
-    """Build the noise schedule: that of `start_from`, with the configuration's changes."""
+    """Build the noise schedule: that of `start_from`, with the configuration's changes.
+
+    Raises LGVIError if diffusers refuses it.
+    """
     values = {} if config.start_from is None else read_scheduler(config.start_from)
-    return DDIMScheduler.from_config({**values, **config.scheduler})
+    try:
+        return DDIMScheduler.from_config({**values, **config.scheduler})
+    except Exception as error:  # diffusers refuses wrong values in many ways
+        raise LGVIError(f"scheduler: no DDIM schedule can be built: {error}") from error
 
 
 def build_tokenizer(config: TrainConfig) -> CLIPTokenizer:

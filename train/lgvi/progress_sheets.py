@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from PIL import Image
 from torch import Tensor
 
@@ -15,18 +17,29 @@ from lgvi_core.pipeline import LGVIPipeline
 from ..data.pictures import cover_and_crop
 from ..data.readers import open_reader
 from ..data.sample import BrokenSample, Sample
-from ..engine.contact_sheet import Row, contact_sheet
+from ..engine.contact_sheet import Row, stacked, strip
+from ..engine.tracking import track_picture
 from ..engine.trainer import Trainer
+from .batches import ALONE, Rank
 from .config import SampleConfig
 
 logger = logging.getLogger(__name__)
 
 
 class ProgressSheets:
-    """The clips of the progress sheets, and how the sheets are drawn and written."""
+    """The clips of the progress sheets, and how the sheets are drawn and written.
 
-    def __init__(self, config: SampleConfig, size: tuple[int, int] | None, seed: int) -> None:
-        """Read the clips now, so that mistakes show before the first step.
+    The processes share the clips, so that none waits for another to draw them all.
+    """
+
+    def __init__(
+        self,
+        config: SampleConfig,
+        size: tuple[int, int] | None,
+        seed: int,
+        rank: Rank = ALONE,
+    ) -> None:
+        """Read this process's clips now, so that mistakes show before the first step.
 
         Frames are resized and cropped to `size` (h, w), or keep their own if it is None. Raises
         LGVIError if the data set cannot be opened; broken clips are logged and left out.
@@ -34,7 +47,7 @@ class ProgressSheets:
         self.config, self.seed = config, seed
         reader = open_reader(config.source)
         self.samples: list[Sample] = []
-        for index in range(min(config.count, len(reader))):
+        for index in range(rank.process, min(config.count, len(reader)), rank.processes):
             try:
                 sample = reader.read(index, config.frames, np.random.default_rng(index))
             except BrokenSample as error:
@@ -45,12 +58,12 @@ class ProgressSheets:
 
     def draw(
         self, pipeline: LGVIPipeline, condition: Callable[[Sample], str | Tensor]
-    ) -> Image.Image | None:
-        """Draw source, result, target and mask of every clip; None if no clip could be read.
+    ) -> list[Image.Image]:
+        """Draw source, result, target and mask of each of this process's clips.
 
         `condition` computes the pipeline's prompt (text or text features) for a sample.
         """
-        config, rows = self.config, []
+        config, strips = self.config, []
         for sample in self.samples:
             source, target = sample.source, sample.target
             if self.size is not None:
@@ -66,14 +79,24 @@ class ProgressSheets:
             )
             result = np.round(output.frames.numpy() * 255).astype(np.uint8)
             mask = None if output.mask is None else output.mask.numpy()
-            rows.append(Row(sample.sentence, source, result, target, mask))
-        return contact_sheet(rows) if rows else None
+            strips.append(strip(Row(sample.sentence, source, result, target, mask)))
+        return strips
 
-    def show(self, sheet: Image.Image, trainer: Trainer[Any]) -> None:
-        """Write a sheet into `samples` in the run's folder, and to TensorBoard.
+    def show(self, strips: list[Image.Image], trainer: Trainer[Any]) -> None:
+        """Gather all processes' strips, and write them into `samples` and to the trackers.
 
-        A failure to write, such as a full disk, is logged and does not stop the training.
+        They are in the clips' order as long as each process could read its own. A failure to
+        write, such as a full disk, is logged and does not stop the training.
         """
+        accelerator = trainer.accelerator
+        shares = [strips]
+        if accelerator.num_processes > 1:
+            shares = gather_object([strips])
+        rounds = zip_longest(*shares)
+        together = [one for turn in rounds for one in turn if one is not None]
+        if not together or not accelerator.is_main_process:
+            return
+        sheet = stacked(together)
         step = trainer.progress.step
         path = trainer.config.output / "samples" / f"step-{step:08d}.png"
         try:
@@ -82,5 +105,4 @@ class ProgressSheets:
         except OSError as error:
             logger.error("%s could not be written: %s", path, error)
             return
-        writer = trainer.accelerator.get_tracker("tensorboard", unwrap=True)
-        writer.add_image("samples", np.asarray(sheet), step, dataformats="HWC")
+        track_picture(accelerator, "samples", np.asarray(sheet), step)

@@ -57,9 +57,8 @@ def video_task(
     def draw(trainer: Trainer[Batch]) -> None:
         if data.sheets is not None:
             with trainer.evaluating():
-                sheet = data.sheets.draw(pipeline(), condition)
-            if sheet is not None:
-                data.sheets.show(sheet, trainer)
+                strips = data.sheets.draw(pipeline(), condition)
+            data.sheets.show(strips, trainer)
 
     return Task(
         model,
