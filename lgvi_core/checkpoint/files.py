@@ -81,6 +81,9 @@ def read_metadata(path: Path) -> dict[str, str]:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read all tensors, by name, of a `.safetensors` file or of a pickle that holds only tensors.
 
+    They are mapped from the file, except from a pickle of PyTorch before 1.6: do not write to it
+    while they are in use.
+
     Raises CheckpointError that names the file where it is missing, truncated or foreign, or where
     a pickle holds anything but tensors (it is read with `weights_only=True`).
     """

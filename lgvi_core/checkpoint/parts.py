@@ -47,7 +47,7 @@ def build_vae(part: SubModel, origin: str | Path) -> Any:
         raise CheckpointError(f"{origin}: no VAE can be built of its config ({error})") from error
     _check_shapes(skeleton, state, f"{origin}: VAE")
     vae = VAE_CLASSES[name].from_config(part.config)
-    vae.load_state_dict(state)
+    vae.load_state_dict(state, assign=True)
     return vae
 
 
@@ -88,7 +88,7 @@ def build_text_encoder(part: SubModel, origin: str | Path = "start_from") -> nn.
         state = {key.removeprefix(TEXT_PREFIX): value for key, value in state.items()}
     model = CLIPTextModel(config)
     _check_shapes(model, state, f"{origin}: text encoder")
-    model.load_state_dict(state)
+    model.load_state_dict(state, assign=True)
     return model
 
 

@@ -22,7 +22,9 @@ def read_pickle(path: Path) -> Any:
     try:
         check_regular(path)
         _check_not_packed(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        # Mapped where the format allows it, so that a tensor takes memory once it is used.
+        mapped = zipfile.is_zipfile(path) or None
+        found: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except CheckpointError:
         raise
     except FileNotFoundError as error:

@@ -240,8 +240,10 @@ def create_model(
     patcher_class = plain if disable_dynamic else core
     patcher = patcher_class(model, load_device=load_device, offload_device=offload_device)
     # Names and shapes were checked on reading. Loading is strict, so that no weight is left out.
+    # Weights that need no cast stay where they are, mapped from the file: a copy is as large again.
     dynamic = hasattr(patcher, "is_dynamic") and patcher.is_dynamic()
-    model.diffusion_model.load_state_dict(checkpoint.unet, assign=dynamic)
+    needs_no_cast = {tensor.dtype for tensor in checkpoint.unet.values()} == {model.get_dtype()}
+    model.diffusion_model.load_state_dict(checkpoint.unet, assign=dynamic or needs_no_cast)
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "lgvi", prepare_run)
     patcher.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, "lgvi", check_prediction)
     patcher.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, "lgvi", skip_idle)

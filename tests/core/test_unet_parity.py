@@ -55,6 +55,8 @@ def test_sampling_matches_released_pipeline():
             steps=case["steps"],
             text_scale=case["guidance_scale"],
             video_scale=case["image_guidance_scale"],
+            guidance_start=0.0,
+            guidance_end=1.0,
         ),
     )
     assert (latents - expected).abs().max() / expected.abs().max() < TOLERANCE

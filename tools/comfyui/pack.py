@@ -8,13 +8,16 @@ from types import ModuleType
 from ..paths import ROOT
 
 
-def load_pack(comfyui: Path) -> ModuleType:
-    """Import the pack by its path, as ComfyUI does, under the name `lgvi_pack` and on the CPU."""
+def load_pack(comfyui: Path, cpu: bool = True, lowvram: bool = False) -> ModuleType:
+    """Import the pack by its path, as ComfyUI does, under the name `lgvi_pack`.
+
+    `cpu` and `lowvram` are ComfyUI's options of those names.
+    """
     sys.path.insert(0, str(comfyui))
     import utils.extra_config  # noqa: F401  # first, as in ComfyUI: others have a "utils" too
     from comfy.cli_args import args
 
-    args.cpu = True
+    args.cpu, args.lowvram = cpu, lowvram
     spec = importlib.util.spec_from_file_location(
         "lgvi_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )

@@ -22,7 +22,7 @@ SAM3 = {
     "sam3.1_multiplex_fp16.safetensors",
     "directory": "checkpoints",
 }
-SCALES = {"text_scale": 2.0, "video_scale": 1.0}
+SCALES = {"text_scale": 1.0, "video_scale": 1.0}
 SAMPLING: dict[str, Any] = {"seed": 1}
 WORKING_SIZE = 160
 _PLAYER = 240  # height in pixels of a video in a node
@@ -114,7 +114,7 @@ def stock_nodes_only(graph: Graph) -> None:
         cfg_cond2_negative=SCALES["video_scale"],
     )
     method = graph.add("KSamplerSelect", sampler_name="euler")
-    sigmas = graph.add("BasicScheduler", model=model["model"], scheduler="normal", steps=10)
+    sigmas = graph.add("BasicScheduler", model=model["model"], scheduler="simple", steps=1)
     sampled = graph.add(
         "SamplerCustomAdvanced",
         noise=noise[0],
