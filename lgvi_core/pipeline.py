@@ -208,7 +208,7 @@ class LGVIPipeline:
         self, frames: Tensor, prompt: str | Tensor, working_size: int, options: dict[str, Any]
     ) -> Crops | None:
         """Look for the object, and return crops that follow it where they help."""
-        from .look import Look  # needs OpenCV
+        from .look import Look, every_so_often  # needs OpenCV
 
         def predict(frame: Tensor) -> Tensor:
             mask = self(frame, prompt, working_size=0, **options).mask
@@ -218,8 +218,8 @@ class LGVIPipeline:
 
         size = (frames.shape[1], frames.shape[2])
         look = Look(predict, size, self.own_settings.working_size_for(working_size))
-        numbers = range(0, len(frames), LOOK_EVERY)
-        boxes = boxes_of(look.through(frames[::LOOK_EVERY]), size)
+        numbers = every_so_often(len(frames), LOOK_EVERY)
+        boxes = boxes_of(look.through(frames[numbers]), size)
         return look.crops(frames, {numbers[i]: box for i, box in boxes.items()}, len(frames))
 
     def _scheduler_for(self, sampling: SamplingSettings, asked: Collection[str]) -> Any:

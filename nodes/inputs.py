@@ -6,6 +6,8 @@ from ..lgvi_core.settings import OWN, OWN_NAME, MaskSettings, SamplingSettings
 
 _SAMPLING, _MASK = SamplingSettings(), MaskSettings()
 
+CROP = io.Custom("LGVI_CROP")
+"""Type of the wire from LGVI Crop To Object to LGVI Stitch Crop."""
 TEXT_INPUTS: tuple[io.Input, ...] = (
     io.Conditioning.Input(
         "positive",

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from ...lgvi_core.canvas import Fit, is_finite, to_canvas
 from ...lgvi_core.errors import LGVIError
+from .autoencoder import encode
 
 TOGETHER = 8
-"""Frames that the VAE encodes at a time on a card; on a CPU it is one, which is as fast."""
+"""Frames that are brought to the canvas at a time, so that the whole clip is not there twice."""
 
 
 def stop_if_cancelled() -> None:
@@ -22,11 +23,7 @@ def encode_clip(vae: VAE, frames: Tensor, fit: Fit) -> Tensor:
 
     Raises LGVIError where the VAE's numbers overflow.
     """
-    on_cpu = comfy.model_management.is_device_cpu(vae.device)
-    parts = []
-    for part in frames.split(1 if on_cpu else TOGETHER):
-        stop_if_cancelled()
-        parts.append(vae.encode(to_canvas(part, fit)))
+    parts = [encode(vae, to_canvas(part, fit)) for part in frames.split(TOGETHER)]
     latents = torch.cat(parts)
     if not is_finite(latents):
         raise LGVIError(
