@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .canvas import Fit, check_frames, fit_canvas, from_canvas, to_canvas
 from .checkpoint.checkpoint import BUNDLED_MODEL, load_checkpoint
+from .checkpoint.guard import panics_as_errors
 from .checkpoint.own_settings import OwnSettings
 from .checkpoint.parts import (
     build_scheduler,
@@ -256,13 +257,14 @@ class LGVIPipeline:
 
     def encode_text(self, prompt: str) -> Tensor:
         """Encode `prompt` as CLIP's last hidden states [1, 77, d], without an attention mask."""
-        tokens = self.tokenizer(
-            prompt,
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
+        with panics_as_errors("the tokenizer of this model"):
+            tokens = self.tokenizer(
+                prompt,
+                padding="max_length",
+                max_length=self.tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            )
         device = next(self.text_encoder.parameters()).device
         return self.text_encoder(tokens.input_ids.to(device)).last_hidden_state
 

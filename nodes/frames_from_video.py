@@ -98,7 +98,7 @@ class FramesFromVideo(io.ComfyNode):
         from ..lgvi_core.video.files import VideoReader
         from ..lgvi_core.video.planes import frame_to_rgb
         from ..lgvi_core.video.selection import Selection, selected
-        from .host.frame_by_frame import stop_if_cancelled
+        from .host.cancel import stop_if_cancelled
         from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
         from .host.progress import show_text
         from .host.video_files import source_of

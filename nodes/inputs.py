@@ -126,7 +126,10 @@ def sampling_inputs() -> list[io.Input]:
             "sampler",
             options=_sampler_names(),
             default=_SAMPLING.sampler,
-            tooltip="The model's own, or ComfyUI's sampling method; euler is DDIM.",
+            tooltip=(
+                "The model's own, or ComfyUI's sampling method; euler is DDIM. dpm_adaptive takes "
+                "as many steps as it finds necessary, often several times as many."
+            ),
         ),
         io.Combo.Input(
             "scheduler",

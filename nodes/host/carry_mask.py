@@ -11,7 +11,7 @@ from torch import Tensor
 from ...lgvi_core.background.carry import carry, flows_of
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import check_mask
-from .frame_by_frame import stop_if_cancelled
+from .cancel import stop_if_cancelled
 
 FLOW_SIDE = 640
 """Longer side in pixels at which the motion is measured, at most."""
