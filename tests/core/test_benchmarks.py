@@ -9,6 +9,7 @@ import torch
 from lgvi_core.checkpoint.checkpoint import DEFAULT_SCHEDULER
 from lgvi_core.checkpoint.own_settings import OwnSettings
 from support.cases import filled_unet, small_config
+from tools.benchmark import gpu_plan, run_plan
 from tools.benchmarks.cases import Case, core_variants
 from tools.benchmarks.measure import Variant, measure
 from tools.benchmarks.report import as_json, markdown
@@ -65,3 +66,16 @@ def test_no_round_begins_after_the_time(variants):
     figures = measure([variants[2]], rounds=3, seconds=0.0)
     assert figures[0].wall == []
     assert "no time left" in markdown({"a table": figures}, 3)
+
+
+def test_the_plan_for_a_card_runs_whole_and_goes_on_after_what_cannot_be_built():
+    """On the CPU, where half precision works too; nothing has imported ComfyUI here."""
+    config = small_config()
+    case = Case(config, filled_unet(config).state_dict(), DEFAULT_SCHEDULER, (2, 8, 8), OWN)
+    plan = {t: p for t, p in gpu_plan(case, "cpu").items() if "50 steps" not in t}
+    tables = run_plan({t: p for t, p in plan.items() if "compiled" not in t}, rounds=1)
+    assert len(tables) == 8
+    ours = [found[1] for title, found in tables.items() if "ComfyUI" not in title]
+    assert all(figures.passes == 6 and figures.error is None for figures in ours)
+    failed = [found[0] for title, found in tables.items() if "ComfyUI" in title]
+    assert all("lgvi_pack" in str(figures.error) for figures in failed)
