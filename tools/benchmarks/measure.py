@@ -1,5 +1,6 @@
 """Measurements of variants in turns within one run, so that a busy machine disturbs all alike."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Figures:
         return median(own) / median(reference) if own and reference else None
 
 
-def measure(variants: Sequence[Variant], rounds: int, seconds: float = 600.0) -> list[Figures]:
+def measure(variants: Sequence[Variant], rounds: int, seconds: float = math.inf) -> list[Figures]:
     """Run all variants `rounds` times in turns, after one run each to warm up.
 
     A variant that fails is left out, and its figures say why. No round is begun after `seconds`.
