@@ -16,11 +16,14 @@ from torch.nn import functional as F
 from .errors import LGVIError
 from .latents import LATENT_PIXELS
 
-CHUNK_FRAMES = 16
-"""Number of frames resized at a time, so that memory does not grow with the video's length."""
-
 Size = tuple[int, int]
 """(height, width) in pixels."""
+Watch = Callable[[], None]
+"""Function that is called before every frame, and may raise to stop."""
+
+
+def nothing() -> None:
+    """Do nothing before a frame."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,20 @@ def locate(source: Size, canvas: Size) -> Fit:
 
 def to_canvas(frames: Tensor, fit: Fit) -> Tensor:
     """Resize and pad `frames` [f, h, w, c], 0 to 1, of the source's size to the canvas."""
-    return _map_chunks(frames, fit.canvas, lambda x: _pad(_resize(x, fit.content), fit.canvas))
+    return _map_frames(frames, fit.canvas, lambda x: _pad(_resize(x, fit.content), fit.canvas))
 
 
-def from_canvas(frames: Tensor, fit: Fit) -> Tensor:
-    """Crop and resize `frames` [f, H, W, c] on the canvas to the source's size [f, h, w, c]."""
+def from_canvas(frames: Tensor, fit: Fit, watch: Watch = nothing) -> Tensor:
+    """Crop and resize `frames` [f, H, W, c] on the canvas to the source's size [f, h, w, c].
+
+    `watch` is called before every frame, and may raise to stop.
+    """
     height, width = fit.content
-    return _map_chunks(frames, fit.source, lambda x: _resize(x[..., :height, :width], fit.source))
+
+    def change(image: Tensor) -> Tensor:
+        return _resize(image[..., :height, :width], fit.source)
+
+    return _map_frames(frames, fit.source, change, watch)
 
 
 def content_of(frames: Tensor, fit: Fit) -> Tensor:
@@ -105,14 +115,18 @@ def content_of(frames: Tensor, fit: Fit) -> Tensor:
     return frames[:, :height, :width]
 
 
-def _map_chunks(frames: Tensor, size: Size, change: Callable[[Tensor], Tensor]) -> Tensor:
+def _map_frames(
+    frames: Tensor, size: Size, change: Callable[[Tensor], Tensor], watch: Watch = nothing
+) -> Tensor:
     if tuple(frames.shape[1:3]) == size:
         return frames
     out = frames.new_empty((frames.shape[0], *size, frames.shape[3]))
-    for start in range(0, frames.shape[0], CHUNK_FRAMES):
-        # Interpolation on a CPU does not support half precision.
-        chunk = frames[start : start + CHUNK_FRAMES].movedim(-1, 1).float()
-        out[start : start + CHUNK_FRAMES] = change(chunk).movedim(1, -1)
+    for i in range(frames.shape[0]):
+        watch()
+        # One by one, so that memory does not grow with the video's length. Interpolation on a CPU
+        # does not support half precision.
+        image = frames[i : i + 1].movedim(-1, 1).float()
+        out[i : i + 1] = change(image).movedim(1, -1)
     return out
 
 

@@ -3,8 +3,9 @@
 All crops of a clip have one size and the frames' shape; each frame has its own place for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +20,15 @@ WHOLE = 0.75
 """Share of the frame's sides from which on a crop is not worth it: the whole frame is taken."""
 SMOOTH = 9
 """Frames over which a crop's path is smoothed, so that it does not tremble with the mask."""
+
+
+class Box(NamedTuple):
+    """Edges of an upright rectangle in pixels; the lower and the right one are beyond it."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
 
 
 @dataclass(frozen=True)
@@ -62,47 +72,47 @@ class Crops:
         return out
 
 
-def follow(mask: Tensor, source: Size, margin: float = MARGIN) -> Crops:
-    """Find crops that keep what `mask` [f, h, w], 0 to 1, marks, with some of its surroundings.
+def follow(boxes: Mapping[int, Box], frames: int, source: Size, margin: float = MARGIN) -> Crops:
+    """Find crops of `frames` frames of `source` size that keep an object and its surroundings.
 
-    The mask may be of any size; the crops are of frames of `source` size. `margin` are the
-    surroundings on each side, in sizes of the object where it is largest. Frames in which nothing
-    is marked are cut between the places of the neighbouring ones. Raises LGVIError where nothing is
-    marked at all, and for a negative margin.
+    `boxes` are where the object is, in pixels of the source, by the number of the frame; the frames
+    between them are cut between those places. `margin` are the surroundings on each side, in sizes
+    of the object where it is largest. Raises LGVIError where there is no box, and for a negative
+    margin.
     """
     if not margin >= 0:
         raise LGVIError(f"margin must be 0 or more sizes of the object, got {margin}")
-    boxes = boxes_of(mask)
-    known = [number for number, box in enumerate(boxes) if box is not None]
+    known = sorted(boxes)
     if not known:
         raise LGVIError(
             "the mask is empty in all frames, so there is nothing to crop around: look for the "
             "object with other words, or paint it"
         )
-    scale = torch.tensor([source[0] / mask.shape[1], source[1] / mask.shape[2]] * 2)
-    edges = torch.stack([torch.tensor(boxes[number]) * scale for number in known])
+    edges = torch.tensor([boxes[number] for number in known], dtype=torch.float32)
     extent = (edges[:, 2:] - edges[:, :2]).amax(dim=0)
     share = float((extent * (1 + 2 * margin) / torch.tensor(source)).amax())
     if share >= WHOLE:
-        return Crops(source, source, ((0, 0),) * len(mask))
-    size = tuple(max(1, round(side * share)) for side in source)
-    return Crops(source, (size[0], size[1]), _path(edges, known, len(mask), source, size))
+        return Crops(source, source, ((0, 0),) * frames)
+    size = max(1, round(source[0] * share)), max(1, round(source[1] * share))
+    return Crops(source, size, _path(edges, known, frames, source, size))
 
 
-def boxes_of(mask: Tensor) -> list[tuple[int, int, int, int] | None]:
-    """Return (top, left, bottom, right) of what is marked in each frame of `mask` [f, h, w].
+def boxes_of(mask: Tensor, source: Size | None = None) -> dict[int, Box]:
+    """Return the boxes around what `mask` [f, h, w] marks, by the number of the frame.
 
-    None where nothing reaches one half.
+    They are in pixels of frames of `source` size, by default the mask's own. A frame in which no
+    value reaches one half has none.
     """
-    boxes: list[tuple[int, int, int, int] | None] = []
-    for frame in mask:
+    down, across = (1.0, 1.0)
+    if source is not None:
+        down, across = source[0] / mask.shape[1], source[1] / mask.shape[2]
+    boxes = {}
+    for number, frame in enumerate(mask):
         rows, columns = ((frame >= 0.5).any(dim=dim).nonzero()[:, 0] for dim in (1, 0))
-        if not len(rows):
-            boxes.append(None)
-            continue
-        top, bottom = int(rows[0]), int(rows[-1]) + 1
-        left, right = int(columns[0]), int(columns[-1]) + 1
-        boxes.append((top, left, bottom, right))
+        if len(rows):
+            top, bottom = int(rows[0]) * down, int(rows[-1] + 1) * down
+            left, right = int(columns[0]) * across, int(columns[-1] + 1) * across
+            boxes[number] = Box(top, left, bottom, right)
     return boxes
 
 

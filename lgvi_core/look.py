@@ -5,7 +5,8 @@ is looked at again at larger working sizes, one frame at a time. What those show
 second look, at the place alone, shows it again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import cv2
 import torch
@@ -13,10 +14,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .canvas import Size, fit_canvas
-from .crops import boxes_of
+from .crops import Box, Crops, boxes_of, follow
 
 Predict = Callable[[Tensor], Tensor]
 """Predicts the mask [1, h, w], 0 to 1, of a single frame [1, h, w, 3] at its own size."""
+
+
+class Frames(Protocol):
+    """Frames [h, w, 3], 0 to 1, in order, of which one at a time is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Tensor: ...
+
 
 LEVELS = (1, 2, 4, 6)
 """Working sizes, in the model's own, that a frame is looked at one after the other."""
@@ -26,7 +36,7 @@ SPECK = 16
 """Pixels below which what is found is nothing."""
 AROUND = 1.0
 """Surroundings on each side, in sizes of what was found, that the second look shows."""
-TRIES = 4
+TRIES = 3
 """Frames of a clip that are searched for a first trace of the object, at most."""
 
 
@@ -39,7 +49,8 @@ class Look:
         A working size of 0 is the frames' own.
         """
         self.predict = predict
-        working_size = working_size or max(source)
+        self.source = source
+        self.working_size = working_size = working_size or max(source)
         # Enlarging beyond the frame's own pixels shows nothing more.
         most = max(1, max(source) / working_size)
         self.levels = [level for level in LEVELS if level <= most]
@@ -56,7 +67,7 @@ class Look:
         """Return a frame [h, w, 3] at the size of the largest look: all that a look needs."""
         return _picture(frame, self.size)
 
-    def through(self, frames: Sequence[Tensor]) -> Tensor:
+    def through(self, frames: Frames) -> Tensor:
         """Return the masks [f, *size] of `frames` [h, w, 3], 0 to 1, of any size.
 
         The frames are of one clip, in order, and may lie some way apart. Some, spread over the
@@ -76,6 +87,34 @@ class Look:
                         last = masks[number]
             break
         return masks
+
+    def crops(self, frames: Frames, boxes: Mapping[int, Box], count: int) -> Crops | None:
+        """Return crops of a clip of `count` frames that follow an object, where they help.
+
+        `boxes` are where it was found, in pixels of the source, by the number of the frame;
+        `frames` [h, w, 3], of any size, are asked for by the same numbers. None for an object so
+        large that there is nothing to crop, and where the model does not find it again in the crop
+        of each of those frames.
+        """
+        if not boxes:
+            return None
+        crops = follow(boxes, count, self.source)
+        if crops.is_whole:
+            return None
+        for number in boxes:
+            frame = frames[number]
+            scale = len(frame) / self.source[0], frame.shape[1] / self.source[1]
+            place = [
+                slice(
+                    round(part.start * by), max(round(part.start * by) + 1, round(part.stop * by))
+                )
+                for part, by in zip(crops.slices(number), scale, strict=True)
+            ]
+            part = frame[tuple(place)]
+            fit = fit_canvas((part.shape[0], part.shape[1]), self.working_size)
+            if not (self.predict(_picture(part, fit.content)[None]) >= FOUND).any():
+                return None
+        return crops
 
     def search(self, frame: Tensor) -> tuple[Tensor, int | None]:
         """Return the mask [*size] of a frame [h, w, 3], and which look found it.
@@ -99,7 +138,7 @@ class Look:
         picture = _picture(frame, self.sizes[number])
         place = (slice(None), slice(None))
         if number:
-            box = boxes_of(_resized(last, self.sizes[number])[None])[0]
+            box = boxes_of(_resized(last, self.sizes[number])[None]).get(0)
             if box is None:
                 return torch.zeros(self.size)
             place = self._around(box, self.sizes[number])
@@ -114,7 +153,7 @@ class Look:
             left, top, width, height, area = stats[label].tolist()
             if area < SPECK:
                 continue
-            box = (top, left, top + height, left + width)
+            box = Box(top, left, top + height, left + width)
             second = self._seen(picture, self._around(box, found.shape))
             if (second[torch.from_numpy(labels == label)] >= FOUND).float().mean() >= 0.5:
                 kept = torch.maximum(kept, second)
@@ -127,7 +166,7 @@ class Look:
         seen[place] = torch.where(mask >= FOUND, mask, 0.0)
         return seen
 
-    def _around(self, box: Sequence[int], size: Sequence[int]) -> tuple[slice, slice]:
+    def _around(self, box: Box, size: Sequence[int]) -> tuple[slice, slice]:
         """Return a place in pictures of `size` with a box in the middle, of the same shape."""
         share = max(
             (box[2] - box[0]) * (1 + 2 * AROUND) / size[0],

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .canvas import Fit, from_canvas, is_finite
+from .canvas import Fit, Watch, from_canvas, is_finite, nothing
 from .errors import LGVIError
 from .settings import MaskSettings
 
 Colour = tuple[float, float, float]
 """(red, green, blue), each 0 to 1."""
+Place = tuple[slice, slice]
+"""Rows and columns of a part of a frame."""
 
 
 def latent_mask_to_frames(mask: Tensor, fit: Fit) -> Tensor:
@@ -43,59 +45,106 @@ def check_mask(mask: Tensor, frames: int, sizes: set[tuple[int, int]]) -> None:
         raise LGVIError("mask holds NaN or infinite values; check the node it comes from")
 
 
-def soft_mask(mask: Tensor, settings: MaskSettings, cell: float | None = None) -> Tensor:
+def soft_mask(
+    mask: Tensor, settings: MaskSettings, cell: float | None = None, watch: Watch = nothing
+) -> Tensor:
     """Turn a mask [f, h, w] into the opacity [f, h, w] of the result, 0 to 1.
 
     The opacity is 1 where `mask` is at least the threshold, grown by `grow` pixels, and falls to
     exactly 0 over `feather` pixels beyond. `cell` is the side in pixels of what one value of the
     latent covers (`Fit.cell`), which automatic settings follow; None where no model is known. A
-    threshold of 0 or less counts as the smallest value
-    above 0, so that an empty mask stays empty.
+    threshold of 0 or less counts as the smallest value above 0, so that an empty mask stays empty.
+    `watch` is called before every frame, and may raise to stop.
     """
     settings = settings.in_pixels((mask.shape[1], mask.shape[2]), cell)
     threshold, grow, feather = settings.threshold, settings.grow, settings.feather
-    out = torch.empty_like(mask)
+    out = torch.zeros_like(mask)
+    # No pixel farther from the mask is touched, nor changes what is: the rest need not be computed.
+    margin = max(grow, 1) + 2 * feather
     for i, frame in enumerate(mask):
-        hard = (frame >= threshold if threshold > 0 else frame > 0).to(torch.float32)
-        hard = dilate(hard, grow) if grow >= 0 else 1 - dilate(1 - hard, -grow)
-        out[i] = _feather(hard, feather)
+        watch()
+        hard = frame >= threshold if threshold > 0 else frame > 0
+        place = _place_of(hard, margin)
+        if place is None:
+            continue
+        part = hard[place].to(torch.float32)
+        part = dilate(part, grow) if grow >= 0 else 1 - dilate(1 - part, -grow)
+        out[i][place] = _feather(part, feather).to(out)
     return out
 
 
-def composite(source: Tensor, result: Tensor, opacity: Tensor, fit: Fit) -> Tensor:
+def composite(
+    source: Tensor, result: Tensor, opacity: Tensor, fit: Fit, watch: Watch = nothing
+) -> Tensor:
     """Lay `result` [f, H, W, 3] on the canvas of `fit` over `source` [f, h, w, 3] by `opacity`.
 
     `opacity` is [f or 1, h, w], 0 to 1. Where it is 0, the output is the source, bit for bit.
     Frames are restored to the source's size one by one, and only where `opacity` is above 0.
+    `watch` is called before every frame, and may raise to stop.
     """
     out = source.clone()
     for i in range(len(source)):
-        alpha = opacity[i if len(opacity) > 1 else 0][..., None].to(source)
-        touched = alpha > 0
-        if touched.any():
-            restored = from_canvas(result[i : i + 1], fit)[0].to(source)
-            out[i] = torch.where(touched, torch.lerp(source[i], restored, alpha), source[i])
+        watch()
+        alpha = opacity[i if len(opacity) > 1 else 0].to(source)
+        place = _place_of(alpha > 0)
+        if place is not None:
+            restored = from_canvas(result[i : i + 1], fit)[0][place].to(source)
+            out[i][place] = _laid_over(source[i][place], restored, alpha[place][..., None])
     return out
 
 
-def overlay(frames: Tensor, mask: Tensor, colour: Colour, tint: float, outline: int) -> Tensor:
+def overlay(
+    frames: Tensor,
+    mask: Tensor,
+    colour: Colour,
+    tint: float,
+    outline: int,
+    watch: Watch = nothing,
+) -> Tensor:
     """Draw `mask` [f or 1, h, w] over `frames` [f, h, w, 3] in `colour`.
 
     `tint` is the strength of the tint inside the mask, 0 to 1; `outline` is the width of the line
-    around it in pixels, 0 for none. Raises LGVIError for a tint that is no number.
+    around it in pixels, 0 for none. `watch` is called before every frame, and may raise to stop.
+    Raises LGVIError for a tint that is no number.
     """
     if not math.isfinite(tint):
         raise LGVIError(f"tint must be a number from 0 to 1, got {tint}")
     paint = frames.new_tensor(colour)
     out = frames.clone()
     for i in range(len(frames)):
-        alpha = mask[i if len(mask) > 1 else 0][..., None].to(frames)
-        out[i] = torch.lerp(frames[i], paint.expand_as(frames[i]), alpha * tint)
+        watch()
+        alpha = mask[i if len(mask) > 1 else 0].to(frames)
+        place = _place_of(alpha > 0, outline)
+        if place is None:
+            continue
+        part, inside = out[i][place], alpha[place]
+        drawn = torch.lerp(part, paint.expand_as(part), inside[..., None] * tint)
         if outline > 0:
-            hard = (alpha[..., 0] >= 0.5).to(torch.float32)
+            hard = (inside >= 0.5).to(torch.float32)
             edge = dilate(hard, outline) > hard
-            out[i] = torch.where(edge[..., None], paint, out[i])
+            drawn = torch.where(edge[..., None], paint, drawn)
+        out[i][place] = drawn
     return out
+
+
+def _place_of(hard: Tensor, margin: int = 0) -> Place | None:
+    """Return the rows and columns that hold all of `hard` [h, w] and a margin around it.
+
+    None where it is empty.
+    """
+    if not hard.any():
+        return None
+    spans = []
+    for dim, size in ((1, hard.shape[0]), (0, hard.shape[1])):
+        found = hard.any(dim).nonzero()
+        first, last = int(found[0]), int(found[-1])
+        spans.append(slice(max(0, first - margin), min(size, last + 1 + margin)))
+    return spans[0], spans[1]
+
+
+def _laid_over(own: Tensor, new: Tensor, alpha: Tensor) -> Tensor:
+    """Mix in `new` by `alpha`; where that is 0, `own` stays bit for bit."""
+    return torch.where(alpha > 0, torch.lerp(own, new, alpha), own)
 
 
 def dilate(x: Tensor, radius: int) -> Tensor:

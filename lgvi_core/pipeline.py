@@ -20,6 +20,7 @@ from .checkpoint.parts import (
     decode_latents,
     encode_images,
 )
+from .crops import Crops, boxes_of
 from .errors import CheckpointError, LGVIError
 from .masks import composite, latent_mask_to_frames, soft_mask
 from .sampling import StepCallback, sample
@@ -28,6 +29,10 @@ from .settings import OWN, MaskSettings, SamplingSettings
 from .unet.attention import scaled_dot_product_attention
 from .unet.layers import AttentionFunction
 from .unet.unet import InflatedUNet
+from .view import View
+
+LOOK_EVERY = 4
+"""Distance in frames of those in which a small object is looked for."""
 
 
 @dataclass(frozen=True)
@@ -166,29 +171,56 @@ class LGVIPipeline:
         mask: MaskSettings | None = None,
         background: bool = True,
         working_size: int = OWN,
+        crop: bool = False,
         **options: Any,
     ) -> RemovalOutput:
         """Remove what `prompt` names, and keep everything outside the predicted mask as it is.
 
         With `background`, what other frames show behind the object is put back, and only the rest
-        is painted. `frames`, `working_size` and `options` are those of a call of the pipeline.
-        Raises LGVIError as that does, and where the model predicts no mask.
+        is painted. With `crop`, a small object is looked for first and worked on in a crop that
+        follows it, where that helps. `frames`, `working_size` and `options` are those of a call of
+        the pipeline. Raises LGVIError as that does, and where the model predicts no mask.
         """
-        output = self(frames, prompt, working_size=working_size, **options)
+        check_frames(frames)
+        size = (frames.shape[1], frames.shape[2])
+        crops = self._crops(frames, prompt, working_size, options) if crop else None
+        view = View.of(size, self.own_settings.working_size_for(working_size), crops)
+        shown = frames if crops is None else crops.cut(frames)
+        output = self(shown, prompt, working_size=working_size, **options)
         if output.mask is None:
             raise LGVIError(
                 "this model predicts no mask, without which nothing could stay as it is"
             )
-        cell = self._fit(frames, working_size).cell
-        opacity = soft_mask(output.mask, mask or MaskSettings(), cell)
+        opacity = soft_mask(output.mask, mask or MaskSettings(), view.fit.cell)
+        opacity = torch.stack([view.placed(x, number) for number, x in enumerate(opacity)])
+        painting = output.frames
+        if view.crops is not None:
+            painting = view.crops.put(painting, onto=frames)
         if not background:
-            size = (frames.shape[1], frames.shape[2])
-            laid = composite(frames, output.frames, opacity, fit_canvas(size))
+            laid = composite(frames, painting, opacity, fit_canvas(size))
             return RemovalOutput(laid, opacity, (opacity > 0).float())
         from .background import fill_background  # needs OpenCV
 
-        filled = fill_background(frames, opacity, output.frames.to(frames))
+        filled = fill_background(frames, opacity, painting.to(frames))
         return RemovalOutput(filled.frames, opacity, filled.unseen)
+
+    def _crops(
+        self, frames: Tensor, prompt: str | Tensor, working_size: int, options: dict[str, Any]
+    ) -> Crops | None:
+        """Look for the object, and return crops that follow it where they help."""
+        from .look import Look  # needs OpenCV
+
+        def predict(frame: Tensor) -> Tensor:
+            mask = self(frame, prompt, working_size=0, **options).mask
+            if mask is None:
+                raise LGVIError("this model predicts no mask, by which an object could be found")
+            return mask
+
+        size = (frames.shape[1], frames.shape[2])
+        look = Look(predict, size, self.own_settings.working_size_for(working_size))
+        numbers = range(0, len(frames), LOOK_EVERY)
+        boxes = boxes_of(look.through(frames[::LOOK_EVERY]), size)
+        return look.crops(frames, {numbers[i]: box for i, box in boxes.items()}, len(frames))
 
     def _scheduler_for(self, sampling: SamplingSettings, asked: Collection[str]) -> Any:
         if self.scheduler is self._given_scheduler:

@@ -58,6 +58,7 @@ class Composite(io.ComfyNode):
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.masks import check_mask, composite, soft_mask
         from ..lgvi_core.settings import MaskSettings
+        from .host.frame_by_frame import stop_if_cancelled
         from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
 
         check_frames(source, "source")
@@ -72,6 +73,8 @@ class Composite(io.ComfyNode):
         check_mask(mask, len(source), {source_size, canvas})
         with advice_when_out_of_memory(FEWER_FRAMES):
             if tuple(mask.shape[1:]) != source_size:
-                mask = from_canvas(mask[..., None], fit)[..., 0]
-            opacity = soft_mask(mask, MaskSettings(threshold, grow, feather), fit.cell)
-            return io.NodeOutput(composite(source, result, opacity, fit), opacity)
+                mask = from_canvas(mask[..., None], fit, stop_if_cancelled)[..., 0]
+            settings = MaskSettings(threshold, grow, feather)
+            opacity = soft_mask(mask, settings, fit.cell, stop_if_cancelled)
+            frames = composite(source, result, opacity, fit, stop_if_cancelled)
+            return io.NodeOutput(frames, opacity)

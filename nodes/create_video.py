@@ -67,6 +67,7 @@ class CreateVideo(io.ComfyNode):
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.video.encode import write_frames
         from ..lgvi_core.video.output import frame_rate
+        from .host.frame_by_frame import stop_if_cancelled
         from .host.progress import show_text
         from .host.video_files import new_file, video_of
 
@@ -77,11 +78,12 @@ class CreateVideo(io.ComfyNode):
             sound_rate = audio["sample_rate"]
             sound = audio["waveform"][0, :, : math.ceil(sound_rate / rate * len(images))]
         path = new_file()
-        write_frames(path, images, rate, sound, sound_rate, crf)
+        video = video_of(path)
+        write_frames(path, images, rate, sound, sound_rate, crf, watch=stop_if_cancelled)
         height, width = images.shape[1:3]
         told = None
         if height % 2 or width % 2:
             text = ODD.format(width=width, height=height)
             show_text(cls.hidden.unique_id, text)
             told = ui.PreviewText(text)
-        return io.NodeOutput(video_of(path), ui=told)
+        return io.NodeOutput(video, ui=told)

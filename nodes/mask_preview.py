@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+RED = (1.0, 0.15, 0.15)
+
+
 class MaskPreview(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -91,12 +94,16 @@ class MaskPreview(io.ComfyNode):
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.masks import check_mask, overlay, soft_mask
         from ..lgvi_core.settings import MaskSettings
+        from .host.frame_by_frame import stop_if_cancelled
         from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
         from .host.player import player
 
         check_frames(frames)
         check_mask(mask, len(frames), {(frames.shape[1], frames.shape[2])})
         with advice_when_out_of_memory(FEWER_FRAMES):
-            opacity = mask if as_it_is else soft_mask(mask, MaskSettings(threshold, grow, feather))
-            drawn = overlay(frames, opacity, (1.0, 0.15, 0.15), tint, outline)
+            opacity = mask
+            if not as_it_is:
+                settings = MaskSettings(threshold, grow, feather)
+                opacity = soft_mask(mask, settings, watch=stop_if_cancelled)
+            drawn = overlay(frames, opacity, RED, tint, outline, stop_if_cancelled)
             return io.NodeOutput(drawn, ui=player(drawn, fps))

@@ -122,7 +122,16 @@ class RemoveFromVideo(io.ComfyNode):
                     tooltip=(
                         "A first look at one frame in so many: segments of a long video in which "
                         "none of them shows the object are copied, not sampled. What is in sight "
-                        "for fewer frames may be missed. 0: no first look."
+                        "for fewer frames may be missed. 0: all segments are sampled."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "crop",
+                    default=True,
+                    optional=True,
+                    tooltip=(
+                        "Work on a small object in a crop that follows it, where a first look "
+                        "shows that this helps; and look for it in larger sizes if it is not found."
                     ),
                 ),
             ],

@@ -71,10 +71,11 @@ class VideoConditioning(io.ComfyNode):
     ) -> io.NodeOutput:
         import torch
 
-        from ..lgvi_core.canvas import check_frames, fit_canvas, to_canvas
+        from ..lgvi_core.canvas import check_frames, fit_canvas
         from ..lgvi_core.checkpoint.own_settings import OwnSettings
         from ..lgvi_core.errors import LGVIError
         from .host.conditioning import SOURCE_SIZE_KEY, branches, unconditional
+        from .host.frame_by_frame import encode_clip
         from .host.memory import ENCODING, advice_when_out_of_memory
         from .host.own_settings import describe_size, own_settings_of
         from .host.progress import show_text
@@ -96,7 +97,7 @@ class VideoConditioning(io.ComfyNode):
         told = "\n".join(filter(None, lines))
         show_text(cls.hidden.unique_id, told)
         with advice_when_out_of_memory(ENCODING.format(frames=len(frames))):
-            c_x = vae.encode(to_canvas(frames, fit))
+            c_x = encode_clip(vae, frames, fit)
         latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}
         conditions = branches(positive, negative, c_x)
         return io.NodeOutput(*conditions, latent, fit.describe(), ui=ui.PreviewText(told))

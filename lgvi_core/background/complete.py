@@ -190,7 +190,7 @@ def push_pull(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     channels = values.shape[2]
     # As many weights as values: operations that repeat one over a short last axis take far longer.
     wide = cv2.merge([weight.astype(np.float32)] * channels).reshape(values.shape)
-    levels = [(values.astype(np.float32) * wide, wide)]
+    levels: list[tuple[Any, Any]] = [(values.astype(np.float32) * wide, wide)]
     while min(levels[-1][1].shape[:2]) > 2:
         height, width = levels[-1][1].shape[:2]
         half = ((height + 1) // 2, (width + 1) // 2)

@@ -9,6 +9,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from ..checkpoint.files import read_tensors
 from ..checkpoint.pickles import read_pickle
+from ..checkpoint.values import check_values
 from ..errors import CheckpointError
 
 TEXT_FEATURES = 768  # width of CLIP ViT-L/14's text features, which cross-attention reads
@@ -145,6 +146,7 @@ def read_released_parts(path: Path) -> dict[str, Tensor]:
     }
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path}: holds more than tensors")
+    check_values(state, path)
     return state
 
 

@@ -98,6 +98,7 @@ def load_chat(
         raise CheckpointError(f"{folder}: no weights here but those of the MM head")
     config, vision_state = read_llava_config(folder, values, tokenizer, state)
     state |= vision_state
+    check_values({**state, **mm_head}, folder)
     parts = released_parts or folder / RELEASED_PARTS_FILE
     chat_format = read_format(folder)
     if released_parts is not None or parts.is_file():
@@ -106,8 +107,6 @@ def load_chat(
         tables = read_released_parts(parts)
         mm_head = {k: v for k, v in tables.items() if k.startswith("mm_head.")}
         _replace(state, {k: v for k, v in tables.items() if k not in mm_head})
-    check_values(state, folder)
-    check_values(mm_head, folder)
     llava = build_llava(
         config, state, mm_head, str(folder), quantization, dtype, device, full_precision
     )

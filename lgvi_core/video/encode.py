@@ -10,6 +10,7 @@ import torch
 from av.video.reformatter import ColorRange
 from torch import Tensor
 
+from ..canvas import Watch, nothing
 from ..errors import LGVIError
 from .colour import BT709
 from .files import add_aac_track
@@ -27,16 +28,19 @@ def write_frames(
     audio: Tensor | None = None,
     rate: int = 0,
     crf: int = 0,
+    preset: str = "medium",
+    watch: Watch = nothing,
 ) -> None:
     """Write an MP4 file in 8-bit YUV: 4:2:0, or 4:4:4 where a side is odd.
 
-    `crf` is H.264's quality, 0 to 51; 0 loses nothing.
+    `crf` is H.264's quality, 0 to 51; 0 loses nothing, and `preset` is x264's for others: how much
+    time it takes. `watch` is called before every frame, and may raise to stop.
     `images` are [n, h, w, 3 or 4], 0 to 1; alpha is dropped. `audio` is [channels, samples],
     -1 to 1, at `rate` Hz. Raises LGVIError for no frames, for a rate that is none, for sound that
     is not finite or has a number of channels that is not in `LAYOUTS`, and where the file cannot be
     written; it is deleted then.
     """
-    quality = {"crf": str(crf)} if crf else {"preset": "ultrafast", "qp": "0"}
+    quality = {"crf": str(crf), "preset": preset} if crf else {"preset": "ultrafast", "qp": "0"}
     if not len(images):
         raise LGVIError("the video holds no frames")
     if audio is not None and not bool(torch.isfinite(audio).all()):
@@ -53,6 +57,7 @@ def write_frames(
         if audio is not None and audio.shape[-1]:
             track = add_aac_track(output, rate, _layout(len(audio)))
         for number, image in enumerate(images):
+            watch()
             pixels = image[..., :3].clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
             frame = rgb_to_frame(pixels, name)
             frame.pts, frame.time_base = number, 1 / rate_of_frames

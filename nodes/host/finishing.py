@@ -15,8 +15,9 @@ import torch
 from comfy.sd import VAE
 from torch import Tensor
 
-from ...lgvi_core.canvas import Fit, content_of, from_canvas
+from ...lgvi_core.canvas import content_of
 from ...lgvi_core.video.planes import bits_of, frame_to_rgb
+from ...lgvi_core.view import View
 from .autoencoder import VAE_FRAMES, decode
 
 
@@ -28,6 +29,8 @@ class Painted(NamedTuple):
     """How much of the painting is used, [h, w], 0 to 1, in the source's size."""
     latent: Tensor | None
     """Latent of the painting [4, h, w]; None where nothing is masked."""
+    number: int
+    """Number of the frame in the video."""
 
 
 class Finished(NamedTuple):
@@ -45,7 +48,7 @@ class Finished(NamedTuple):
     """
 
 
-def enlarged(painted: Iterator[Painted], fit: Fit, vae: VAE) -> Iterator[Finished]:
+def enlarged(painted: Iterator[Painted], view: View, vae: VAE) -> Iterator[Finished]:
     """Yield the frames with what the model painted, at the source's size.
 
     Frames whose mask is empty are not decoded.
@@ -53,13 +56,13 @@ def enlarged(painted: Iterator[Painted], fit: Fit, vae: VAE) -> Iterator[Finishe
     while parts := list(islice(painted, VAE_FRAMES)):
         masked = [part.latent for part in parts if part.latent is not None]
         images = iter(decode(vae, torch.stack(masked))) if masked else iter(())
-        for frame, opacity, latent in parts:
-            image = None if latent is None else from_canvas(next(images)[None], fit)[0]
+        for frame, opacity, latent, number in parts:
+            image = None if latent is None else view.placed(view.restored(next(images)), number)
             yield Finished(frame, opacity, image)
 
 
 def with_background(
-    painted: Iterator[Painted], fit: Fit, reach: int, vae: VAE
+    painted: Iterator[Painted], view: View, reach: int, vae: VAE
 ) -> Iterator[Finished]:
     """Yield the frames with the background that others show, painted where none shows it.
 
@@ -72,25 +75,29 @@ def with_background(
     waiting: deque[Painted] = deque()
     threads = torch.get_num_threads()
 
-    def painting_of(latent: Tensor) -> Tensor:
+    def painting_of(latent: Tensor, number: int) -> Tensor:
         """Decode with all threads; the background works with one of torch's."""
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            return content_of(decode(vae, latent[None]).float(), fit)[0]
+            image = decode(vae, latent[None]).float()
         finally:
             torch.set_num_threads(before)
+        if view.crops is None:
+            return content_of(image, view.fit)[0]
+        return view.placed(view.restored(image[0]), number)
 
     def shown() -> Iterator[MaskedFrame]:
         for part in painted:
             waiting.append(part)
             dtype = torch.uint8 if bits_of(part.frame) == 8 else torch.uint16
             pixels = _as_integers(frame_to_rgb(part.frame), dtype)
-            painting = None if part.latent is None else partial(painting_of, part.latent)
+            latent, number = part.latent, part.number
+            painting = None if latent is None else partial(painting_of, latent, number)
             yield MaskedFrame(pixels, part.opacity, painting)
 
     for filled in fill_stream(shown(), BackgroundSettings(reach=reach)):
-        frame, opacity, latent = waiting.popleft()
+        frame, opacity, latent, _ = waiting.popleft()
         if latent is None:
             yield Finished(frame, opacity, None)
             continue

@@ -24,6 +24,7 @@ from ...lgvi_core.latents import LATENT_PIXELS
 from ...lgvi_core.unet.unet import InflatedUNet
 from .guidance import skip_idle
 from .patches import patched
+from .predictions import check_prediction
 from .run_cache import RUN_KEY, prepare_run
 
 MASK_KEY = "lgvi_mask"
@@ -273,6 +274,7 @@ def create_model(
     needs_no_cast = {tensor.dtype for tensor in checkpoint.unet.values()} == {model.get_dtype()}
     model.diffusion_model.load_state_dict(checkpoint.unet, assign=dynamic or needs_no_cast)
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "lgvi", prepare_run)
+    patcher.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, "lgvi", check_prediction)
     patcher.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, "lgvi", skip_idle)
     return patcher
 

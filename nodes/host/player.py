@@ -19,11 +19,13 @@ def player(frames: Tensor, fps: float) -> dict[str, Any]:
     """
     from ...lgvi_core.video.encode import write_frames
     from ...lgvi_core.video.output import frame_rate
+    from .frame_by_frame import stop_if_cancelled
     from .video_files import SUBFOLDER, KeptPath, new_file
 
     rate = frame_rate(fps)
     path = new_file()
-    write_frames(path, _small_and_even(frames), rate, crf=_CRF)
+    small = _small_and_even(frames)
+    write_frames(path, small, rate, crf=_CRF, preset="veryfast", watch=stop_if_cancelled)
     # ComfyUI keeps what a node shows as long as it is in its cache or in its history.
     shown = {"filename": KeptPath.of(path, path.name), "subfolder": SUBFOLDER, "type": "temp"}
     return {"images": [shown], "animated": (True,)}
@@ -34,13 +36,15 @@ def _small_and_even(frames: Tensor) -> Tensor:
     import torch
     from torch.nn.functional import interpolate
 
+    from .frame_by_frame import stop_if_cancelled
+
     height, width = frames.shape[1:3]
     scale = min(1.0, _LONGEST_SIDE / max(height, width))
     size = tuple(max(2, round(side * scale / 2) * 2) for side in (height, width))
     if size == (height, width):
         return frames
-    parts = [  # one by one: a whole clip of large frames would be copied in memory
-        interpolate(frame[None].movedim(-1, 1), size, mode="area").movedim(1, -1)
-        for frame in frames
-    ]
+    parts = []
+    for frame in frames:  # one by one: a whole clip of large frames would be copied in memory
+        stop_if_cancelled()
+        parts.append(interpolate(frame[None].movedim(-1, 1), size, mode="area").movedim(1, -1))
     return torch.cat(parts)

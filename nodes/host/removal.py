@@ -34,6 +34,8 @@ class Removal:
     """Number of frames away from which the background may come."""
     look_every: int = 0
     """Distance in frames of those that a first look is taken at; 0 where there is none."""
+    crop: bool = False
+    """Whether a small object is worked on in a crop that follows it."""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     mask: MaskSettings = field(default_factory=MaskSettings)
 
@@ -69,6 +71,11 @@ class Removal:
         """Return the removal with the model's own settings in the place of what stands for them."""
         size = own.working_size_for(self.working_size)
         return replace(self, working_size=size, sampling=self.sampling.complete(own))
+
+    @property
+    def looks(self) -> bool:
+        """Whether a first look is taken."""
+        return self.crop or self.look_every > 0
 
     def stride(self, fps: float) -> int:
         """Return the distance in frames, at `fps`, of neighbouring frames that the model sees."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import comfy.samplers
 from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_custom_sampler import Noise_RandomNoise, SamplerCustomAdvanced
 from torch import Tensor
 
@@ -20,7 +21,10 @@ from .conditioning import Conditioning
 from .guidance import IntervalGuidance
 from .mask_recorder import MaskRecorder
 from .model import MASK_KEY, is_lgvi
+from .predictions import PassLimit
 
+ADAPTIVE = "dpm_adaptive"
+"""ComfyUI's sampler that chooses its own number of steps."""
 Latent = dict[str, Any]
 """ComfyUI's LATENT: `samples` [frames, 4, h, w], and entries that nodes attach."""
 Conditionings = tuple[Conditioning, Conditioning, Conditioning]
@@ -63,11 +67,14 @@ def sample_with_mask(
         {cond["uuid"] for cond in guider.original_conds["positive"]},
     )
     model.model_options.setdefault("transformer_options", {})[MASK_KEY] = recorder
+    if settings.sampler == ADAPTIVE:
+        limit = PassLimit(settings.sampler)
+        guider.model_patcher.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, "lgvi_limit", limit)
     method = comfy.samplers.sampler_object(settings.sampler)
     noise = Noise_RandomNoise(settings.seed)
     sampled = SamplerCustomAdvanced.execute(noise, guider, method, sigmas, latent).args[0]
     mask = recorder.mean()
-    if not is_finite(sampled["samples"]) or (mask is not None and not is_finite(mask)):
+    if mask is not None and not is_finite(mask):
         raise LGVIError(f"the sampling ended in NaN or infinity: {NAN_ADVICE}")
     if mask is not None:
         canvas = pixel_size(samples)

@@ -46,11 +46,13 @@ def source_of(video: Input.Video) -> str | Path | io.BytesIO:
         video.save_to(str(path))
         return kept
     from ...lgvi_core.video.encode import write_frames
+    from .frame_by_frame import stop_if_cancelled
 
     parts = video.get_components()
     audio = parts.audio or {"waveform": None, "sample_rate": 0}
     waveform = None if audio["waveform"] is None else audio["waveform"][0]
-    write_frames(path, parts.images, parts.frame_rate, waveform, audio["sample_rate"])
+    rate = audio["sample_rate"]
+    write_frames(path, parts.images, parts.frame_rate, waveform, rate, watch=stop_if_cancelled)
     return kept
 
 

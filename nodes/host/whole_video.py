@@ -19,12 +19,12 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ...lgvi_core.canvas import Fit, fit_canvas, from_canvas, to_canvas
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.latents import LATENT_CHANNELS, LATENT_PIXELS
 from ...lgvi_core.masks import soft_mask
 from ...lgvi_core.video.files import VideoReader, VideoSource, VideoWriter
 from ...lgvi_core.video.planes import frame_to_rgb, grey_frame, lay_over
+from ...lgvi_core.view import View
 from .autoencoder import VAE_FRAMES, encode
 from .conditioning import branches
 from .finishing import Painted, enlarged, with_background
@@ -69,18 +69,19 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
         raise LGVIError(_NO_MASK.format(why_no_mask(removal.model, removal.sampling)))
     with ExitStack() as stack:
         small, full = (stack.enter_context(VideoReader(source)) for _ in range(2))
-        fit = fit_canvas(full.info.size, removal.working_size)
         stride = removal.stride(full.info.fps)
-        seen = look(source, removal, fit) if removal.look_every else None
+        seen = look(source, removal) if removal.looks else None
+        crops = None if seen is None else seen.crops
+        view = View.of(full.info.size, removal.working_size, crops)
         model = with_windows(removal.model, removal.window, removal.overlap, stride)
         result_file = stack.enter_context(VideoWriter(result, full, removal.crf))
         mask_file = stack.enter_context(VideoWriter(masks, full, removal.crf, audio=False))
         found = MaskReport(removal.mask.threshold)
-        painted = _painted(small, full, removal, model, fit, report, found, seen)
+        painted = _painted(small, full, removal, model, view, report, found, seen)
         if removal.background:
-            finished = with_background(painted, fit, removal.reach, removal.vae)
+            finished = with_background(painted, view, removal.reach, removal.vae)
         else:
-            finished = enlarged(painted, fit, removal.vae)
+            finished = enlarged(painted, view, removal.vae)
         done = changed = 0
         shares: list[float] = []
         for frame, opacity, image, unseen in finished:
@@ -97,10 +98,10 @@ def remove(source: VideoSource, removal: Removal, result: Path, masks: Path, rep
         every = "" if stride == 1 else f", one frame in {stride} seen together"
         shown = f", {1 - sum(shares) / len(shares):.0%} of it from other frames" if shares else ""
         lines = (
-            f"{fit.describe()}{every}; {changed} of {done} frames changed{shown}",
+            f"{view.describe()}{every}; {changed} of {done} frames changed{shown}",
             "" if seen is None else seen.describe(),
             describe_sampling(removal.sampling, own),
-            describe_size(fit.canvas, own),
+            describe_size(view.fit.canvas, own),
             found.advice(),
         )
         return "\n".join(filter(None, lines))
@@ -111,7 +112,7 @@ def _painted(
     full: VideoReader,
     removal: Removal,
     model: ModelPatcher,
-    fit: Fit,
+    view: View,
     report: Report,
     found: MaskReport,
     seen: FirstLook | None,
@@ -123,27 +124,31 @@ def _painted(
     """
     frames, done = iter(full), 0
     before: Tensor | None = None
-    worked_on = None if seen is None else seen.segments(removal.segment, removal.overlap)
-    latents_of_source = _latents(small, fit, removal.vae, worked_on)
+    worked_on = None
+    if seen is not None and removal.look_every:
+        worked_on = seen.segments(removal.segment, removal.overlap)
+    latents_of_source = _latents(small, view, removal.vae, worked_on)
     for segment in segments(latents_of_source, removal.segment, removal.overlap):
         new = len(segment.c_x) - segment.kept
         if worked_on is not None and all(segment.start != part.start for part in worked_on):
             before = None
-            for _ in range(new):
+            for number in range(done, done + new):
                 comfy.model_management.throw_exception_if_processing_interrupted()
                 nothing = torch.zeros(full.info.size)
                 found.add(nothing[None])
-                yield Painted(_next_frame(frames), nothing, None)
+                yield Painted(_next_frame(frames), nothing, None, number)
             done += new
             continue
         report(f"frames {done + 1} to {done + new}{_of_all(full.info.frames, segment)}")
         latents, mask = _sample(model, removal, segment, before)
         before = latents
         found.add(mask[segment.kept :])
-        for latent, where in zip(latents[segment.kept :], mask[segment.kept :], strict=True):
+        parts = zip(latents[segment.kept :], mask[segment.kept :], strict=True)
+        for number, (latent, where) in enumerate(parts, done):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            opacity = _opacity(where, fit, removal)
-            yield Painted(_next_frame(frames), opacity, latent if opacity.any() else None)
+            opacity = _opacity(where, view, number, removal)
+            painting = latent if opacity.any() else None
+            yield Painted(_next_frame(frames), opacity, painting, number)
         done += new
 
 
@@ -172,13 +177,13 @@ def segments(latents: Iterator[Tensor], length: int, overlap: int) -> Iterator[S
 
 
 def _latents(
-    video: VideoReader, fit: Fit, vae: VAE, worked_on: list[range] | None
+    video: VideoReader, view: View, vae: VAE, worked_on: list[range] | None
 ) -> Iterator[Tensor]:
     """Yield the latents [n, 4, h, w] of a video's frames, several at a time.
 
     Frames outside of the ranges `worked_on` are not encoded: theirs are zeros.
     """
-    height, width = (side // LATENT_PIXELS for side in fit.canvas)
+    height, width = (side // LATENT_PIXELS for side in view.fit.canvas)
     frames, start = iter(video), 0
     while parts := list(islice(frames, VAE_FRAMES)):
         comfy.model_management.throw_exception_if_processing_interrupted()
@@ -188,7 +193,7 @@ def _latents(
         ):
             yield torch.zeros(len(parts), LATENT_CHANNELS, height, width)
         else:
-            images = [to_canvas(frame_to_rgb(frame)[None], fit) for frame in parts]
+            images = [view.shown(frame_to_rgb(x), number) for number, x in enumerate(parts, start)]
             yield encode(vae, torch.cat(images))
         start = stop
 
@@ -219,10 +224,10 @@ def _sample(
     return sampled["samples"], mask
 
 
-def _opacity(mask: Tensor, fit: Fit, removal: Removal) -> Tensor:
-    """Return the opacity [h, w] of the result, in the source's size."""
-    sized = from_canvas(mask[None, ..., None], fit)[..., 0]
-    return soft_mask(sized, removal.mask, fit.cell)[0]
+def _opacity(mask: Tensor, view: View, number: int, removal: Removal) -> Tensor:
+    """Return the opacity [h, w] of the result of frame `number`, in the source's size."""
+    sized = view.restored(mask[..., None])[..., 0]
+    return view.placed(soft_mask(sized[None], removal.mask, view.fit.cell)[0], number)
 
 
 def _of_all(known: int, segment: Segment) -> str:

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from lgvi_core.canvas import fit_canvas
+from lgvi_core.canvas import fit_canvas, from_canvas
 from lgvi_core.errors import LGVIError
 from lgvi_core.masks import check_mask, composite, latent_mask_to_frames, overlay, soft_mask
 from lgvi_core.settings import MaskSettings
@@ -140,3 +141,46 @@ def test_latent_mask_comes_out_in_the_source_size_and_place():
 def test_masks_that_do_not_fit_are_refused(mask, message):
     with pytest.raises(LGVIError, match=message):
         check_mask(mask, 2, {(8, 8)})
+
+
+def plain_soft_mask(mask, grow, feather):
+    """The same over whole frames, by pooling."""
+
+    def grown(x, radius):
+        return F.max_pool2d(x, 2 * radius + 1, 1, radius)
+
+    hard = (mask >= 0.5).float()[None]
+    hard = grown(hard, grow) if grow >= 0 else 1 - grown(1 - hard, -grow)
+    blur = feather // 2
+    hard = grown(hard, feather - blur)
+    size = 2 * blur + 1
+    return F.avg_pool2d(hard, size, 1, blur, count_include_pad=False)[0]
+
+
+@pytest.mark.parametrize("feather", [0, 1, 5])
+@pytest.mark.parametrize("grow", [-5, 0, 4])
+@pytest.mark.parametrize(
+    "place", [(0, 3, 0, 40), (17, 18, 20, 21), (0, 30, 0, 40), (22, 30, 33, 40), (5, 25, 9, 31)]
+)
+def test_only_the_place_of_the_mask_is_computed_with_the_same_result(place, grow, feather):
+    top, bottom, left, right = place
+    mask = torch.zeros(1, 30, 40)
+    mask[:, top:bottom, left:right] = 1
+    found = soft_mask(mask, MaskSettings(0.5, grow, feather))
+    assert torch.allclose(found, plain_soft_mask(mask, grow, feather), atol=1e-6)
+
+
+def test_what_is_watched_may_stop_every_pass():
+    frames, mask = torch.rand(4, 16, 16, 3), torch.ones(4, 16, 16)
+    fit = fit_canvas((16, 16), 8)
+    small = torch.rand(4, *fit.canvas, 3)
+    passes = [
+        lambda watch: soft_mask(mask, MaskSettings(), watch=watch),
+        lambda watch: composite(frames, small, mask, fit, watch),
+        lambda watch: overlay(frames, mask, (1, 0, 0), 0.5, 1, watch),
+        lambda watch: from_canvas(small, fit, watch),
+    ]
+    for run in passes:
+        seen = []
+        run(lambda seen=seen: seen.append(1))
+        assert len(seen) == 4

@@ -59,6 +59,33 @@ def test_sampling_that_ends_in_nan_is_said(comfy, loaded, sample):
     assert torch.isfinite(sample()[0]["samples"]).all()
 
 
+def test_nan_is_said_in_the_stock_sampler_too(comfy, loaded, given):
+    """Whatever the sampler: an adaptive one would try the same step again without end."""
+    weight = loaded[0].model.diffusion_model.conv_out.weight
+    before = weight.data.clone()
+    weight.data.fill_(NAN)
+    (positive, negative, _), latent = given
+    try:
+        for name in ("euler", "dpm_adaptive"):
+            with pytest.raises(comfy.errors.LGVIError, match="ended in NaN"):
+                comfy.sample.sample(
+                    loaded[0],
+                    torch.randn_like(latent["samples"]),
+                    *(2, 1.0, name, "normal", positive, negative, latent["samples"]),
+                )
+    finally:
+        weight.data.copy_(before)
+
+
+def test_a_sampler_without_end_is_ended(comfy, sample, monkeypatch):
+    predictions = importlib.import_module("lgvi_pack.nodes.host.predictions")
+    sample(sampler="dpm_adaptive")
+    monkeypatch.setattr(predictions, "MOST_PASSES", 5)
+    with pytest.raises(comfy.errors.LGVIError, match="found no end in 5 of them"):
+        sample(sampler="dpm_adaptive")
+    sample(sampler="euler", steps=6)
+
+
 def test_a_lora_of_nan_is_said(comfy, loaded, given):
     settings = importlib.import_module("lgvi_pack.lgvi_core.settings").SamplingSettings
     patched = loaded[0].clone()

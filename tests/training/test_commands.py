@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from accelerate import tracking as accelerate_tracking
+from accelerate.commands.launch import launch_command_parser
 from accelerate.tracking import GeneralTracker
 from safetensors import SafetensorError
 
@@ -19,8 +21,13 @@ from tools.paths import ROOT
 from train.engine import tracking
 from train.engine.checkpoints import _why
 from train.engine.command import told_errors
+from train.engine.config import read_yaml_config
 from train.engine.trainer import several_were_asked_for
+from train.lgvi.batches import Rank
 from train.lgvi.config import TrainConfig
+from train.lgvi.model import build_tokenizer
+from train.lgvi.reader_batches import ReaderBatches
+from train.lgvi.text import Sentences
 from train.train_lgvi import build_trainer, train
 
 pytestmark = pytest.mark.training
@@ -46,6 +53,31 @@ def test_a_launcher_that_starts_one_process_of_two_is_an_error(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def launch_lines() -> list[list[str]]:
+    """The words of every `accelerate launch` in a block of train/README.md."""
+    text = (ROOT / "train" / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.split() for line in text.splitlines() if line.startswith("accelerate launch ")]
+    return [line[2:] for line in lines]
+
+
+def test_the_launch_lines_of_the_readme_can_be_launched(tmp_path):
+    """accelerate understands them, and the paper's batches can be shared as they say."""
+    eight, nodes = map(launch_command_parser().parse_args, launch_lines())
+    assert (eight.num_processes, eight.num_machines) == (8, 1)
+    assert (nodes.num_processes, nodes.num_machines) == (16, 2)
+    assert eight.training_script == nodes.training_script == "train.train_lgvi"
+    paper = read_yaml_config(ROOT / eight.training_script_args[1], TrainConfig)
+    scheduler = {"beta_schedule": "scaled_linear"}
+    for parts, processes in ((4, eight.num_processes), (2, nodes.num_processes)):
+        changes = {"gradient_accumulation": parts, "start_from": None, "scheduler": scheduler}
+        config = paper.model_copy(update=changes)
+        tokenizer = build_tokenizer(TrainConfig.model_validate(tiny_values(tmp_path)))
+        ReaderBatches(config, Sentences(tokenizer), [], [], Rank(0, processes))
+    with pytest.raises(LGVIError, match="cannot be shared evenly by 16 processes of 4 parts"):
+        config = paper.model_copy(update={"start_from": None, "scheduler": scheduler})
+        ReaderBatches(config, Sentences(tokenizer), [], [], Rank(0, 16))
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
@@ -68,9 +100,11 @@ class Recorder(GeneralTracker):
 
     name = "wandb"
     requires_logging_directory = False
+    made: ClassVar[list["Recorder"]] = []
 
     def __init__(self, project: str, **options) -> None:
         super().__init__()
+        Recorder.made.append(self)
         self.started = (project, options)
         self.values: list[tuple[int, dict]] = []
         self.pictures: list[tuple[int, str, tuple]] = []
@@ -117,8 +151,7 @@ def test_other_trackers_get_figures_settings_and_pictures(tmp_path, monkeypatch)
     )
     trainer = build_trainer(config)
     trainer.run()
-    (recorder,) = (t for t in trainer.accelerator.trackers if t.name == "wandb")
-    assert isinstance(recorder, Recorder)
+    (recorder,) = Recorder.made
     assert recorder.started == ("rovi", {"entity": "me"})
     assert [step for step, _ in recorder.values] == [1, 2]
     assert "loss/loss" in recorder.values[0][1]
@@ -191,7 +224,6 @@ def test_strips_of_all_processes_are_in_the_clips_order(tmp_path, monkeypatch):
     from PIL import Image
 
     from train.lgvi import progress_sheets
-    from train.lgvi.batches import Rank
     from train.lgvi.config import SampleConfig
 
     config = SampleConfig(source={**SOURCE, "split": "held-out"}, count=5, frames=1)

@@ -660,6 +660,22 @@ def test_clips_of_a_reader_are_cut_to_size(tmp_path):
     assert digest(sample) == digest(read(1)) != digest(read(2))
 
 
+def test_the_digest_depends_on_all_that_is_measured():
+    sample = make_sample("held-out", 2, 2, 32, 48)
+    assert sample.without and sample.objects
+    kept, frames = next(iter(sample.without.items()))
+    moved = dataclasses.replace(sample.objects[0], path=sample.objects[0].path + 0.1)
+    others = [
+        dataclasses.replace(sample, without={}),
+        dataclasses.replace(sample, without={**sample.without, kept: 255 - frames}),
+        dataclasses.replace(sample, without={kept + 1: frames}),
+        dataclasses.replace(sample, objects=()),
+        dataclasses.replace(sample, objects=(moved, *sample.objects[1:])),
+        dataclasses.replace(sample, sentence="another"),
+    ]
+    assert len({digest(one) for one in (sample, *others)}) == 1 + len(others)
+
+
 def test_bars_say_met_not_met_or_nothing(tmp_path):
     bars = {
         "clean": {"minimum": 0.5},

@@ -54,16 +54,24 @@ class ConversationEncoder:
 
         Without images, those parts of a reply that only an image could tell are IGNORED too.
         """
-        text, learnt = "", set()
+        text = ""
+        learnt: set[int] = set()
+        seen: set[int] = set()
         for number, turn in enumerate(turns):
             text = self.text_before_reply(turns, number, images)
             whole = f"{text} {turn.reply}{END_OF_REPLY}"
             learnt |= {*range(len(text), len(whole))}
             for part in () if images else seen_parts(turn.reply):
-                learnt -= {*range(len(text) + part.start, len(text) + 1 + part.stop)}
+                begin = len(text) + 1  # a space comes before the reply
+                seen |= {*range(begin + part.start, begin + part.stop)}
             text = whole
         ids, starts = self.ids(text), token_starts(self.tokenizer, text, self.side**2)
-        labels = [i if at in learnt else IGNORED for i, at in zip(ids, starts, strict=True)]
+        # Where a token begins with a space, its word decides.
+        words = [at + 1 if text[at : at + 1] == " " else at for at in starts]
+        labels = [
+            token if at in learnt and word not in seen else IGNORED
+            for token, at, word in zip(ids, starts, words, strict=True)
+        ]
         return ids, labels
 
     def pixels(self, frames: Tensor) -> Tensor:

@@ -85,14 +85,24 @@ def read_yaml_config(path: Path, kind: type[Config]) -> Config:
     Raises LGVIError if the file cannot be read, or with one line for each wrong, missing or unknown
     key.
     """
+    values = read_yaml(path)
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return kind.model_validate(values)
     except ValidationError as error:
         lines = [
             f"  {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()
         ]
         raise LGVIError(f"{path} is not a training configuration:\n" + "\n".join(lines)) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; raises LGVIError that names it where it cannot be read."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise LGVIError(f"{path} cannot be read: its brackets are nested too deep") from None
+    # ValueError: a date that no calendar has, a number of thousands of digits, text that is none.
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise LGVIError(f"{path} cannot be read: {error}") from None
 
 

@@ -283,7 +283,7 @@ def make_accelerator(config: RunConfig) -> Accelerator:
         # A plain number would be overridden by the launcher's environment; a plugin is not.
         gradient_accumulation_plugin=GradientAccumulationPlugin(config.gradient_accumulation),
         cpu=config.cpu,
-        log_with=list(config.trackers.names),
+        log_with=list(config.trackers.names) or None,
         project_dir=str(config.output),
         kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
     )

@@ -5,15 +5,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
+from lgvi_core.errors import LGVIError
 from lgvi_core.settings import OWN_NAME, MaskSettings, SamplingSettings
 
 from ..data.drawn.numbered import FRAME_SIZES
 from ..data.readers import EvaluationSource
+from ..engine.config import read_yaml
 from .names import MEASURES
 
 _SAMPLING, _MASK = SamplingSettings(), MaskSettings()
@@ -365,9 +366,12 @@ def read_evaluation_config(path: Path, overrides: dict[str, Any]) -> EvaluateCon
     first method of kind lgvi, whose row is then named after the file), `steps` (of every method
     that samples), `clips` and `first` (of the data), and keys of the file's top level.
 
-    Raises ValueError where `model` is given and no method is of kind lgvi.
+    Raises ValueError where `model` is given and no method is of kind lgvi, and LGVIError where the
+    file cannot be read.
     """
-    values: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
+    values = read_yaml(path) or {}
+    if not isinstance(values, dict):
+        raise LGVIError(f"{path} is not a table of keys, but a {type(values).__name__}")
     given = {key: value for key, value in overrides.items() if value is not None}
     methods = values.get("methods") or []
     if "model" in given:
