@@ -66,7 +66,7 @@ def take_pictures(server: ComfyServer, nodes: list[str], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=OPTIONS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100})
+        page = browser.new_page(viewport={"width": 1280, "height": 1500})
         page.set_default_timeout(MILLISECONDS)
         server.post("/settings", SETTINGS)
         page.goto(server.url)

@@ -158,10 +158,22 @@ def training_facts(config: TrainConfig, step: int, licence: str) -> dict[str, st
 
 
 def own_settings(config: TrainConfig) -> OwnSettings:
-    """The settings that the model wants: the run's, or those of the model that it started from."""
+    """The settings that the model wants: the run's, or those of the model that it started from.
+
+    A distilled student wants the steps that it learned, without guidance.
+    """
     if config.settings is not None:
         return config.settings
-    return OwnSettings() if config.start_from is None else read_own_settings(config.start_from)
+    own = OwnSettings() if config.start_from is None else read_own_settings(config.start_from)
+    if config.distill is None:
+        return own
+    return OwnSettings(
+        working_size=own.working_size,
+        steps=config.distill.steps,
+        text_scale=1.0,
+        video_scale=1.0,
+        scheduler="simple",
+    )
 
 
 def export_parts(

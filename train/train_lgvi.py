@@ -9,6 +9,7 @@ when it is started again, and ends with the same weights as an uninterrupted run
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
 from .engine.command import train_command
@@ -18,18 +19,26 @@ from .lgvi.config import TrainConfig
 from .lgvi.data import open_video_data
 from .lgvi.lora import comfyui_state
 from .lgvi.model import build_model, build_tokenizer
+from .lgvi.objective import VideoObjective
 from .lgvi.task import check_sharding, video_task
 from .lgvi.text import Sentences
 
 
 def train(config: TrainConfig) -> None:
     """Run the training, or resume it. Raises LGVIError if it cannot start."""
+    if config.distill is not None:
+        raise LGVIError("the configuration has a section `distill`: train.distill runs it")
     with logging_redirect_tqdm():
         build_trainer(config).run()
 
 
-def build_trainer(config: TrainConfig) -> Trainer[Batch]:
-    """Build the data, networks and optimizer of this process, and return the trainer."""
+def build_trainer(
+    config: TrainConfig, objective: type[VideoObjective] = VideoObjective
+) -> Trainer[Batch]:
+    """Build the data, networks and optimizer of this process, and return the trainer.
+
+    `objective` is the class of the losses.
+    """
     accelerator = make_accelerator(config)
     check_sharding(config, accelerator)
     tokenizer = build_tokenizer(config)
@@ -54,6 +63,7 @@ def build_trainer(config: TrainConfig) -> Trainer[Batch]:
         exported,
         pipeline,
         condition=lambda sample: sample.sentence,
+        objective=objective,
     )
     return Trainer(config, accelerator, task)
 

@@ -1,5 +1,6 @@
 """Conversion of an lgvi_core U-Net to a native ComfyUI MODEL."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,14 @@ PREDICTION_TYPES = {
     "epsilon": comfy.model_base.ModelType.EPS,
     "v_prediction": comfy.model_base.ModelType.V_PREDICTION,
 }
+
+
+# Measured by tools.activation_memory at three sizes, to 5 per cent.
+MEMORY_FACTOR = 0.9
+"""ComfyUI's factor for the memory of a pass at the official width, with fused attention."""
+OFFICIAL_WIDTH = 320
+BESIDE_SCORES = 0.66
+"""Share of that memory which is held while attention that is not fused holds its scores."""
 
 
 class HostAttention:
@@ -168,6 +177,25 @@ class LGVIModel(comfy.model_base.BaseModel):
             "num_video_frames": comfy.conds.CONDConstant(noise.shape[0]),
         }
 
+    def memory_required(
+        self, input_shape: list[int], cond_shapes: dict[str, Any] | None = None
+    ) -> float:
+        """Return the bytes that a pass over latents of `input_shape` [(b f), c, h, w] needs.
+
+        ComfyUI keeps so much free beside the weights. Where its attention is not fused, the scores
+        of all tokens are held twice, before and after the softmax.
+        """
+        management = comfy.model_management
+        if management.xformers_enabled() or management.pytorch_attention_flash_attention():
+            return super().memory_required(input_shape, cond_shapes or {})
+        size = management.dtype_size(self.manual_cast_dtype or self.get_dtype())
+        frames, cells = input_shape[0], math.prod(input_shape[2:])
+        fused = frames * cells * size * 0.01 * self.memory_usage_factor * 2**20
+        config = self.diffusion_model.config
+        level = [name.startswith("CrossAttn") for name in config.down_block_types].index(True)
+        scores = frames * config.heads[level] * (cells / 4**level) ** 2 * size
+        return max(fused, BESIDE_SCORES * fused + 2 * scores)
+
     def _check_features(self, kind: str) -> None:
         """Raise LGVIError for an end-to-end model in a two-stage graph, or the reverse."""
         if kind in self.diffusion_model.config.text_features:
@@ -209,7 +237,8 @@ class LGVIModelConfig(supported_models_base.BASE):
             "timesteps": noise.num_train_timesteps,
             "zsnr": noise.rescale_betas_zero_snr,
         }
-        self.memory_usage_factor = 1.5 * checkpoint.unet_config.block_out_channels[0] / 320
+        widths = checkpoint.unet_config.block_out_channels
+        self.memory_usage_factor = MEMORY_FACTOR * widths[0] / OFFICIAL_WIDTH
 
 
 def create_model(

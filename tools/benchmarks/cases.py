@@ -93,7 +93,6 @@ def core_variants(
     """The released loop, ours with the same settings, and ours with the model's own."""
     unet = case.unet(dtype, device, ATTENTIONS[attention])
     if compiled:
-        unet.forward = torch.compile(unet.forward)  # type: ignore[method-assign]
         unet.denoise = torch.compile(unet.denoise)  # type: ignore[method-assign]
     noise, c_x, text, empty = case.inputs(dtype, device)
     scheduler = diffusers.DDIMScheduler.from_config(case.scheduler)

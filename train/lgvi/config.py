@@ -149,6 +149,24 @@ class SampleConfig(Section):
     video_scale: float = Field(1.5, description="guidance by the source")
 
 
+class DistillConfig(Section):
+    """Distillation of a teacher's guided steps into a few unguided ones; see train.distill."""
+
+    steps: int = Field(1, ge=1, le=8, description="of the student, unguided")
+    teacher: Path | None = Field(None, description="diffusers folder or file; null: start_from")
+    teacher_steps: int = Field(
+        10, gt=0, description="of the teacher, trailing; a multiple of `steps`"
+    )
+    text_scale: float = Field(3.0, ge=0, description="the teacher's guidance by the text")
+    video_scale: float = Field(1.5, ge=0, description="the teacher's guidance by the source")
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Self:
+        if self.teacher_steps % self.steps:
+            raise ValueError("teacher_steps must be a multiple of steps")
+        return self
+
+
 class TrainConfig(Section):
     """The configuration of one run of `train_lgvi`."""
 
@@ -195,6 +213,23 @@ class TrainConfig(Section):
         None, description="that the exported model wants; null: start_from's, or the official ones"
     )
     samples: SampleConfig | None = None
+    distill: DistillConfig | None = Field(None, description="only for train.distill")
+
+    @model_validator(mode="after")
+    def _whole_samples_to_distil(self) -> Self:
+        if self.distill is None:
+            return self
+        if self.start_from is None:
+            raise ValueError("distill needs a model that the student starts from: set start_from")
+        loss = self.loss
+        if loss.drop_text or loss.drop_video or loss.drop_both:
+            raise ValueError(
+                "a student evaluates no branch without text or video: set loss.drop_text, "
+                "drop_video and drop_both to 0"
+            )
+        if not self.ablation.video_inflation:
+            raise ValueError("distill works on whole clips: leave ablation.video_inflation on")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

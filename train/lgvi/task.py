@@ -43,11 +43,13 @@ def video_task(
     exported: Callable[[Tensors], Tensors],
     pipeline: Callable[[], LGVIPipeline],
     condition: Condition,
+    objective: type[VideoObjective] = VideoObjective,
 ) -> Task[Batch]:
     """Build the task of training `model`, with its optimizer and objective.
 
     `rates` holds the learning rates by optimizer group, and `exported` selects what is exported.
-    `pipeline` and `condition` are used to draw the progress sheets.
+    `pipeline` and `condition` are used to draw the progress sheets. `objective` is the class of the
+    losses.
     """
 
     def rate(group: str, step: int, length: float) -> float:
@@ -64,7 +66,7 @@ def video_task(
         model,
         build_optimizer(model, config.optimizer, rates),
         data.batches,
-        losses=VideoObjective(config, accelerator, data.scheduler, data.vae),
+        losses=objective(config, accelerator, data.scheduler, data.vae),
         rate=rate,
         exported=exported,
         check_changes=lambda: check_changes(config),
