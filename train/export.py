@@ -2,14 +2,16 @@
 
     python -m train.export --run .runs/lgvi-mini --output lgvi_core/weights/lgvi-mini
     python -m train.export --run .runs/lgvi-mini --output lgvi-mini.safetensors --check
+    python -m train.export --run .runs/lgvi --output lgvi --released
     python -m train.export --run .runs/lgvi-i --output lgvi-i --chat-output chat --released
 
 An output whose name ends in .safetensors becomes one file, any other a diffusers folder; a LoRA
 must be one file. A model carries the settings that it wants: those of the run's configuration, or
 of the model that it started from. One that learned from collages says what it knows, in
 vocabulary.json or in the file's metadata. A run of `train_lgvi_i` also holds a chat model:
-`--chat-output` writes the whole model, as Load LGVI Chat opens it, and `--released` adds the
-trained parts in the layout of the authors' LGVI-I (llava/llava_weights.pth). The metadata holds the
+`--chat-output` writes the whole model, as Load LGVI Chat opens it. `--released` writes a folder
+that the authors' released code opens: with their names of classes and blocks and, for LGVI-I, the
+chat model's trained parts in their layout (llava/llava_weights.pth). The metadata holds the
 training configuration, the number of steps and the licence.
 """
 
@@ -49,6 +51,7 @@ from .joint.config import JointConfig, run_config_kind
 from .joint.export import write_chat_folder, write_released_parts
 from .lgvi.config import TrainConfig
 from .lgvi.model import build_model, build_noise_scheduler
+from .released import misfits, released_index, released_unet_config
 
 logger = logging.getLogger(__name__)
 
@@ -82,16 +85,17 @@ def export(
 ) -> None:
     """Export the newest intact checkpoint of `run` to `output`.
 
-    `chat_output` is a folder for the whole chat model of LGVI-I; `released` adds its trained parts
-    to `output`. Raises LGVIError if there is no intact checkpoint, if `output` is a folder for a
-    LoRA or a file with `released`, or if a chat model is wanted of a run without one.
+    `chat_output` is a folder for the whole chat model of LGVI-I. With `released`, `output` is a
+    folder for the authors' code; what it cannot run all the same is logged. Raises LGVIError if
+    there is no intact checkpoint, if `output` is a folder for a LoRA or a file with `released`, or
+    if a chat model is wanted of a run without one.
     """
     config = read_run_config(run, run_config_kind(run))
     joint = config if isinstance(config, JointConfig) else None
-    if joint is None and (chat_output is not None or released):
-        raise LGVIError(f"{run}: train_lgvi trains no chat model; leave out its options")
+    if joint is None and chat_output is not None:
+        raise LGVIError(f"{run}: train_lgvi trains no chat model; leave out --chat-output")
     if released and output.suffix == ".safetensors":
-        raise LGVIError(f"{output}: --released needs a folder, as the authors' LGVI-I is one")
+        raise LGVIError(f"{output}: --released needs a folder, as the authors' models are folders")
     checkpoint = checkpoints.newest(run / "checkpoints")
     if checkpoint is None:
         raise LGVIError(f"{run}: no intact checkpoint to export")
@@ -104,6 +108,10 @@ def export(
         write_tensors(output, _cast(weights, dtype), metadata)
         return
     parts = export_parts(config, weights, dtype)
+    if released:
+        for reason in misfits(parts):
+            logger.warning("%s: the released code will not run it: %s", output, reason)
+        parts["unet"].config = released_unet_config(parts["unet"].config)
     scheduler = _scheduler_config(config)
     known = None if config.data.collages is None else known_words()
     if known is not None:
@@ -113,7 +121,7 @@ def export(
         save_single_file(output, parts, scheduler, metadata, own_settings(config))
     else:
         write_json(output / SETTINGS_FILE, own_settings(config).model_dump())
-        _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata)
+        _write_folder(output, parts, scheduler, _tokenizer_folder(config), metadata, released)
         if known is not None:
             write_json(output / f"{VOCABULARY}.json", known)
     if joint is not None:
@@ -228,6 +236,7 @@ def _write_folder(
     scheduler: dict[str, Any],
     tokenizer: Path,
     metadata: dict[str, str],
+    released: bool = False,
 ) -> None:
     """Write a diffusers folder; each file is complete before it gets its final name."""
     for name, part in parts.items():
@@ -247,7 +256,8 @@ def _write_folder(
     else:
         del index["text_encoder"], index["tokenizer"]
     vae_class = parts["vae"].config.get("_class_name", "AutoencoderKL")
-    write_json(folder / "model_index.json", {**index, "vae": ["diffusers", vae_class]})
+    index["vae"] = ["diffusers", vae_class]
+    write_json(folder / "model_index.json", released_index(index) if released else index)
     load_checkpoint(folder)
 
 
@@ -283,7 +293,7 @@ def main() -> None:
     parser.add_argument("--license", default="unspecified", help="SPDX name for the metadata")
     parser.add_argument("--chat-output", type=Path, help="folder for the chat model of LGVI-I")
     parser.add_argument(
-        "--released", action="store_true", help="add llava/llava_weights.pth to the output folder"
+        "--released", action="store_true", help="folder in the names of the authors' released code"
     )
     parser.add_argument("--check", action="store_true", help="open the export and run a step")
     args = parser.parse_args()

@@ -9,6 +9,7 @@ as in `train_lgvi`; no test runs FSDP or DeepSpeed with a chat model.
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -28,10 +29,14 @@ from .engine.progress import start_logging
 from .engine.trainer import Tensors, Trainer, make_accelerator
 from .joint.config import JointConfig
 from .joint.model import JointModel, build_joint, encoder_of, load_chat_of, text_width
-from .joint.text import Conversations
-from .lgvi.batch import Batch
+from .joint.text import Conversations, invented_replies
+from .lgvi.batch import IMAGES, VIDEOS, Batch
+from .lgvi.batches import Batches
 from .lgvi.data import open_video_data
+from .lgvi.reader_batches import ReaderBatches
 from .lgvi.task import check_sharding, video_task
+
+logger = logging.getLogger(__name__)
 
 
 def train(config: JointConfig) -> None:
@@ -46,6 +51,8 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
     check_sharding(config, accelerator)
     chat = load_chat_of(config.chat, text_width(config))
     data = open_video_data(config, accelerator, Conversations(encoder_of(chat)))
+    if accelerator.is_main_process:
+        warn_of_invented_replies(data.batches)
     model = build_joint(config, chat)
     rates = config.optimizer.rates | config.chat.rates
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
@@ -73,6 +80,20 @@ def build_trainer(config: JointConfig) -> Trainer[Batch]:
         condition=lambda sample: reply_features(chat, model, sample),
     )
     return Trainer(config, accelerator, task)
+
+
+def warn_of_invented_replies(batches: Batches) -> None:
+    """Log how many clips and pictures of the data sets bring no conversation."""
+    if not isinstance(batches, ReaderBatches):
+        return
+    for is_video, kind in ((True, VIDEOS), (False, IMAGES)):
+        if told := invented_replies(batches.readers[is_video]):
+            logger.warning(
+                "%s of the %s bring no conversation: their requests and replies are made of their "
+                "sentences, so that the chat model learns no others from them",
+                told,
+                kind,
+            )
 
 
 def reply_features(chat: ChatModel, model: JointModel, sample: Sample) -> Tensor:

@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +20,7 @@ from support.data_sets import (
     handmade_rovi,
     rng,
     truncate,
+    write_picture,
 )
 from train.data.check import check, detect
 from train.data.check import main as check_main
@@ -95,8 +97,29 @@ def test_the_check_reports_what_a_whole_data_set_holds(rovi: Path, shards: Path)
     for words in ("rovi: 6 samples", "videos: 6", "sizes: 48x32 (6)", "nothing is broken"):
         assert words in text
     assert "frames: 4 to 4" in text
+    assert "conversations: 0 have one; train_lgvi_i makes replies of the sentences of 6" in text
     text = str(check(str(shards), limit=3))
     assert "shards: 6 samples, 3 read" in text and "kinds of sentences" in text
+
+
+def test_the_check_judges_clips_as_a_training_of_that_length_does(tmp_path: Path) -> None:
+    root = handmade_rovi(tmp_path / "short", ONE_ENTRY, ["a", "b", "c"])
+    for i, name in enumerate("abc"):  # a target like its source outside the mask
+        shutil.copy(root / f"JPEGImages/v/{name}.png", root / f"InpaintImages/v/1/{name}.png")
+        write_picture(root / f"InpaintImages/v/1/{name}.png", np.full((*SIZE, 3), i + 2, np.uint8))
+    assert check(str(root)).problems == check(str(root), frames=3).problems == []
+    assert "shorter than" not in str(check(str(root), frames=3))
+    report = check(str(root), frames=24)
+    assert report.problems == []
+    assert "shorter than 24 frames: 1, the shortest of 3; training fills them up" in str(report)
+    one = handmade_rovi(tmp_path / "one", ONE_ENTRY, ["a"])
+    write_picture(one / "InpaintImages/v/1/a.png", np.full((*SIZE, 3), 2, np.uint8))
+    assert check(str(one), frames=1).problems == []
+    report = check(str(one), frames=24)
+    assert report.problems == [
+        "v/1: has one frame, so it is no clip: list pictures under data.images"
+    ]
+    assert "a training stops: more than 1% are broken" in str(report)
 
 
 def test_the_check_finds_pictures_that_contradict_their_mask(tmp_path: Path) -> None:

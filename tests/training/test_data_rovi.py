@@ -20,9 +20,12 @@ from support.data_sets import (
     write_picture,
 )
 from train.data.check import check
-from train.data.sample import BrokenSample
-from train.data.sets.rovi import RoviFields, RoviReader, as_request, read_entries
-from train.data.write import write_rovi
+from train.data.sample import BrokenSample, Reader
+from train.data.sets.as_request import as_request
+from train.data.sets.rovi import RoviReader
+from train.data.sets.rovi_file import RoviFields, read_entries
+from train.data.sets.shards import ShardReader
+from train.data.write import write_rovi, write_shards
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +104,9 @@ def test_the_same_seed_reads_the_same(rovi: Path) -> None:
     assert starts[0] == starts[1] and len(set(starts)) > 1
 
 
-def test_too_few_frames_are_a_broken_sample(rovi: Path) -> None:
-    with pytest.raises(BrokenSample, match="000000/1: has 4 frames, 5 are asked for"):
-        RoviReader(rovi).read(0, 5, rng())
+def test_a_short_video_comes_with_all_of_its_frames(rovi: Path) -> None:
+    sample = RoviReader(rovi).read(0, 24, rng())
+    assert len(sample.source) == len(sample.target) == len(sample.mask) == FRAMES
 
 
 @pytest.mark.parametrize(
@@ -162,6 +165,19 @@ def test_one_bad_record_breaks_only_its_own_sample(tmp_path: Path) -> None:
         ("delete the cat", "delete the cat"),
         ("Take away the cat", "Take away the cat"),
         ("a remover", "remove a remover"),
+        ("I only want to keep the dog.", "I only want to keep the dog."),
+        ("Can you take out the man?", "Can you take out the man?"),
+        ("It would look better without the bird.", "It would look better without the bird."),
+        ("The birds distract, could you help?", "The birds distract, could you help?"),
+        ("Keep only the dog", "Keep only the dog"),
+        ("please leave the cat alone", "please leave the cat alone"),
+        ("clear the table", "clear the table"),
+        ("clear glass bottle on the table", "remove clear glass bottle on the table"),
+        ("take-out box", "remove take-out box"),
+        ("paint bucket near the wall", "remove paint bucket near the wall"),
+        ("can of soda", "remove can of soda"),
+        ("it", "remove it"),
+        ("a man in black riding a bike.", "remove a man in black riding a bike."),
     ],
 )
 def test_a_sentence_becomes_a_request(sentence: str, expected: str) -> None:
@@ -218,11 +234,109 @@ def test_conversations_come_with_their_objects(tmp_path: Path) -> None:
     entry = {"expressions": ["the cat"], "requests": ["keep the dog", "more"], "response": "Sure."}
     table = {"v": {"objects": {"1": entry, "2": {"expressions": ["the dog"]}}}}
     reader = RoviReader(handmade_rovi(tmp_path, table, ["a", "b"]), max_area=1)
-    assert reader.read(0, 2, rng()).turns == (("keep the dog", "Sure."),)
+    drawn = {reader.read(0, 2, np.random.default_rng(seed)).turns for seed in range(20)}
+    assert drawn == {(("keep the dog", "Sure."),), (("more", "Sure."),)}, "one reply answers both"
     assert reader.read(1, 2, rng()).turns == ()
+    assert reader.conversations() == 1
     renamed = RoviFields(requests="asked", responses="answers")
     table["v"]["objects"]["2"] |= {"asked": ["a", "b"], "answers": ["c", "d"]}
     (tmp_path / "train.json").write_text(json.dumps(table))
     reader = RoviReader(tmp_path, fields=renamed, max_area=1)
     drawn = {reader.read(1, 2, np.random.default_rng(seed)).turns for seed in range(20)}
     assert drawn == {(("a", "c"),), (("b", "d"),)}
+
+
+def test_replies_that_belong_to_no_request_are_an_error(tmp_path: Path) -> None:
+    entry = {"expressions": ["the cat"], "requests": ["a", "b", "c"], "response": ["d", "e"]}
+    root = handmade_rovi(tmp_path, {"v": {"objects": {"1": entry}}}, ["a"])
+    with pytest.raises(LGVIError, match="3 requests, but 2 replies; give one for each"):
+        RoviReader(root)
+
+
+def test_requests_alone_may_be_the_sentences(tmp_path: Path) -> None:
+    entry = {"requests": ["I only want to keep the dog.", "Could the cat go?"]}
+    root = handmade_rovi(tmp_path, {"v": {"objects": {"1": entry}}}, ["a"])
+    sample = RoviReader(root, fields=RoviFields(sentence="requests")).read(0, 1, rng())
+    assert sample.sentences == ("I only want to keep the dog.", "Could the cat go?")
+    assert sample.sentence in sample.sentences and sample.turns == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "fields"),
+    [
+        (
+            [
+                {"name": "v", "obj": 1, "text": "the cat"},
+                {"name": "v", "obj": 2, "text": "the dog"},
+                {"name": "v", "obj": 1, "text": "the pet"},
+            ],
+            {"video": "name", "entries": None, "object": "obj", "sentence": "text"},
+        ),
+        (
+            {
+                "clips": [
+                    {"name": "v", "things": [{"obj": 1, "text": ["the cat", "the pet"]}]},
+                    {"name": "v", "things": [{"obj": 2, "text": "the dog"}]},
+                ]
+            },
+            {
+                "videos": "clips",
+                "video": "name",
+                "entries": "things",
+                "object": "obj",
+                "sentence": "text",
+            },
+        ),
+    ],
+)
+def test_a_list_of_records_is_read(tmp_path: Path, table: object, fields: dict) -> None:
+    root = handmade_rovi(tmp_path, table, ["a"])
+    reader = RoviReader(root, fields=RoviFields(**fields), max_area=1)
+    found = {entry.name: entry.sentences for entry in reader.entries}
+    assert found == {"v/1": ("the cat", "the pet"), "v/2": ("the dog",)}
+    assert reader.read(1, 1, rng()).sentence == "remove the dog"
+
+
+def test_a_list_of_records_says_which_fields_it_needs(tmp_path: Path) -> None:
+    root = handmade_rovi(tmp_path, [{"name": "v", "exp": "the cat"}], ["a"])
+    with pytest.raises(LGVIError, match=r"needs fields.video.*the first has the keys name.*exp"):
+        RoviReader(root)
+    with pytest.raises(LGVIError, match=r"record 0: no 'video' \(fields.video\); found the keys"):
+        RoviReader(root, fields=RoviFields(video="video"))
+    with pytest.raises(LGVIError, match=r"no 'object_id' \(fields.object\)"):
+        fields = RoviFields(video="name", entries=None, sentence="exp", object="object_id")
+        RoviReader(root, fields=fields)
+
+
+TALKS = {
+    "expressions": ["the cat", "a pet", "remove the pet"],
+    "requests": ["Only the dog, please.", "No cats."],
+    "response": ["Sure. {{prompt}} a {{/prompt}}", "Yes. {{prompt}} b {{/prompt}}"],
+    "conversations": [[["Hello", "Hi."], ["No cat.", "Fine. {{prompt}} c {{/prompt}}"]]],
+}
+
+
+def test_every_copy_keeps_all_sentences_and_conversations(tmp_path: Path) -> None:
+    """From ROVI to shards, to ROVI's layout and to shards again."""
+    table = {"v": {"objects": {"1": TALKS, "2": {"expressions": ["the dog"]}}}}
+    source: Reader = RoviReader(handmade_rovi(tmp_path / "a", table, ["a", "b"]), max_area=1)
+    first = source.read(0, 2, rng())
+    assert len(first.sentences) == 3 and len(first.conversations) == 3
+    copies: list[Reader] = []
+    for name in ("b", "c", "d"):
+        if name == "c":
+            write_rovi(source, tmp_path / name, 2)
+            source = RoviReader(tmp_path / name, max_area=1)
+        else:
+            write_shards(source, tmp_path / name, 2, samples_per_shard=1)
+            source = ShardReader(tmp_path / name)
+        copies.append(source)
+    for reader in copies:
+        assert reader.conversations() == 1
+        sample = reader.read(0, 2, rng())
+        assert sample.sentences == first.sentences
+        assert sample.conversations == first.conversations
+        draws = [reader.read(0, 2, np.random.default_rng(seed)) for seed in range(40)]
+        assert {draw.sentence for draw in draws} == set(first.sentences)
+        assert {draw.turns for draw in draws} == set(first.conversations)
+        assert reader.read(1, 2, rng()).turns == ()

@@ -50,6 +50,10 @@ def test_png_shards_are_lossless_and_pictures_keep_one_frame(tmp_path: Path) -> 
     assert np.array_equal(found.target, expected.target)
 
 
+def test_a_short_clip_comes_with_all_of_its_frames(shards: Path) -> None:
+    assert len(ShardReader(shards, stride=3).read(0, 24, rng()).source) == FRAMES
+
+
 def test_shards_are_written_the_same_again(tmp_path: Path, shards: Path) -> None:
     write_shards(generated(), tmp_path, FRAMES, samples_per_shard=4)
     for path in shards.iterdir():
@@ -115,6 +119,15 @@ def test_a_small_cache_keeps_the_newest_shards(shards: Path, tmp_path: Path) -> 
     assert sentences[0] == sentences[2] != sentences[1]
     assert requests.count("/clips-000000.tar") == 2
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_index_of_elsewhere_knows_no_conversations(shards: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(shards, tmp_path / "copy"))
+    assert ShardReader(root).conversations() == 0
+    index = json.loads((root / "index.json").read_text())
+    del index["shardlist"][1]["conversations"]
+    (root / "index.json").write_text(json.dumps(index))
+    assert ShardReader(root).conversations() is None
 
 
 def test_torn_missing_and_miscounted_shards_are_broken_samples(

@@ -1,5 +1,6 @@
 """Joint training of video and chat model: trained parts, Eq. 5, resuming, and both exports."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from lgvi_core.chat.reply import reply
 from lgvi_core.checkpoint.checkpoint import CHAT_PARTS_FILE, load_checkpoint
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
+from support.data_sets import handmade_rovi
 from support.tiny_chat import BASE_ROWS, make_chat_folder, to_original_layout
 from support.train_run import OWN_PARTS, launch, tiny_values
 from tools.paths import ROOT
 from train.data.language.conversations import LabelledTurn
+from train.data.sets.rovi import RoviReader
+from train.data.write import write_shards
 from train.engine.checkpoints import WEIGHTS, newest
 from train.engine.config import read_run_config, read_yaml_config
 from train.engine.trainer import Trainer
@@ -243,6 +247,31 @@ def test_a_conversation_that_ends_silently_counts_as_text_withheld(tmp_path, lgv
     columns = batches.text.columns(silent, torch.rand(1, 32, 48, 3))
     assert not columns["inside"].any()
     assert (columns["labels"] >= 0).sum() > len("Hello."), "its words are learnt"
+
+
+def test_invented_replies_are_counted_and_said(tmp_path, lgvi, chat, caplog):
+    talk = {"expressions": ["the cat"], "requests": "no cat", "response": "{{prompt}} cat"}
+    table = {"v": {"objects": {"1": talk, "2": {"expressions": ["the dog"]}}}}
+    root = handmade_rovi(tmp_path / "rovi", table, ["a", "b"])
+    write_shards(RoviReader(root, max_area=1), tmp_path / "shards", 2)
+    sources = {
+        "clips": {"kind": "shards", "index": str(tmp_path / "shards")},
+        "pictures": {"kind": "rovi", "root": str(root), "max_area": 1},
+    }
+    data = {"videos": [sources["clips"]], "images": [sources["pictures"]]}
+    build_trainer(config_of(tmp_path / "run", lgvi, chat, data=data))
+    for kind in sources:
+        assert f"1 of 2 of the {kind} bring no conversation" in caplog.text
+    index = tmp_path / "shards" / "index.json"
+    index.write_text(index.read_text().replace('"conversations"', '"unknown"'))
+    build_trainer(config_of(tmp_path / "other", lgvi, chat, data=data))
+    assert "up to 2 of 2: an index of shards does not say" in caplog.text
+    caplog.clear()
+    table["v"]["objects"].pop("2")
+    (root / "train.json").write_text(json.dumps(table))
+    only = {"videos": [sources["pictures"]], "images": [sources["pictures"]]}
+    build_trainer(config_of(tmp_path / "third", lgvi, chat, data=only))
+    assert "bring no conversation" not in caplog.text
 
 
 def test_padding_is_no_picture(tmp_path, lgvi, chat):

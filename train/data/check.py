@@ -3,10 +3,13 @@
     python -m train.data.check data/rovi
     python -m train.data.check data/rovi --options '{"split_file": "test.json"}' --limit 500
     python -m train.data.check https://host/shards/index.json --options '{"cache_dir": "cache"}'
+    python -m train.data.check data/rovi --frames 24
 
 The layout is recognised: ROVI, GQA-Inpaint, an index of WebDataset shards, or a folder of cached
 latents. --options takes the keys of that data set in a training configuration, as JSON. Every
-sample is read completely. The exit code is 1 if anything is broken.
+sample is read completely. --frames takes the clip length of a training (video_frames; 1 for
+pictures): what it would refuse is broken then, and shorter clips are counted. The exit code is 1 if
+anything is broken.
 """
 
 import argparse
@@ -14,7 +17,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,8 +33,9 @@ from lgvi_core.latents import LATENT_CHANNELS
 from lgvi_core.masks import dilate
 
 from ..engine.workers import map_in_workers
+from .findings import Finding, Report, counted
 from .readers import DataSource, open_reader
-from .sample import BrokenSample, Sample
+from .sample import BrokenSample, Sample, check_clip
 from .sets.gqa_inpaint import GqaInpaintReader, GqaLayout
 from .sets.rovi import FRAMES_FOLDER, TARGETS_FOLDER, RoviReader, TooLarge
 from .sets.shards import INDEX, ShardReader
@@ -39,7 +43,6 @@ from .sets.shards import INDEX, ShardReader
 KINDS = ("rovi", "gqa_inpaint", "shards", "latents")
 _LATENT_PATTERN = "*.safetensors"
 _DIFFERENT = 40  # mean difference (of 255) outside the mask that means two different scenes
-_SHOWN = 50  # number of problems that a report lists
 _AROUND = 7  # pixels around the mask where source and target may differ
 
 
@@ -51,56 +54,6 @@ class Checkable(Protocol):
     def examine(self, index: int) -> Sample:
         """Read all frames of a sample. Raises BrokenSample if it cannot be used."""
         ...
-
-
-@dataclass
-class Finding:
-    """The properties of one sample, or what is wrong with it."""
-
-    name: str = ""
-    sentence: str = ""
-    kind: str = ""
-    frames: int = 0
-    size: str = ""
-    """WIDTHxHEIGHT in pixels."""
-    is_empty: bool = False
-    """Whether the mask is empty, so that there is nothing to remove."""
-    problem: str = ""
-    """What is wrong with the sample, if anything."""
-    is_dropped: bool = False
-    """Whether training leaves the sample out because the object is too large."""
-
-
-@dataclass
-class Report:
-    """The findings on a data set; printed as text by `str`."""
-
-    kind: str
-    total: int
-    findings: list[Finding] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
-    """Lines about the data set as a whole."""
-
-    @property
-    def problems(self) -> list[str]:
-        """What is wrong with each broken sample."""
-        return [found.problem for found in self.findings if found.problem]
-
-    def __str__(self) -> str:
-        lines = [f"{self.kind}: {self.total} samples, {len(self.findings)} read", *self.facts]
-        good = [found for found in self.findings if not found.problem and not found.is_dropped]
-        if good:
-            lines += _summary(good)
-        if dropped := sum(found.is_dropped for found in self.findings):
-            lines.append(f"dropped, since they cover too much of a frame: {dropped}")
-        if self.problems:
-            lines.append(f"BROKEN: {len(self.problems)}")
-            lines += [f"  {problem}" for problem in self.problems[:_SHOWN]]
-            if len(self.problems) > _SHOWN:
-                lines.append(f"  and {len(self.problems) - _SHOWN} more")
-        else:
-            lines.append("nothing is broken")
-        return "\n".join(lines)
 
 
 def detect(path: str) -> str:
@@ -127,10 +80,12 @@ def check(
     options: dict[str, Any] | None = None,
     limit: int | None = None,
     workers: int = 1,
+    frames: int | None = None,
 ) -> Report:
     """Read a data set, or `limit` random samples of it, and report the findings.
 
-    Raises LGVIError if its layout is not recognised or its files do not fit it.
+    With `frames`, samples are also judged as a training on clips of that length does. Raises
+    LGVIError if the layout is not recognised or the files do not fit it.
     """
     kind = kind or detect(path)
     if kind == "latents":
@@ -139,8 +94,9 @@ def check(
     source = TypeAdapter(DataSource).validate_python({"kind": kind, **where, **(options or {})})
     reader = open_reader(source)
     assert isinstance(reader, RoviReader | GqaInpaintReader | ShardReader)
-    report = Report(kind, len(reader), facts=_facts(reader))
-    report.findings = list(_examine_all(reader, _subset(len(reader), limit), workers))
+    report = Report(kind, len(reader), facts=_facts(reader), clip_length=frames)
+    chosen = _subset(len(reader), limit)
+    report.findings = list(_examine_all(_Examiner(reader, frames), chosen, workers))
     return report
 
 
@@ -164,8 +120,8 @@ def _subset(total: int, limit: int | None) -> list[int]:
     return sorted(int(i) for i in np.random.default_rng(0).choice(total, limit, replace=False))
 
 
-def _examine_all(reader: Checkable, chosen: list[int], workers: int) -> Iterator[Finding]:
-    found = map_in_workers(_Examiner(reader), chosen, workers if workers > 1 else 0)
+def _examine_all(examiner: "_Examiner", chosen: list[int], workers: int) -> Iterator[Finding]:
+    found = map_in_workers(examiner, chosen, workers if workers > 1 else 0)
     yield from tqdm(found, total=len(chosen), unit="sample", disable=None)
 
 
@@ -174,6 +130,7 @@ class _Examiner:
     """Factory of a function that examines one sample by its index, in any process."""
 
     reader: Checkable
+    clip_length: int | None = None
 
     def __call__(self) -> Callable[[int], Finding]:
         return self._sample
@@ -181,6 +138,7 @@ class _Examiner:
     def _sample(self, index: int) -> Finding:
         try:
             sample = self.reader.examine(index)
+            check_clip(sample, self.clip_length or 1)
         except TooLarge as error:
             return Finding(name=str(error), is_dropped=True)
         except BrokenSample as error:
@@ -194,6 +152,7 @@ class _Examiner:
             f"{width}x{height}",
             not sample.mask.any(),
             _contradiction(sample),
+            bool(sample.turns),
         )
 
 
@@ -212,33 +171,12 @@ def _contradiction(sample: Sample) -> str:
     return ""
 
 
-def _summary(good: list[Finding]) -> list[str]:
-    frames = [found.frames for found in good]
-    sentences = {found.sentence for found in good}
-    lines = [
-        f"frames: {min(frames)} to {max(frames)}, half have {int(np.median(frames))} or more",
-        f"sizes: {_counted(found.size for found in good)}",
-        f"sentences in what was read: {len(sentences)} different, "
-        f"such as {', '.join(map(repr, sorted(sentences)[:3]))}",
-        f"nothing to remove: {sum(found.is_empty for found in good)}",
-    ]
-    if any(found.kind for found in good):
-        lines.append(f"kinds of sentences: {_counted(found.kind for found in good)}")
-    return lines
-
-
-def _counted(values: Iterator[str]) -> str:
-    counts = Counter(values).most_common()
-    shown = ", ".join(f"{value} ({count})" for value, count in counts[:10])
-    return shown + (f" and {len(counts) - 10} more" if len(counts) > 10 else "")
-
-
 def _check_latents(folder: Path, limit: int | None) -> Report:
     """Check that each shard of `train.latent_cache` is readable, of the right shape, and finite."""
     files = sorted(folder.glob(_LATENT_PATTERN))
     report = Report("latents", len(files))
     kinds = Counter(path.stem.rpartition("-")[0] or "?" for path in files)
-    report.facts.append(f"shards: {_counted(kinds.elements())}")
+    report.facts.append(f"shards: {counted(kinds.elements())}")
     if leftovers := len(list(folder.glob("*.partial"))):
         report.facts.append(f"files of an interrupted run, which are ignored: {leftovers}")
     for i in tqdm(_subset(len(files), limit), unit="shard", disable=None):
@@ -268,6 +206,12 @@ def _examine_latents(path: Path) -> Finding:
     return Finding(path.name, kind=kind, frames=len(latents), size=f"{width}x{height}")
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
+    return int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -275,11 +219,12 @@ def main() -> None:
     parser.add_argument("path", help="folder, or path or URL of an index of shards")
     parser.add_argument("--kind", choices=KINDS, help="layout, where it is not recognised")
     parser.add_argument("--options", type=json.loads, help="the data set's other keys, as JSON")
+    parser.add_argument("--frames", type=_count, help="clip length of the training to check for")
     parser.add_argument("--limit", type=int, help="read a random part of this many samples")
     parser.add_argument("--workers", type=int, default=4, help="processes")
     args = parser.parse_args()
     try:
-        report = check(args.path, args.kind, args.options, args.limit, args.workers)
+        report = check(args.path, args.kind, args.options, args.limit, args.workers, args.frames)
     except (LGVIError, ValidationError) as error:
         sys.exit(f"{args.path}: {error}")
     print(report)

@@ -68,21 +68,25 @@ def same_size(*stacks: np.ndarray) -> list[np.ndarray]:
     return fitted
 
 
-def choose_frames(
-    rng: np.random.Generator, available: int, frames: int, stride: int, name: str
-) -> list[int]:
+def choose_frames(rng: np.random.Generator, available: int, frames: int, stride: int) -> list[int]:
     """Choose the indices of `frames` out of `available` frames, at a stride from a random start.
 
-    If the clip is too short for the stride, the largest that fits is used. Raises BrokenSample,
-    with the sample's `name`, if there are fewer frames than asked for.
+    If the clip is too short for the stride, the largest that fits is used; if it has fewer frames
+    than asked for, all of them are chosen.
     """
-    if available < frames:
-        raise BrokenSample(f"{name}: has {available} frames, {frames} are asked for")
+    frames = min(frames, available)
     if frames > 1:
         stride = max(1, min(stride, (available - 1) // (frames - 1)))
     span = (frames - 1) * stride + 1
     first = int(rng.integers(available - span + 1))
     return list(range(first, first + span, stride))
+
+
+def mirrored(available: int, frames: int) -> list[int]:
+    """The indices of `frames` frames that walk forth and back through `available` frames."""
+    forth = list(range(available))
+    there_and_back = forth + forth[-2:0:-1]
+    return [there_and_back[i % len(there_and_back)] for i in range(frames)]
 
 
 def stack_frames(pictures: Sequence[np.ndarray], name: str) -> np.ndarray:

@@ -11,15 +11,27 @@ if TYPE_CHECKING:
     from .drawn.scenes import SceneObject
 
 
+Conversation = tuple[tuple[str, str], ...]
+"""Turns of (request, reply)."""
+
+
 class BrokenSample(Exception):
     """Raised for a sample that cannot be used; the message names the sample and the reason."""
+
+
+def check_clip(sample: "Sample", frames: int) -> None:
+    """Raise BrokenSample for a picture where a clip of `frames` frames is to be trained on."""
+    if frames > 1 and len(sample.source) < 2:
+        raise BrokenSample(
+            f"{sample.name}: has one frame, so it is no clip: list pictures under data.images"
+        )
 
 
 @dataclass(frozen=True)
 class Sample:
     """One removal task: a clip, its target, and the request in words.
 
-    Only generated clips have what follows `turns`.
+    Only generated clips have what follows `conversations`.
     """
 
     source: np.ndarray
@@ -34,8 +46,12 @@ class Sample:
     """Origin of the sample, for messages."""
     kind: str = ""
     """Kind of expression that the sentence uses; empty if unknown."""
-    turns: tuple[tuple[str, str], ...] = ()
-    """(request, reply) turns of a conversation that asks for the same, if the data has one."""
+    turns: Conversation = ()
+    """A conversation that asks for the same, if the data has one."""
+    sentences: tuple[str, ...] = ()
+    """All sentences of the data that ask for the same; `sentence` is one. Empty if it is alone."""
+    conversations: tuple[Conversation, ...] = ()
+    """All conversations of the data that ask for the same; `turns` is one of them."""
     object_masks: np.ndarray | None = None
     """Coverage of every object in the source, uint8 [n, f, h, w]."""
     removed: tuple[int, ...] = ()
@@ -60,9 +76,14 @@ class Reader(Protocol):
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
         """Read sample `index` with `frames` frames, at the size that the data set has.
 
-        `rng` chooses among the possible frames and sentences, so the same seed reads the same
-        sample. Raises BrokenSample if a file is missing, damaged or does not fit the others.
+        A clip that has fewer comes with all of its frames. `rng` chooses among the possible frames
+        and sentences, so the same seed reads the same sample. Raises BrokenSample if a file is
+        missing, damaged or does not fit the others.
         """
+        ...
+
+    def conversations(self) -> int | None:
+        """How many samples bring a conversation; None if only reading them would tell."""
         ...
 
     def order(self, rng: np.random.Generator) -> np.ndarray:

@@ -5,8 +5,9 @@
 
 Without --source the clips are generated, and the same arguments give the same clips. A source is a
 YAML file with the keys of one data set of a training configuration (see `train.data.readers`). The
-layouts are described in `train.data.sets.rovi` and `train.data.sets.shards`. In ROVI's layout every
-clip becomes one video, and all of its objects to remove are object 1 together.
+layouts are described in `train.data.sets.rovi` and `train.data.sets.shards`; both keep all of a
+sample's sentences and conversations. In ROVI's layout every clip becomes one video, and all of its
+objects to remove are object 1 together.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import yaml
@@ -73,7 +74,8 @@ def write_rovi(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         entry = {
-            "expressions": [sample["sentence"]],
+            "expressions": sample["sentences"],
+            "conversations": sample["conversations"],
             "kind": sample["kind"],
             "name": sample["name"],
         }
@@ -99,10 +101,13 @@ def write_shards(
     output.mkdir(parents=True, exist_ok=True)
     shards: list[dict[str, object]] = []
     broken = []
+    talks = [0]  # samples with conversations, for each shard
 
     def note(name: str) -> None:
         facts = {"url": Path(name).name, "nsamples": writer.count}
-        shards.append({**facts, "filesize": Path(name).stat().st_size})
+        size = Path(name).stat().st_size
+        shards.append({**facts, "filesize": size, "conversations": talks[-1]})
+        talks.append(0)
 
     pattern = str(output).replace("%", "%%") + "/clips-%06d.tar"
     writer = ShardWriter(
@@ -113,6 +118,7 @@ def write_shards(
             broken.append(made)
         else:
             writer.write({"__key__": f"{index:09d}", **made[1]})
+            talks[-1] += bool(made[0]["conversations"])
     writer.close()
     _write_index(output / INDEX, {"wids_version": 1, "shardlist": shards})
     return broken
@@ -145,8 +151,15 @@ def _shard_files(picture_format: PictureFormat, sample: Sample) -> Files:
     return files
 
 
-def _facts(sample: Sample) -> dict[str, str]:
-    return {"sentence": sample.sentence, "kind": sample.kind, "name": sample.name}
+def _facts(sample: Sample) -> dict[str, Any]:
+    talks = sample.conversations or ((sample.turns,) if sample.turns else ())
+    return {
+        "sentence": sample.sentence,
+        "sentences": list(sample.sentences or (sample.sentence,)),
+        "conversations": [[list(turn) for turn in talk] for talk in talks],
+        "kind": sample.kind,
+        "name": sample.name,
+    }
 
 
 def _picture(frame: np.ndarray, picture_format: PictureFormat) -> bytes:
@@ -161,7 +174,7 @@ def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
     return buffer.getvalue()
 
 
-_Encoded = tuple[dict[str, str], Files] | str
+_Encoded = tuple[dict[str, Any], Files] | str
 """A sample's facts and files, or the reason why it is broken."""
 
 
@@ -213,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--layout", choices=("rovi", "shards"), required=True, help="how it lies on disk")
     add("--output", type=Path, required=True, help="folder to write, empty or new")
-    add("--frames", type=int, required=True, help="frames of every clip")
+    add("--frames", type=int, required=True, help="frames of every clip, at most")
     add("--source", type=Path, help="YAML file of a data set to copy instead of generating")
     add("--clips", type=int, default=1000, help="generated clips")
     add("--size", type=_size, default=(320, 512), help="HEIGHTxWIDTH of generated clips")

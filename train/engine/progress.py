@@ -78,7 +78,8 @@ class BrokenSamples:
             if len(names) > BROKEN_SHARE * total:
                 raise LGVIError(
                     f"{len(names)} of {total} {kind} are broken, more than {BROKEN_SHARE:.0%}; "
-                    f"one of them: {names[-1]}. `python -m train.data.check` lists them all."
+                    f"one of them: {names[-1]}. `python -m train.data.check`, with --frames as in "
+                    "video_frames, lists them all."
                 )
 
 

@@ -21,7 +21,7 @@ from ..data.language.conversations import LabelledTurn, converse
 from ..data.language.expressions import Emphasis, sample_pair
 from ..data.language.prompts import MARKS
 from ..data.pictures import cover_and_crop
-from ..data.sample import BrokenSample, Sample
+from ..data.sample import BrokenSample, Reader, Sample
 from ..lgvi.batch import ChatInput
 from ..lgvi.latent_cache import LatentScene
 from ..lgvi.text import Question
@@ -35,6 +35,18 @@ ATTEMPTS = 20
 
 ChatColumns = dict[str, Tensor]
 """One sample's part of a `ChatInput`, keyed by the names of its fields."""
+
+
+def invented_replies(readers: Sequence[Reader]) -> str:
+    """How many samples have no conversation, so that their replies are made of their sentence.
+
+    The text is empty if all have one.
+    """
+    total, counts = sum(map(len, readers)), [reader.conversations() for reader in readers]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return f"up to {total - sum(known)} of {total}: an index of shards does not say which"
+    return "" if sum(known) == total else f"{total - sum(known)} of {total}"
 
 
 class Conversations:

@@ -51,6 +51,9 @@ class Batch:
     """Bool [b]: False where the source is withheld."""
     attributes: Tensor | None = None
     """The `attribute_map` of each sample [b, 2 + FLAGS, f, h, w]; only of generated scenes."""
+    counted: Tensor | None = None
+    """Bool [b, f]: False for frames that repeat others to fill up a short clip, and count in no
+    loss; None if all count."""
     broken: tuple[str, ...] = ()
     """Names of samples that were skipped, each with the reason."""
     kind: str = VIDEOS

@@ -57,6 +57,8 @@ class VideoObjective:
             if batch.attributes is not None:
                 tensors["attributes"] = batch.attributes
             tensors = {name: frames_as_samples(value) for name, value in tensors.items()}
+            if batch.counted is not None:
+                tensors["counted"] = batch.counted.reshape(-1, 1)
             for name in ("text", "t", "has_text", "has_video"):
                 tensors[name] = getattr(batch, name).repeat_interleave(frames, dim=0)
         return Batch(**{**vars(batch), **tensors})
@@ -79,7 +81,7 @@ def losses(
     source. Objects that stay count as well, because otherwise a model that cannot tell two objects
     apart does best by removing both. Each sample is normalised by itself, so that a batch may be
     split among processes. Samples without text or video have no mask loss, since their mask
-    cannot be known.
+    cannot be known. Frames that are not `counted` have no loss.
     """
     t: Any = batch.t
     z_t = scheduler.add_noise(batch.target, batch.noise, t)
@@ -93,7 +95,10 @@ def losses(
 
     widened = F.max_pool3d(batch.objects, (1, 3, 3), stride=1, padding=(0, 1, 1))
     weight = 1 + (config.object_weight - 1) * widened
-    normaliser = weight.sum((1, 2, 3, 4))
+    if batch.counted is not None:
+        weight = weight * batch.counted[:, None, :, None, None]
+    # Without inflation a frame is a sample, and one that does not count has no weight at all.
+    normaliser = weight.sum((1, 2, 3, 4)).clamp(min=1)
     error = (predictions.noise_pred.float() - target).square().mean(1, keepdim=True)
     parts = {"diffusion": ((weight * error).sum((1, 2, 3, 4)) / normaliser).mean()}
     parts["loss"] = parts["diffusion"]

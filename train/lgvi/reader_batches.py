@@ -10,8 +10,8 @@ import torch
 from lgvi_core.errors import LGVIError
 from lgvi_core.latents import LATENT_CHANNELS, LATENT_PIXELS
 
-from ..data.pictures import cover_and_crop
-from ..data.sample import BrokenSample, Reader, Sample
+from ..data.pictures import cover_and_crop, mirrored
+from ..data.sample import BrokenSample, Reader, Sample, check_clip
 from .batch import IMAGES, VIDEOS, Batch
 from .batches import ALONE, Batches, MicroBatch, Rank
 from .config import TrainConfig
@@ -22,7 +22,11 @@ ATTEMPTS = 20
 
 
 class ReaderBatches(Batches):
-    """Batches of frames from data sets, resized and cropped; each epoch has a new order."""
+    """Batches of frames from data sets, resized and cropped; each epoch has a new order.
+
+    A clip that is shorter than the step's clips is filled up with its own frames, walked back and
+    forth, so that its motion goes on. These are not `Batch.counted`.
+    """
 
     def __init__(
         self,
@@ -50,7 +54,8 @@ class ReaderBatches(Batches):
             for _ in range(ATTEMPTS):
                 try:
                     sample = self._read(part.is_video, number, part.frames, rng)
-                    samples.append(self._prepare(sample, rng))
+                    check_clip(sample, part.frames)
+                    samples.append(self._prepare(sample, part.frames, rng))
                     break
                 except BrokenSample as error:
                     broken.append(str(error))
@@ -73,10 +78,12 @@ class ReaderBatches(Batches):
         reader, index = self.orders[is_video][1][at]
         return self.readers[is_video][reader].read(int(index), frames, rng)
 
-    def _prepare(self, sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
+    def _prepare(self, sample: Sample, frames: int, rng: np.random.Generator) -> dict[str, Any]:
+        """One sample's part of a batch; a short clip is mirrored to `frames` frames."""
         height, width = self.data.size
         small = (height // LATENT_PIXELS, width // LATENT_PIXELS)
-        source = cover_and_crop(sample.source, (height, width))
+        own = len(sample.source)
+        order = mirrored(own, frames) if own < frames else list(range(own))
         known = sample.mask if sample.object_masks is None else sample.object_masks.max(0)
         mask, objects = (
             np.stack(
@@ -84,13 +91,18 @@ class ReaderBatches(Batches):
                     cv2.resize(frame, small[::-1], interpolation=cv2.INTER_AREA)
                     for frame in cover_and_crop(masks, (height, width))
                 ]
-            )
+            )[order]
             for masks in (sample.mask, known)
         )
-        draw = self.draw_noise_and_conditions(rng, (LATENT_CHANNELS, len(source), *small))
+        source, target = (
+            torch.from_numpy(cover_and_crop(clip, (height, width))[order])
+            for clip in (sample.source, sample.target)
+        )
+        draw = self.draw_noise_and_conditions(rng, (LATENT_CHANNELS, len(order), *small))
         return {
-            "source": torch.from_numpy(source),
-            "target": torch.from_numpy(cover_and_crop(sample.target, (height, width))),
+            "source": source,
+            "target": target,
+            "counted": torch.arange(len(order)) < own,
             "mask": torch.from_numpy(mask)[None].float() / 255,
             "objects": torch.from_numpy(objects)[None].float() / 255,
             "text": self.text.of_sample(sample, draw["has_text"], (height, width)),

@@ -39,6 +39,10 @@ class CollageReader:
     def __len__(self) -> int:
         return self.count
 
+    def conversations(self) -> int | None:
+        """See `Reader.conversations`."""
+        return 0
+
     def order(self, rng: np.random.Generator) -> np.ndarray:
         """See `Reader.order`."""
         return rng.permutation(len(self))

@@ -62,6 +62,10 @@ class HeldOutReader:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def conversations(self) -> int | None:
+        """See `Reader.conversations`."""
+        return sum(bool(entry["asked"]) for entry in self.entries)
+
     def order(self, rng: np.random.Generator) -> np.ndarray:
         """See `Reader.order`."""
         return rng.permutation(len(self))

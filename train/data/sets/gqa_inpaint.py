@@ -87,6 +87,10 @@ class GqaInpaintReader:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def conversations(self) -> int | None:
+        """See `Reader.conversations`."""
+        return 0
+
     def order(self, rng: np.random.Generator) -> np.ndarray:
         """See `Reader.order`."""
         return rng.permutation(len(self))

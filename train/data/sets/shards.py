@@ -1,13 +1,17 @@
 """WebDataset shards: tar files of samples, for data sets that do not fit on one machine.
 
     index.json        {"wids_version": 1, "shardlist": [{"url": "clips-000000.tar",
-                       "nsamples": 100, "filesize": 123456}, ...]}
-    clips-000000.tar  <key>.json              {"sentence", "kind", "name": texts, "frames": 8}
+                       "nsamples": 100, "filesize": 123456, "conversations": 60}, ...]}
+    clips-000000.tar  <key>.json              {"sentence", "kind", "name": texts, "frames": 8,
+                                               "sentences": texts, "conversations": lists of
+                                               [request, reply]}
                       <key>.mask.000.png      255 on removed objects; one per frame
                       <key>.source.000.jpg    one per frame; .jpg, .png or .webp
                       <key>.target.000.jpg
 
-An image is a clip of one frame. The index has the format that indexed WebDataset readers share:
+An image is a clip of one frame. `sentences` and `conversations` may be missing; where there are
+several, each reading draws one. The index's own `conversations` counts the samples that have any,
+for `train_lgvi_i`. The index has the format that indexed WebDataset readers share:
 URLs are relative to it, or absolute (http, https, or whatever `webdataset.gopen` takes). Remote
 shards are downloaded once, into `cache_dir`. Shards must not be compressed, because samples are
 read individually, so that any order is possible and a run resumes exactly. `train.data.write`
@@ -28,6 +32,7 @@ from lgvi_core.errors import LGVIError
 
 from ..pictures import choose_frames, read_grey, read_rgb, stack_frames
 from ..sample import BrokenSample, Sample
+from .rovi_file import read_conversations
 
 INDEX = "index.json"
 _OPEN_SHARDS = 64  # number of shards whose tables of contents are kept in memory
@@ -78,12 +83,11 @@ class ShardReader:
         return np.concatenate(parts)
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
-        """See `Reader.read`; a sample that is a single image always has one frame."""
+        """See `Reader.read`."""
         path, files, facts, name = self._locate(index)
         stored = _count(facts, name)
-        asked = 1 if stored == 1 else frames
-        chosen = choose_frames(rng, stored, asked, self.stride, name)
-        return _load(path, files, facts, name, chosen)
+        chosen = choose_frames(rng, stored, frames, self.stride)
+        return _load(path, files, facts, name, chosen, rng)
 
     def frames_of(self, index: int) -> int:
         """The number of frames of sample `index`."""
@@ -93,7 +97,14 @@ class ShardReader:
     def examine(self, index: int) -> Sample:
         """Read all frames of a sample."""
         path, files, facts, name = self._locate(index)
-        return _load(path, files, facts, name, list(range(_count(facts, name))))
+        chosen = list(range(_count(facts, name)))
+        return _load(path, files, facts, name, chosen, np.random.default_rng(0))
+
+    def conversations(self) -> int | None:
+        """See `Reader.conversations`; an index of elsewhere may not tell."""
+        counts = [shard.get("conversations") for shard in self.shards]
+        known = [count for count in counts if isinstance(count, int)]
+        return sum(known) if len(known) == len(counts) else None
 
     def _locate(self, index: int) -> tuple[Path, dict[str, tuple[int, int]], dict[str, Any], str]:
         """The shard's file, and the sample's members in it, its JSON facts and its name."""
@@ -158,6 +169,7 @@ def _load(
     facts: dict[str, Any],
     name: str,
     chosen: list[int],
+    rng: np.random.Generator,
 ) -> Sample:
     parts = {}
     for part, read in (("source", read_rgb), ("target", read_rgb), ("mask", read_grey)):
@@ -171,9 +183,24 @@ def _load(
         raise BrokenSample(f"{name}: source, target and mask differ in size: {shapes}")
     if not isinstance(sentence := facts.get("sentence"), str):
         raise BrokenSample(f"{name}: no 'sentence' in its .json; found {', '.join(facts)}")
-    own_name = str(facts.get("name") or name)
-    kind = str(facts.get("kind") or "")
-    return Sample(parts["source"], parts["target"], parts["mask"], sentence, own_name, kind)
+    sentences = facts.get("sentences") or [sentence]
+    if not isinstance(sentences, list) or not all(isinstance(text, str) for text in sentences):
+        raise BrokenSample(f"{name}: 'sentences' in its .json must be a list of texts")
+    try:
+        talks = tuple(read_conversations(facts.get("conversations") or [], name))
+    except LGVIError as error:
+        raise BrokenSample(str(error)) from error
+    return Sample(
+        parts["source"],
+        parts["target"],
+        parts["mask"],
+        sentences[rng.integers(len(sentences))],
+        str(facts.get("name") or name),
+        str(facts.get("kind") or ""),
+        turns=talks[rng.integers(len(talks))] if talks else (),
+        sentences=tuple(sentences),
+        conversations=talks,
+    )
 
 
 def _count(facts: dict[str, Any], name: str) -> int:
