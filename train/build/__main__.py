@@ -8,8 +8,8 @@
     python -m train.build status --config build.yaml
 
 `run` brings sources, masks and candidates up to date, `select` serves the page on which people
-choose, `talks` writes conversations about what was chosen, `export` writes the data set. Each may be
-stopped at any moment and started again. `train/README.md` tells more.
+choose, `talks` writes conversations about what was chosen, `export` writes the data set. Each may
+be stopped at any moment and started again. `train/README.md` tells more.
 """
 
 import argparse

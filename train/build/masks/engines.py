@@ -174,7 +174,7 @@ class Lgvi:
         self, frames: Sequence[np.ndarray], wanted: Sequence[Wanted]
     ) -> dict[int, Followed]:
         """What the model would remove for the object's sentence."""
-        from ...data.sets.rovi import as_request
+        from ...data.sets.as_request import as_request
 
         clip = torch.from_numpy(np.stack(frames)).float() / 255
         found = {}

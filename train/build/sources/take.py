@@ -15,7 +15,7 @@ import numpy as np
 from lgvi_core.errors import LGVIError
 from lgvi_core.video.planes import frame_to_rgb
 
-from ...data.pictures import read_grey, read_indices, read_rgb
+from ...data.pictures import SUFFIXES, read_grey, read_indices, read_rgb
 from ...data.sample import BrokenSample
 from ..config import BuildConfig, FramesConfig
 from ..errors import BrokenClip
@@ -51,6 +51,10 @@ class _Taken:
     numbers: list[int]
     original: tuple[int, int]
     """Height and width before frames were shrunk."""
+    total: int
+    """Frames that the source has."""
+    step: int
+    """Frames of the film from one taken frame to the next."""
 
 
 def take(clip: RawClip, config: FramesConfig, out: Path) -> dict[str, Any]:
@@ -79,6 +83,7 @@ def take(clip: RawClip, config: FramesConfig, out: Path) -> dict[str, Any]:
         "frames": len(taken.frames),
         "width": width,
         "height": height,
+        "step": taken.step,
         "given": sorted(given),
         "objects": [
             {"id": o.id, "expressions": list(o.expressions), "category": o.category}
@@ -89,9 +94,7 @@ def take(clip: RawClip, config: FramesConfig, out: Path) -> dict[str, Any]:
 
 
 def _is_video(clip: RawClip) -> bool:
-    return len(clip.frames) == 1 and not Path(clip.frames[0]).suffix.lower().endswith(
-        (".jpg", ".jpeg", ".png", ".webp")
-    )
+    return len(clip.frames) == 1 and Path(clip.frames[0]).suffix.lower() not in SUFFIXES
 
 
 def _pictures(clip: RawClip, config: FramesConfig) -> _Taken:
@@ -102,7 +105,10 @@ def _pictures(clip: RawClip, config: FramesConfig) -> _Taken:
         listed = ", ".join(f"{w} x {h}" for h, w in sorted(sizes))
         raise BrokenClip(f"its frames have different sizes: {listed}")
     small = [_shrunk(frame, config.side) for frame in frames]
-    return _Taken(small, numbers, frames[0].shape[:2])
+    named = [int(Path(file).stem) for file in clip.frames if Path(file).stem.isdecimal()]
+    gaps = np.diff(named) if len(named) == len(clip.frames) > 1 else np.ones(1, int)
+    step = max(1, int(gaps.min()))
+    return _Taken(small, numbers, frames[0].shape[:2], len(clip.frames), step)
 
 
 def _video(clip: RawClip, config: FramesConfig) -> _Taken:
@@ -128,7 +134,7 @@ def _video(clip: RawClip, config: FramesConfig) -> _Taken:
         told = reader.stream.frames
     if told and count < told - _MISSING:
         raise BrokenClip(f"is cut off: its header says {told} frames, {count} can be read")
-    return _Taken(frames, numbers, original)
+    return _Taken(frames, numbers, original, count, config.stride)
 
 
 def _rgb(frame: av.VideoFrame) -> np.ndarray:
@@ -150,11 +156,11 @@ def _given(clip: RawClip, taken: _Taken) -> dict[int, np.ndarray]:
     height, width = taken.frames[0].shape[:2]
     ids_of: dict[int, np.ndarray] = {}
     for mask in clip.masks:
+        if mask.frame >= taken.total:
+            raise BrokenClip(
+                f"{shown(mask.file)} is the mask of frame {mask.frame}, the clip has {taken.total}"
+            )
         if mask.frame not in place:
-            if _is_video(clip) or mask.kind == "object":
-                raise BrokenClip(
-                    f"{shown(mask.file)} is the mask of frame {mask.frame}, which the clip lacks"
-                )
             continue
         ids = _ids(mask)
         if ids.shape != taken.original:
@@ -166,6 +172,8 @@ def _given(clip: RawClip, taken: _Taken) -> dict[int, np.ndarray]:
         ids = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST)
         whole = ids_of.setdefault(place[mask.frame], np.zeros((height, width), np.uint8))
         np.copyto(whole, ids, where=ids > 0)
+    if clip.masks and not ids_of:
+        raise BrokenClip(f"none of its {len(clip.masks)} masks is of a frame that is taken")
     return ids_of
 
 
