@@ -4,6 +4,6 @@ A clip walks through stages, one way: `sources` takes it in, `masks` carries its
 frames, `candidates` removes each object with its mask grown by several widths, `people` choose
 among those, `talks` writes conversations, `export` makes a data set of what was chosen. Each stage
 but the people's is a pure function of one clip: it reads the folders of the stages before, and
-writes one folder, which appears whole or not at all (`state`). `runner` runs a stage over all clips in
-processes, `cluster` on a Ray cluster. `config` is the one YAML file.
+writes one folder, which appears whole or not at all (`state`). `runner` runs a stage over all clips
+in processes, `cluster` on a Ray cluster. `config` is the one YAML file.
 """

@@ -10,9 +10,8 @@ from tqdm import tqdm
 
 from ..engine.workers import results_as_they_come
 from .config import BuildConfig
-from .sources.raw import RawClip
-from .sources.take import clips_of
-from .stages import BEFORE, CANDIDATES, MASKS, SOURCES, TALKS, Job, do, job_of, open_work
+from .sources.clips import clips_of
+from .stages import BEFORE, SOURCES, TALKS, Job, do, job_of, open_work
 from .state import Result, State, checksum, key_of
 
 logger = logging.getLogger(__name__)
@@ -156,15 +155,3 @@ def costs(config: BuildConfig, stage: str) -> dict[str, Any]:
     found = [state.cost(stage, result.key) for result in state.results(stage)]
     total = {name: sum(cost.get(name, 0) for cost in found) for name in ("seconds", "cpu_seconds")}
     return {"clips": len(found), **total, "bytes": sum(cost.get("bytes", 0) for cost in found)}
-
-
-__all__ = [
-    "CANDIDATES",
-    "MASKS",
-    "RawClip",
-    "StageReport",
-    "costs",
-    "current",
-    "in_processes",
-    "run_stages",
-]

@@ -8,14 +8,8 @@ from typing import Any
 
 from lgvi_core.errors import LGVIError
 
-from .candidates.removers import open_remover
-from .candidates.stage import make_candidates
 from .config import BuildConfig
 from .errors import BrokenClip
-from .masks.engines import open_engine, open_words_engine
-from .masks.stage import propagate
-from .sources.raw import RawClip
-from .sources.take import take
 from .state import Result, State, checksum
 
 logger = logging.getLogger(__name__)
@@ -58,11 +52,19 @@ def job_of(config: BuildConfig, stage: str, key: str, before: str, given: Any = 
 
 
 def open_work(config: BuildConfig, stage: str) -> Work:
-    """The function of a stage; what it opens, such as a model, serves all jobs of a process."""
+    """The function of a stage; what it opens, such as a model, serves all jobs of a process.
+
+    Only what the stage needs is imported: the page needs no PyTorch.
+    """
     state = State(config.state)
     if stage == SOURCES:
-        return lambda job, out: take(_raw(job.given), config.frames, out)
+        from .sources.take import take
+
+        return lambda job, out: take(job.given, config.frames, out)
     if stage == MASKS:
+        from .masks.engines import open_engine, open_words_engine
+        from .masks.stage import propagate
+
         engine, words = open_engine(config.masks), open_words_engine(config.masks)
         return lambda job, out: propagate(
             _facts(state, SOURCES, job),
@@ -73,6 +75,9 @@ def open_work(config: BuildConfig, stage: str) -> Work:
             out,
         )
     if stage == CANDIDATES:
+        from .candidates.removers import open_remover
+        from .candidates.stage import make_candidates
+
         remove = open_remover(config.candidates.remover)
         return lambda job, out: make_candidates(
             _facts(state, MASKS, job),
@@ -100,10 +105,6 @@ def do(config: BuildConfig, work: Work, job: Job) -> Result:
             raise BrokenClip(f"{job.stage} failed: {type(error).__name__}: {error}") from error
 
     return State(config.state).make(job.stage, job.key, job.made_with, guarded)
-
-
-def _raw(given: RawClip) -> RawClip:
-    return given
 
 
 def _facts(state: State, stage: str, job: Job) -> dict[str, Any]:

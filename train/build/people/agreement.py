@@ -4,10 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
-from torchmetrics.functional.classification import multiclass_cohen_kappa
-from torchmetrics.functional.nominal import fleiss_kappa
-
 from .choices import Choice
 
 
@@ -32,6 +28,10 @@ class Agreement:
 
 def agreement(choices: Iterable[Choice]) -> Agreement:
     """Agreement over the items that most people saw; of two who saw the same, Cohen's kappa."""
+    import torch
+    from torchmetrics.functional.classification import multiclass_cohen_kappa
+    from torchmetrics.functional.nominal import fleiss_kappa
+
     by_item: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for choice in choices:
         by_item[choice.item, choice.revision][choice.annotator] = choice.choice

@@ -17,30 +17,14 @@ from lgvi_core.video.planes import frame_to_rgb
 
 from ...data.pictures import SUFFIXES, read_grey, read_indices, read_rgb
 from ...data.sample import BrokenSample
-from ..config import BuildConfig, FramesConfig
+from ..config import FramesConfig
 from ..errors import BrokenClip
 from ..pictures import write_frame, write_ids
-from .a2d_sentences import a2d_clips, read_instances
-from .plain import plain_clips
+from .a2d_sentences import read_instances
 from .raw import RawClip, RawMask, shown
-from .refer_youtube_vos import refer_youtube_vos_clips
 
 FRAMES, GIVEN = "frames", "given"
 _MISSING = 2  # frames that a file may lack of what its header says, by rounding
-
-
-def clips_of(config: BuildConfig) -> list[RawClip]:
-    """Every clip of every source. Raises LGVIError for a source that is not what it should be."""
-    clips: list[RawClip] = []
-    for source in config.sources:
-        match source.kind:
-            case "plain":
-                clips += plain_clips(source.name, source.root)
-            case "refer_youtube_vos":
-                clips += refer_youtube_vos_clips(source.name, source.root, source.split)
-            case "a2d_sentences":
-                clips += a2d_clips(source.name, source.root)
-    return clips
 
 
 @dataclass(frozen=True)
