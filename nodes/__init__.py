@@ -17,6 +17,7 @@ from .load_lgvi import LoadLGVI
 from .mask_preview import MaskPreview
 from .remove_from_video import RemoveFromVideo
 from .sampler import Sampler
+from .save_example import SaveExample
 from .video_conditioning import VideoConditioning
 from .video_from_folder import VideoFromFolder
 
@@ -41,6 +42,7 @@ class LGVIExtension(ComfyExtension):
             RemoveFromVideo,
             VideoFromFolder,
             CreateVideo,
+            SaveExample,
             LoadChat,
             Chat,
         ]

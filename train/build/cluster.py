@@ -1,7 +1,7 @@
 """The same jobs on a Ray cluster, whose machines share the folder of state.
 
-A machine that dies takes its running jobs with it: Ray starts them again elsewhere. Because a result
-appears by one rename, a job that was done twice leaves one result.
+A machine that dies takes its running jobs with it: Ray starts them again elsewhere. Because a
+result appears by one rename, a job that was done twice leaves one result.
 """
 
 from collections.abc import Callable, Iterator
