@@ -13,6 +13,7 @@ from train.build.people.choices import Choices
 
 @pytest.fixture(scope="module")
 def browser():
+    expect.set_options(timeout=MILLISECONDS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=find_browser(), args=OPTIONS)
         yield launched
@@ -39,7 +40,7 @@ def opened(browser, served, request):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
     page.goto(f"{served.url}/?name=Ada")
-    expect(page.locator("figure canvas")).to_have_count(7)
+    shows(page, 0)
     yield page
     if folder := os.environ.get("LGVI_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -53,6 +54,13 @@ def _options(request):
     return request.node.callspec.params.get("options", {}) if marker else {}
 
 
+def shows(page, number):
+    """Wait until item `number` is on the screen; keys pressed before that are ignored."""
+    expect(page.locator("#expressions input")).to_have_value(f"the thing {number}")
+    expect(page.locator("#tiles")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("figure canvas")).to_have_count(7)
+
+
 def standing(served):
     choices = Choices(served.state)
     found = [(c.item, c.choice, c.expressions) for c in choices.standing()]
@@ -60,20 +68,18 @@ def standing(served):
     return found
 
 
-def names(page):
-    return page.locator("#expressions input").evaluate_all("all => all.map(x => x.value)")
-
-
 def test_everything_goes_by_the_keyboard(opened, served):
     opened.keyboard.press("2")
     expect(opened.locator("#progress")).to_have_text("1 of 5 done, 1 by you")
     assert standing(served) == [("mine--c00000/1", "3", ("the thing 0",))]
+    shows(opened, 1)
     opened.keyboard.press("0")
     expect(opened.locator("#progress")).to_have_text("2 of 5 done, 2 by you")
     assert standing(served)[1][1] == "none"
+    shows(opened, 2)
     opened.keyboard.press("u")
     expect(opened.locator("#progress")).to_have_text("1 of 5 done, 1 by you")
-    assert names(opened) == ["the thing 1"]
+    shows(opened, 1)
     opened.keyboard.press("e")
     opened.keyboard.press("ControlOrMeta+a")
     opened.keyboard.type("the cup 2")
@@ -81,8 +87,9 @@ def test_everything_goes_by_the_keyboard(opened, served):
     opened.keyboard.press("1")
     expect(opened.locator("#progress")).to_have_text("2 of 5 done, 2 by you")
     assert standing(served)[-1] == ("mine--c00001/1", "0", ("the cup 2",))
+    shows(opened, 2)
     opened.keyboard.press("s")
-    expect(opened.locator("#expressions input")).to_have_value("the thing 3")
+    shows(opened, 3)
     opened.keyboard.press("l")
     expect(opened.locator("#none")).to_contain_text("都不合格")
 
@@ -132,18 +139,18 @@ def test_a_finger_is_enough_on_small_screens(opened, served, options):
     )
     assert small == []
     opened.locator("figure[data-tile='1'] button").tap()
-    expect(opened.locator("#expressions input")).to_have_value("the thing 1")
+    shows(opened, 1)
     assert standing(served)[0][1] == "3"
     opened.locator("#undo").tap()
-    expect(opened.locator("#expressions input")).to_have_value("the thing 0")
+    shows(opened, 0)
 
 
 def test_a_server_that_is_gone_is_told_and_nothing_is_pretended(browser, served):
     page = browser.new_page()
     page.goto(f"{served.url}/?name=Ada")
-    expect(page.locator("figure canvas")).to_have_count(7)
+    shows(page, 0)
     served.kill()
     page.keyboard.press("1")
     expect(page.locator("#message")).to_contain_text("does not answer")
-    expect(page.locator("#expressions input")).to_have_value("the thing 0")
+    shows(page, 0)
     page.close()

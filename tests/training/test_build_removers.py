@@ -13,7 +13,7 @@ import pytest
 from lgvi_core.errors import LGVIError
 from train.build.candidates.comfy import _decoded, lossless_video
 from train.build.candidates.removers import open_remover
-from train.build.config import CommandRemover, ComfyRemover
+from train.build.config import ComfyRemover, CommandRemover
 from train.build.errors import BrokenClip
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (3, 32, 48, 3), np.uint8)

@@ -75,7 +75,9 @@ async function show(answer) {
   words();
   label();
   $("frame").max = item.preview.frames - 1;
+  $("tiles").ariaBusy = "true";
   await player.load(item, tiles);
+  $("tiles").ariaBusy = "false";
 }
 
 function tile(name) {
