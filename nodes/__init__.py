@@ -21,6 +21,7 @@ from .load_lgvi import LoadLGVI
 from .mask_preview import MaskPreview
 from .remove_from_video import RemoveFromVideo
 from .sampler import Sampler
+from .save_example import SaveExample
 from .stitch_crop import StitchCrop
 from .video_conditioning import VideoConditioning
 from .video_from_folder import VideoFromFolder
@@ -51,6 +52,7 @@ class LGVIExtension(ComfyExtension):
             VideoFromFolder,
             FramesFromVideo,
             CreateVideo,
+            SaveExample,
             LoadChat,
             Chat,
         ]

@@ -25,6 +25,7 @@ NODES = {
     "LGVI_RemoveFromVideo": "LGVI Remove From Video",
     "LGVI_VideoFromFolder": "LGVI Video From Folder",
     "LGVI_CreateVideo": "LGVI Create Video",
+    "LGVI_SaveExample": "LGVI Save Example",
     "LGVI_LoadChat": "Load LGVI Chat",
     "LGVI_Chat": "LGVI Chat",
 }
