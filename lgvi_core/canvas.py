@@ -153,18 +153,18 @@ def _format_size(size: Size) -> str:
     return f"{size[1]} x {size[0]}"
 
 
-def check_frames(frames: Tensor, what: str = "frames") -> None:
+def check_frames(frames: Tensor, what: str = "frames", integers: bool = False) -> None:
     """Raise LGVIError for frames that no model can use; `what` names them in the message.
 
     These are any layout but floating-point [f, h, w, 3], no frames or pixels at all, and NaN or
-    infinite pixels.
+    infinite pixels. With `integers`, whole numbers are allowed too.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3:
         raise LGVIError(
             f"{what} must be RGB images [frames, height, width, 3], got {list(frames.shape)}; "
             "remove an alpha channel, and convert grey images to RGB"
         )
-    if not frames.is_floating_point():
+    if not integers and not frames.is_floating_point():
         kind = str(frames.dtype).removeprefix("torch.")
         raise LGVIError(
             f"{what} are {kind}; images are floating-point, from 0 to 1: divide 8-bit ones by 255"

@@ -41,4 +41,5 @@ def scheduler_for(scheduler: Any, sampler: str, spacing: str) -> Any:
     if solver is None and timesteps is None:
         return scheduler
     changes = {} if timesteps is None else {"timestep_spacing": timesteps}
-    return (solver or type(scheduler)).from_config(scheduler.config, **changes)
+    kind: Any = solver or type(scheduler)
+    return kind.from_config(scheduler.config, **changes)

@@ -31,11 +31,11 @@ def fill_background(
     frames of the same type and size, and `unseen` float32 [f, h, w]: 1 where it had to be painted.
     Raises LGVIError for input that does not fit together and for NaN.
     """
-    check_frames(frames)
+    check_frames(frames, integers=True)
     size = (frames.shape[1], frames.shape[2])
     check_mask(mask, len(frames), {size})
     if painting is not None:
-        check_frames(painting, "painting")
+        check_frames(painting, "painting", integers=True)
         if len(painting) != len(frames) or not _same_aspect(painting[0], frames[0]):
             raise LGVIError(
                 f"painting is {_shape(painting)}, the frames are {_shape(frames)}: give one "

@@ -120,6 +120,7 @@ def read_llava_config(
 
     Raises LGVIError that names the folder, and the keys that cannot be used.
     """
+    found: tuple[LlavaConfig, dict[str, Tensor]]
     try:
         if "vision_config" in values:
             found = _divided_config(folder, values), {}

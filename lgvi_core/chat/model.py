@@ -178,8 +178,12 @@ def _replace(state: dict[str, Tensor], tables: dict[str, Tensor]) -> None:
     for name, value in tables.items():
         own = state.get(names.get(name, name))
         rows = name.startswith("language.embed_tokens.")
-        is_table = own is not None and own.ndim == value.ndim == 2
-        if rows and is_table and own.shape[1:] == value.shape[1:]:
+        if (
+            rows
+            and own is not None
+            and own.ndim == value.ndim == 2
+            and own.shape[1] == value.shape[1]
+        ):
             value = torch.cat([value[: len(own)], own[len(value) :].to(value.dtype)])
         state[names.get(name, name)] = value
 

@@ -50,7 +50,7 @@ def ask(
 def sample(
     graph: Graph,
     model: Node,
-    video: Node,
+    video: Node | dict[str, Output],
     conditions: dict[str, Any],
     changed: Output | None = None,
 ) -> Node:
