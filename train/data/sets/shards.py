@@ -160,16 +160,16 @@ class ShardReader:
         assert self.cache_dir is not None
         from webdataset.cache import FileCache
 
-        # The cache deletes what is oldest, locks too, but taking a lock makes it new.
-        locks = self.cache_dir / LOCKS
-        locks.mkdir(parents=True, exist_ok=True)
+        lock = self.cache_dir / LOCKS / _cache_name(url)
+        lock.parent.mkdir(parents=True, exist_ok=True)
         cache = FileCache(
             cache_dir=str(self.cache_dir), url_to_name=_cache_name, cache_size=self.cache_bytes
         )
         try:
             # The loading processes of a node start on the same shards: the first downloads each,
             # and the others wait for it.
-            with FileLock(locks / _cache_name(url)):
+            with FileLock(lock):
+                lock.touch()  # the cache makes room by deleting what is oldest, locks too
                 return Path(cache.get_file(url))
         except Exception as error:  # downloaders raise many types of errors
             raise BrokenSample(f"{url}: cannot be downloaded: {error}") from error
