@@ -75,13 +75,14 @@ _VISION_KEYS = (
 
 _Size = Annotated[int, Field(gt=0, le=1_000_000)]
 _Count = Annotated[int, Field(gt=0, le=512)]
+_Small = Annotated[float, Field(gt=0, lt=1)]
 _Pixels = Annotated[int, Field(gt=0, le=4096)]
 
 
 class _Sizes(BaseModel):
     """Sizes that both networks have; those that are missing are transformers' own."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
 
     model_type: str | None = None
     hidden_size: _Size | None = None
@@ -97,16 +98,18 @@ class _TextSizes(_Sizes):
     head_dim: Annotated[int, Field(gt=0, le=8192)] | None = None
     max_position_embeddings: Annotated[int, Field(gt=0, le=100_000_000)] | None = None
     sliding_window: _Size | None = None
+    rms_norm_eps: _Small | None = None
 
 
 class _VisionSizes(_Sizes):
     image_size: _Pixels | None = None
     patch_size: _Pixels | None = None
     num_channels: Annotated[int, Field(ge=3, le=3)] | None = None
+    layer_norm_eps: _Small | None = None
 
 
 class _LlavaKeys(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     image_token_index: Annotated[int, Field(ge=0)] | None = None
     image_token_id: Annotated[int, Field(ge=0)] | None = None
@@ -215,7 +218,7 @@ def _check_indices(folder: Path, config: Any) -> None:
         )
     layers, depth = config.vision_feature_layer, config.vision_config.num_hidden_layers
     for layer in layers if isinstance(layers, list | tuple) else [layers]:
-        if not isinstance(layer, int) or not -depth - 1 <= layer <= depth:
+        if not isinstance(layer, int) or not layer or not -depth - 1 <= layer <= depth:
             raise CheckpointError(
                 f"{folder}: vision_feature_layer of config.json is {layer!r}, the vision tower has "
                 f"{depth} layers"

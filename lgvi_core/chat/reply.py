@@ -7,7 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from ..errors import LGVIError
 from .conversation import Turn, render
@@ -131,6 +137,18 @@ class _AfterEachToken(StoppingCriteria):
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
+class _NumbersOnly(LogitsProcessor):
+    """Check of the scores of every token before one is drawn by them."""
+
+    def __call__(self, input_ids: Tensor, scores: Any) -> Any:
+        if bool((scores.isnan() | (scores == math.inf)).any()):
+            raise LGVIError(
+                "the chat model's numbers are NaN or infinite: choose another precision in Load "
+                "LGVI Chat; if that does not help, its files are damaged"
+            )
+        return scores
+
+
 def _generate(
     model: ChatModel,
     ids: list[int],
@@ -178,6 +196,7 @@ def _generate(
                 pixel_values=pixels.to(device, llava.dtype),
                 generation_config=config,
                 stopping_criteria=watching,
+                logits_processor=LogitsProcessorList([_NumbersOnly()]),
             )
     finally:
         handle.remove()

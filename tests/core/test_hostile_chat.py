@@ -243,8 +243,12 @@ def many_tensors(state):
         (change_part("vision_config", image_size=10**9), "image_size"),
         (change_config(image_token_index=-1), "image_token_index"),
         (change_config(image_token_index=5000), "the image token of config.json is 5000"),
+        (change_config(image_token_index=True), "image_token_index"),
+        (change_part("text_config", rms_norm_eps=float("nan")), "rms_norm_eps"),
+        (change_part("vision_config", layer_norm_eps=10**30), "layer_norm_eps"),
+        (change_config(vision_feature_layer=0), "vision_feature_layer of config.json is 0"),
         (change_config(vision_feature_layer=99), "vision_feature_layer of config.json is 99"),
-        (change_config(vision_feature_layer=[0, -9]), "is -9, the vision tower has 2 layers"),
+        (change_config(vision_feature_layer=[-2, -9]), "is -9, the vision tower has 2 layers"),
         (change_config(text_config=[1]), "text_config: not a JSON object"),
         (normalisation(image_mean=5), "image_mean is 5 instead of three numbers"),
         (normalisation(image_std=[1, 1, "x"]), "image_std is .* instead of three numbers"),
@@ -323,6 +327,14 @@ def test_a_tensor_that_claims_more_than_it_stores_is_refused(tmp_path):
     torch.save({"language_embedding": {"weight": torch.zeros(1).expand(10**12)}}, path)
     with pytest.raises(CheckpointError, match="not stored in full"):
         read_released_parts(path)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.2])
+def test_a_model_whose_numbers_overflow_is_said(original, frames, temperature):
+    chat = load_chat(original, dtype=torch.float32)
+    chat.llava.llava.get_output_embeddings().weight.data.fill_(float("nan"))
+    with pytest.raises(LGVIError, match="numbers are NaN or infinite: choose another precision"):
+        reply(chat, frames, "remove the ball", temperature=temperature)
 
 
 @pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -1.0])
