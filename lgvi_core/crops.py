@@ -52,20 +52,33 @@ class Crops:
         top, left = self.corners[number]
         return slice(top, top + self.size[0]), slice(left, left + self.size[1])
 
-    def cut(self, frames: Tensor) -> Tensor:
-        """Cut `frames` [f, h, w, c] to [f, *size, c]; raises LGVIError for others than these."""
+    def check(self, frames: Tensor) -> None:
+        """Raise LGVIError where `frames` [f, h, w, c] are not of the clip of these crops."""
         if len(frames) != len(self.corners) or tuple(frames.shape[1:3]) != self.source:
             raise LGVIError(
                 f"these crops are of {len(self.corners)} frames of {self.source[1]} x "
                 f"{self.source[0]} pixels, got {len(frames)} of {frames.shape[2]} x "
                 f"{frames.shape[1]}: connect the clip that was cropped"
             )
+
+    def describe(self) -> str:
+        """Describe the crops in one phrase."""
+        if self.is_whole:
+            return "the object is large: whole frames"
+        return (
+            f"{self.size[1]} x {self.size[0]} of {self.source[1]} x {self.source[0]}, following "
+            "the object"
+        )
+
+    def cut(self, frames: Tensor) -> Tensor:
+        """Cut `frames` [f, h, w, c] to [f, *size, c]; raises LGVIError for others than these."""
+        self.check(frames)
         if self.is_whole:
             return frames
         return torch.stack([frame[self.slices(number)] for number, frame in enumerate(frames)])
 
     def put(self, parts: Tensor, onto: Tensor) -> Tensor:
-        """Lay `parts` [f, *size, c] over a copy of `onto` [f, h, w, c]."""
+        """Lay `parts` [f, *size, ...] over a copy of `onto` [f, h, w, ...]."""
         out = onto.clone()
         for number, part in enumerate(parts):
             out[number][self.slices(number)] = part.to(out)

@@ -122,10 +122,7 @@ class Look:
         That is None, and the mask empty, where nothing is found.
         """
         for number, size in enumerate(self.sizes):
-            picture = _picture(frame, size)
-            found = self._seen(picture, (slice(None), slice(None)))
-            if number:
-                found = self._confirmed(picture, found)
+            found = self._whole(_picture(frame, size), number)
             if found.any():
                 return _resized(found, self.size), number
         return torch.zeros(self.size), None
@@ -133,16 +130,20 @@ class Look:
     def again(self, frame: Tensor, last: Tensor, number: int) -> Tensor:
         """Return the mask [*size] of a frame, by the look of that `number`.
 
-        All looks but the first are confined to the surroundings of the `last` mask [*size].
+        All looks but the first begin in the surroundings of the `last` mask [*size].
         """
         picture = _picture(frame, self.sizes[number])
-        place = (slice(None), slice(None))
-        if number:
-            box = boxes_of(_resized(last, self.sizes[number])[None]).get(0)
-            if box is None:
-                return torch.zeros(self.size)
-            place = self._around(box, self.sizes[number])
-        return _resized(self._seen(picture, place), self.size)
+        box = boxes_of(_resized(last, self.sizes[number])[None]).get(0) if number else None
+        if box is not None:
+            found = self._seen(picture, self._around(box, self.sizes[number]))
+            if found.any():
+                return _resized(found, self.size)
+        return _resized(self._whole(picture, number), self.size)
+
+    def _whole(self, picture: Tensor, number: int) -> Tensor:
+        """Return the mask [h, w] of a whole picture, at the size of the look of that `number`."""
+        found = self._seen(picture, (slice(None), slice(None)))
+        return self._confirmed(picture, found) if number else found
 
     def _confirmed(self, picture: Tensor, found: Tensor) -> Tensor:
         """Return what of a mask [h, w] a second look, with it in the middle, shows again."""
@@ -179,6 +180,11 @@ class Look:
             first = min(max(0, round((start + stop - side) / 2)), whole - side)
             place.append(slice(first, first + side))
         return place[0], place[1]
+
+
+def every_so_often(count: int, every: int) -> list[int]:
+    """Return every `every`th number below `count`, and the last one."""
+    return sorted({*range(0, count, every), count - 1})
 
 
 def spread(length: int, count: int) -> list[int]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .canvas import Fit, check_frames, fit_canvas, from_canvas, to_canvas
 from .checkpoint.checkpoint import BUNDLED_MODEL, load_checkpoint
+from .checkpoint.guard import panics_as_errors
 from .checkpoint.own_settings import OwnSettings
 from .checkpoint.parts import (
     build_scheduler,
@@ -208,7 +209,7 @@ class LGVIPipeline:
         self, frames: Tensor, prompt: str | Tensor, working_size: int, options: dict[str, Any]
     ) -> Crops | None:
         """Look for the object, and return crops that follow it where they help."""
-        from .look import Look  # needs OpenCV
+        from .look import Look, every_so_often  # needs OpenCV
 
         def predict(frame: Tensor) -> Tensor:
             mask = self(frame, prompt, working_size=0, **options).mask
@@ -218,8 +219,8 @@ class LGVIPipeline:
 
         size = (frames.shape[1], frames.shape[2])
         look = Look(predict, size, self.own_settings.working_size_for(working_size))
-        numbers = range(0, len(frames), LOOK_EVERY)
-        boxes = boxes_of(look.through(frames[::LOOK_EVERY]), size)
+        numbers = every_so_often(len(frames), LOOK_EVERY)
+        boxes = boxes_of(look.through(frames[numbers]), size)
         return look.crops(frames, {numbers[i]: box for i, box in boxes.items()}, len(frames))
 
     def _scheduler_for(self, sampling: SamplingSettings, asked: Collection[str]) -> Any:
@@ -256,13 +257,14 @@ class LGVIPipeline:
 
     def encode_text(self, prompt: str) -> Tensor:
         """Encode `prompt` as CLIP's last hidden states [1, 77, d], without an attention mask."""
-        tokens = self.tokenizer(
-            prompt,
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
+        with panics_as_errors("the tokenizer of this model"):
+            tokens = self.tokenizer(
+                prompt,
+                padding="max_length",
+                max_length=self.tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            )
         device = next(self.text_encoder.parameters()).device
         return self.text_encoder(tokens.input_ids.to(device)).last_hidden_state
 

@@ -8,15 +8,21 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 
 from ..lgvi_core.errors import CheckpointError, LGVIError
 from .background_from_frames import BackgroundFromFrames
+from .carry_mask import CarryMask
 from .chat import Chat
 from .composite import Composite
 from .context_windows import ContextWindows
 from .create_video import CreateVideo
+from .crop_to_object import CropToObject
+from .find_object import FindObject
+from .frames_from_video import FramesFromVideo
 from .load_chat import LoadChat
 from .load_lgvi import LoadLGVI
 from .mask_preview import MaskPreview
 from .remove_from_video import RemoveFromVideo
 from .sampler import Sampler
+from .save_example import SaveExample
+from .stitch_crop import StitchCrop
 from .video_conditioning import VideoConditioning
 from .video_from_folder import VideoFromFolder
 
@@ -37,10 +43,16 @@ class LGVIExtension(ComfyExtension):
             MaskPreview,
             Composite,
             BackgroundFromFrames,
+            FindObject,
+            CropToObject,
+            StitchCrop,
+            CarryMask,
             ContextWindows,
             RemoveFromVideo,
             VideoFromFolder,
+            FramesFromVideo,
             CreateVideo,
+            SaveExample,
             LoadChat,
             Chat,
         ]

@@ -58,7 +58,7 @@ class Composite(io.ComfyNode):
         from ..lgvi_core.errors import LGVIError
         from ..lgvi_core.masks import check_mask, composite, soft_mask
         from ..lgvi_core.settings import MaskSettings
-        from .host.frame_by_frame import stop_if_cancelled
+        from .host.cancel import stop_if_cancelled
         from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
 
         check_frames(source, "source")

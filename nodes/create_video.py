@@ -67,7 +67,7 @@ class CreateVideo(io.ComfyNode):
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.video.encode import write_frames
         from ..lgvi_core.video.output import frame_rate
-        from .host.frame_by_frame import stop_if_cancelled
+        from .host.cancel import stop_if_cancelled
         from .host.progress import show_text
         from .host.video_files import new_file, video_of
 

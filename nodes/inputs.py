@@ -6,6 +6,8 @@ from ..lgvi_core.settings import OWN, OWN_NAME, MaskSettings, SamplingSettings
 
 _SAMPLING, _MASK = SamplingSettings(), MaskSettings()
 
+CROP = io.Custom("LGVI_CROP")
+"""Type of the wire from LGVI Crop To Object to LGVI Stitch Crop."""
 TEXT_INPUTS: tuple[io.Input, ...] = (
     io.Conditioning.Input(
         "positive",
@@ -124,7 +126,10 @@ def sampling_inputs() -> list[io.Input]:
             "sampler",
             options=_sampler_names(),
             default=_SAMPLING.sampler,
-            tooltip="The model's own, or ComfyUI's sampling method; euler is DDIM.",
+            tooltip=(
+                "The model's own, or ComfyUI's sampling method; euler is DDIM. dpm_adaptive takes "
+                "as many steps as it finds necessary, often several times as many."
+            ),
         ),
         io.Combo.Input(
             "scheduler",

@@ -94,7 +94,7 @@ class MaskPreview(io.ComfyNode):
         from ..lgvi_core.canvas import check_frames
         from ..lgvi_core.masks import check_mask, overlay, soft_mask
         from ..lgvi_core.settings import MaskSettings
-        from .host.frame_by_frame import stop_if_cancelled
+        from .host.cancel import stop_if_cancelled
         from .host.memory import FEWER_FRAMES, advice_when_out_of_memory
         from .host.player import player
 

@@ -71,11 +71,11 @@ class VideoConditioning(io.ComfyNode):
     ) -> io.NodeOutput:
         import torch
 
-        from ..lgvi_core.canvas import check_frames, fit_canvas
+        from ..lgvi_core.canvas import check_frames, fit_canvas, to_canvas
         from ..lgvi_core.checkpoint.own_settings import OwnSettings
         from ..lgvi_core.errors import LGVIError
+        from .host.autoencoder import VAE_FRAMES, encode
         from .host.conditioning import SOURCE_SIZE_KEY, branches, unconditional
-        from .host.frame_by_frame import encode_clip
         from .host.memory import ENCODING, advice_when_out_of_memory
         from .host.own_settings import describe_size, own_settings_of
         from .host.progress import show_text
@@ -97,7 +97,8 @@ class VideoConditioning(io.ComfyNode):
         told = "\n".join(filter(None, lines))
         show_text(cls.hidden.unique_id, told)
         with advice_when_out_of_memory(ENCODING.format(frames=len(frames))):
-            c_x = encode_clip(vae, frames, fit)
+            parts = [encode(vae, to_canvas(part, fit)) for part in frames.split(VAE_FRAMES)]
+            c_x = torch.cat(parts)
         latent = {"samples": torch.zeros_like(c_x), SOURCE_SIZE_KEY: size}
         conditions = branches(positive, negative, c_x)
         return io.NodeOutput(*conditions, latent, fit.describe(), ui=ui.PreviewText(told))

@@ -10,14 +10,14 @@ from torch import Tensor
 from transformers import AutoTokenizer, LlavaConfig, LlavaForConditionalGeneration
 
 from ..checkpoint.files import read_json
+from ..checkpoint.guard import panics_as_errors
 from ..checkpoint.regular import check_folder
+from ..checkpoint.tokenizer_file import check_tokenizer_files
 from ..checkpoint.values import check_values
 from ..errors import CheckpointError, LGVIError
 from .format import PLAIN_FORMAT, ChatFormat, read_format
-from .guard import panics_as_errors
 from .llava import Llava, MMHead, common_name, read_released_parts, read_weight_files
 from .llava_config import read_llava_config
-from .tokenizer_file import check_tokenizer_files
 from .vision import CLIP_MEAN, CLIP_STD
 
 MM_HEAD_FILE = "mm_head.safetensors"

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ..checkpoint.guard import in_time, panics_as_errors
 from .conversation import IMAGE
-from .guard import in_time, panics_as_errors
 
 _NAME = "the tokenizer of this chat model"
 

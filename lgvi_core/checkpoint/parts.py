@@ -11,8 +11,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from ..config import parse_config
 from ..errors import CheckpointError
 from .checkpoint import BUNDLED_MODEL, Checkpoint, SubModel
+from .guard import panics_as_errors
 from .regular import check_folder
 from .sizes import POSITION_IDS, TEXT_PREFIX, VAESizes, check_text_encoder, differences
+from .tokenizer_file import check_tokenizer_files
 
 VAE_CLASSES = {
     "AutoencoderKL": diffusers.AutoencoderKL,
@@ -99,10 +101,9 @@ def build_tokenizer(checkpoint: Checkpoint) -> CLIPTokenizer:
     files = TOKENIZER_FILES if not (folder / "tokenizer.json").is_file() else ()
     if missing := [name for name in files if not (folder / name).is_file()]:
         raise CheckpointError(f"{folder}: the tokenizer lacks {' and '.join(missing)}")
-    try:
+    check_tokenizer_files(folder)
+    with panics_as_errors(f"{folder}: the tokenizer"):
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # a foreign or damaged file fails in many ways
-        raise CheckpointError(f"{folder}: the tokenizer cannot be read ({error})") from error
 
 
 def tokenizer_folder(checkpoint: Checkpoint) -> Path:

@@ -23,7 +23,7 @@ from .conditioning import branches
 from .removal import Removal
 from .sampling import sample_with_mask
 
-LOOKS_A_SECOND = 3
+LOOKS_A_SECOND = 6
 """Frames looked at in a second of video, where only a crop is wanted."""
 
 
@@ -37,6 +37,8 @@ class FirstLook:
     """Distance in frames of those that were looked at."""
     found: tuple[int, ...]
     """Numbers of the looked-at frames that show the object, in their order."""
+    looked: int
+    """Number of frames that were looked at."""
     crops: Crops | None = None
     """Where the frames are cut; None where the whole frames are better."""
 
@@ -60,8 +62,7 @@ class FirstLook:
 
     def describe(self) -> str:
         """Return a line for the person."""
-        looked = len(range(0, self.frames, self.every))
-        return f"first look: the object is in {len(self.found)} of {looked} frames"
+        return f"first look: the object is in {len(self.found)} of {self.looked} frames"
 
 
 def look(source: VideoSource, removal: Removal) -> FirstLook:
@@ -75,17 +76,20 @@ def look(source: VideoSource, removal: Removal) -> FirstLook:
         every = removal.look_every or max(1, round(video.info.fps / LOOKS_A_SECOND))
         size = video.info.size
         looked = _Looked(size, removal)
-        count = 0
+        count, left = 0, None
         for frame in video:
             comfy.model_management.throw_exception_if_processing_interrupted()
-            if count % every == 0:
+            left = None if count % every == 0 else frame
+            if left is None:
                 looked.add(count, frame_to_rgb(frame))
             count += 1
+        if left is not None and removal.crop:
+            looked.add(count - 1, frame_to_rgb(left))  # a crop must know where the path ends
         looked.end()
     if removal.crop and not looked.boxes:
         looked.search()
     crops = looked.crops(count) if removal.crop else None
-    return FirstLook(count, every, tuple(sorted(looked.boxes)), crops)
+    return FirstLook(count, every, tuple(sorted(looked.boxes)), looked.count, crops)
 
 
 class _Looked:
@@ -95,12 +99,14 @@ class _Looked:
         self.size, self.removal = size, removal
         self.fit = fit_canvas(size, removal.working_size)
         self.boxes: dict[int, Box] = {}
+        self.count = 0
         self._look = Look(self._predict, size, removal.working_size)
         self._pictures: dict[int, np.ndarray] = {}
         self._waiting: dict[int, Tensor] = {}
 
     def add(self, number: int, frame: Tensor) -> None:
         """Add frame `number` [h, w, 3]."""
+        self.count += 1
         self._waiting[number] = to_canvas(frame[None], self.fit)
         if self.removal.crop:
             small = (self._look.shrink(frame) * 255).round().to(torch.uint8).numpy()

@@ -19,7 +19,7 @@ def player(frames: Tensor, fps: float) -> dict[str, Any]:
     """
     from ...lgvi_core.video.encode import write_frames
     from ...lgvi_core.video.output import frame_rate
-    from .frame_by_frame import stop_if_cancelled
+    from .cancel import stop_if_cancelled
     from .video_files import SUBFOLDER, KeptPath, new_file
 
     rate = frame_rate(fps)
@@ -36,7 +36,7 @@ def _small_and_even(frames: Tensor) -> Tensor:
     import torch
     from torch.nn.functional import interpolate
 
-    from .frame_by_frame import stop_if_cancelled
+    from .cancel import stop_if_cancelled
 
     height, width = frames.shape[1:3]
     scale = min(1.0, _LONGEST_SIDE / max(height, width))

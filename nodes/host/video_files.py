@@ -46,7 +46,7 @@ def source_of(video: Input.Video) -> str | Path | io.BytesIO:
         video.save_to(str(path))
         return kept
     from ...lgvi_core.video.encode import write_frames
-    from .frame_by_frame import stop_if_cancelled
+    from .cancel import stop_if_cancelled
 
     parts = video.get_components()
     audio = parts.audio or {"waveform": None, "sample_rate": 0}

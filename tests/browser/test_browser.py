@@ -18,7 +18,8 @@ from tools.comfyui.server import PACK_NAME, Prompt
 from tools.comfyui.workflow import load_workflow
 from tools.node_pictures import MILLISECONDS, OPTIONS, SETTINGS, find_browser
 from tools.sam3_nodes import NAMES as SAM3_NODES
-from tools.workflows.designs import CLIPS, SAM3
+from tools.workflows.by_mask import SAM3
+from tools.workflows.parts import CLIPS
 from tools.workflows.titles import TITLES
 
 FRONTENDS_OWN = (

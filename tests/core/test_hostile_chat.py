@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from lgvi_core.chat import tokens
 from lgvi_core.chat.conversation import Turn
-from lgvi_core.chat.guard import in_time
 from lgvi_core.chat.history import MAX_TURNS, read_history, write_history
 from lgvi_core.chat.llava import RELEASED_PARTS, read_released_parts
 from lgvi_core.chat.model import load_chat
-from lgvi_core.chat.regex import regex_problem
 from lgvi_core.chat.reply import prepare_inputs, reply
+from lgvi_core.checkpoint.guard import in_time
+from lgvi_core.checkpoint.regex import regex_problem
 from lgvi_core.errors import CheckpointError, LGVIError
 from support.tiny_chat import make_chat_folder
 

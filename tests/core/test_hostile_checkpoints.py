@@ -165,7 +165,7 @@ def test_a_tokenizer_without_its_files_is_named(folder):
         LGVIPipeline.from_checkpoint(folder)
     for name in ("vocab.json", "merges.txt"):
         (folder / "tokenizer" / name).write_text("no such thing")
-    with pytest.raises(CheckpointError, match="tokenizer: the tokenizer cannot be read"):
+    with pytest.raises(CheckpointError, match="tokenizer: the tokenizer cannot be used"):
         LGVIPipeline.from_checkpoint(folder)
 
 

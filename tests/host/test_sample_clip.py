@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from support.graphs import CLIP
-from tools.workflows.designs import CLIPS
+from tools.workflows.parts import CLIPS
 
 
 @pytest.fixture(scope="module")

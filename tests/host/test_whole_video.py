@@ -335,7 +335,7 @@ def test_a_first_look_leaves_out_segments_without_the_object(
 def test_the_look_cuts_segments_as_the_removal_does(comfy, frames, length, overlap):
     latents = torch.zeros(frames, 4, 2, 2)
     cut = comfy.removal.segments(iter(latents.split(16)), length, overlap)
-    everywhere = comfy.first_look.FirstLook(frames, 1, tuple(range(frames)))
+    everywhere = comfy.first_look.FirstLook(frames, 1, tuple(range(frames)), frames)
     ranges = everywhere.segments(length, overlap)
     assert [(r.start, len(r)) for r in ranges] == [(s.start, len(s.c_x)) for s in cut]
 
@@ -343,3 +343,65 @@ def test_the_look_cuts_segments_as_the_removal_does(comfy, frames, length, overl
 def test_no_look_is_a_number_of_frames(comfy, removal):
     with pytest.raises(comfy.errors.LGVIError, match="look_every must be 0"):
         removal(look_every=-1)
+
+
+@pytest.fixture
+def seen_where_bright(comfy, monkeypatch):
+    """Replace the sampler by one that sees bright cells of the latent, and makes them dark."""
+
+    def sample(model, conditionings, latent, *rest, **more):
+        c_x = conditionings[0][0][1]["concat_latent_image"]
+        mask = (c_x[:, :1] > 0.2).float().repeat_interleave(8, 2).repeat_interleave(8, 3)
+        return {"samples": torch.full_like(c_x, -0.3)}, mask[:, 0]
+
+    for module in (comfy.removal, comfy.first_look):
+        monkeypatch.setattr(module, "sample_with_mask", sample)
+
+
+def make_small(path: Path, side: int, frames: int = 12) -> Path:
+    """Write a dark video with a bright square that moves to the right by 8 pixels a frame."""
+    images = torch.full((frames, 240, 384, 3), 0.2)
+    for number in range(frames):
+        images[number, 96 : 96 + side, 96 + 8 * number : 96 + side + 8 * number] = 0.95
+    return write_frames(path, images)
+
+
+def bright_share(path: Path) -> float:
+    with VideoReader(path) as video:
+        return max(float((frame_to_rgb(frame) > 0.7).float().mean()) for frame in video)
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_small_object_is_worked_on_in_a_crop_that_follows_it(
+    comfy, removal, seen_where_bright, tmp_path, background
+):
+    source = make_small(tmp_path / "source.mp4", 24)
+    how = removal(vae=PlainVAE(), working_fps=0.0, background=background, feather=2, grow=8)
+    (tmp_path / "whole").mkdir()
+    whole, _, report, _ = run(comfy, how, source, tmp_path / "whole")
+    assert "0 of 12 frames changed" in report
+    assert bright_share(whole) == bright_share(source) > 0.005
+    result, _, report, _ = run(comfy, replace(how, crop=True), source, tmp_path)
+    assert "a crop that follows the object" in report
+    assert "12 of 12 frames changed" in report
+    assert bright_share(result) < 0.0005
+    for ours, theirs in zip(planes_of(result), planes_of(source), strict=True):
+        assert (ours[0][:80] == theirs[0][:80]).all()
+        assert (ours[0][140:] == theirs[0][140:]).all()
+
+
+def test_a_large_object_is_worked_on_in_the_whole_frame(
+    comfy, removal, seen_where_bright, tmp_path
+):
+    source = make_small(tmp_path / "source.mp4", 96)
+    how = removal(vae=PlainVAE(), working_fps=0.0, crop=True)
+    _, _, report, _ = run(comfy, how, source, tmp_path)
+    assert "crop" not in report
+    assert "12 of 12 frames changed" in report
+
+
+def test_a_crop_is_left_out_where_nothing_is_found(comfy, removal, seen_where_bright, tmp_path):
+    source = make_bright(tmp_path / "source.mp4", 6, range(0))
+    _, _, report, _ = run(comfy, removal(vae=PlainVAE(), crop=True), source, tmp_path)
+    assert "first look: the object is in 0 of" in report
+    assert "0 of 6 frames changed" in report

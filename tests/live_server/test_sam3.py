@@ -12,7 +12,7 @@ from tools.comfyui.workflow import NOTES, load_workflow, to_prompt
 from tools.demo import describe as describe_video
 from tools.demo import differences
 from tools.sam3_nodes import NAMES, SINCE, SNAPSHOT, describe, with_sam3, without_sam3
-from tools.workflows.designs import SAM3
+from tools.workflows.by_mask import SAM3
 from tools.workflows.titles import TITLES
 
 NAME = TITLES["real_footage_words"]

@@ -13,6 +13,7 @@ import pytest
 from accelerate import tracking as accelerate_tracking
 from accelerate.commands.launch import launch_command_parser
 from accelerate.tracking import GeneralTracker
+from accelerate.utils import LoggerType
 from safetensors import SafetensorError
 
 from lgvi_core.errors import LGVIError
@@ -129,7 +130,7 @@ class Recorder(GeneralTracker):
 
 def test_other_trackers_get_figures_settings_and_pictures(tmp_path, monkeypatch):
     monkeypatch.setitem(accelerate_tracking.LOGGER_TYPE_TO_CLASS, "wandb", Recorder)
-    available = [*accelerate_tracking.get_available_trackers(), "wandb"]
+    available = [*accelerate_tracking.get_available_trackers(), LoggerType.WANDB]
     monkeypatch.setattr(accelerate_tracking, "_available_trackers", available)
     config = TrainConfig.model_validate(
         tiny_values(

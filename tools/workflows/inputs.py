@@ -6,7 +6,7 @@ The sample clip is not among them: the pack itself brings it when ComfyUI starts
 from pathlib import Path
 
 from ..paths import ROOT
-from ..workflows.designs import CLIP
+from ..workflows.parts import CLIP
 
 SAMPLE = ROOT / "workflows" / "inputs" / CLIP
 

@@ -14,5 +14,7 @@ TITLES = {
     "multi_turn": "11 A conversation of three turns",
     "interactive_end_to_end": "12 Chat end to end (LGVI-I)",
     "stock_nodes_only": "13 ComfyUI's own sampling nodes",
+    "small_object": "14 A small object in a large frame (crop and stitch)",
+    "painted_masks": "15 Paint on some frames - no model",
 }
 """Title by the design's name, in the order in which a person would try them."""

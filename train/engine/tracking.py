@@ -54,7 +54,7 @@ def start_trackers(accelerator: Accelerator, config: RunConfig, first: int) -> N
     chosen, started = list(accelerator.log_with), []
     for name in chosen:
         own = config.trackers.options.get(str(name), {})
-        accelerator.log_with = [name]
+        accelerator.log_with, accelerator.trackers = [name], []
         if str(name) == TENSORBOARD:
             # Drops entries that a killed run logged after its checkpoint; they come again.
             own = {**({"purge_step": first + 1} if first else {}), **own}

@@ -38,6 +38,8 @@ from ..sample import BrokenSample, Sample
 from .rovi_file import read_conversations
 
 INDEX = "index.json"
+LOCKS = ".locks"
+"""Folder in `cache_dir` with a lock for each shard, so that one process at a time fetches it."""
 _OPEN_SHARDS = 64  # number of shards whose tables of contents are kept in memory
 _SHARDS_TOGETHER = 4  # shards whose samples are mixed in an epoch's order
 
@@ -158,8 +160,8 @@ class ShardReader:
         assert self.cache_dir is not None
         from webdataset.cache import FileCache
 
-        # Beside the folder, not in it, where the cache would delete them with old shards.
-        locks = self.cache_dir.parent / f".{self.cache_dir.name}.locks"
+        # The cache deletes what is oldest, locks too, but taking a lock makes it new.
+        locks = self.cache_dir / LOCKS
         locks.mkdir(parents=True, exist_ok=True)
         cache = FileCache(
             cache_dir=str(self.cache_dir), url_to_name=_cache_name, cache_size=self.cache_bytes

@@ -1,0 +1,1 @@
+"""Stage 6: the data set, its statistics and its card."""

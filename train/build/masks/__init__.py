@@ -1,0 +1,1 @@
+"""Stage 2: from masks on some frames, or from words, to masks on all frames."""

@@ -1,0 +1,1 @@
+"""Stage 4: people choose the best candidate of each object, or none, and mend its sentences."""
