@@ -11,6 +11,8 @@ from ...lgvi_core.settings import SamplingSettings
 
 IDLE_KEY = "lgvi_idle_branches"
 """Key of ComfyUI's transformer_options: the numbers of the conditionings that have weight zero."""
+CLOSE = 1e-4
+"""Relative difference up to which noise levels are the same."""
 POSITIVE = 2
 """Number of text and video among the conditionings that Guider_DualCFG hands on."""
 WATCHERS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function")
@@ -34,15 +36,19 @@ class IntervalGuidance(Guider_DualCFG):
     ) -> Tensor:
         """Return the prediction for `x` at the sigma `timestep`, as ComfyUI's samplers ask it."""
         options = model_options or {}
-        sampling = self.inner_model.model_sampling
-        last = sampling.num_timesteps - 1
-        progress = 1 - float(sampling.timestep(timestep.flatten()[:1])[0]) / last
-        if self._settings.guides(progress):
+        if self._guides(float(timestep.flatten()[0])):
             return super().predict_noise(x, timestep, options, seed)
         positive = self.conds["positive"]
         return comfy.samplers.sampling_function(
             self.inner_model, x, timestep, None, positive, 1.0, options, seed=seed
         )
+
+    def _guides(self, sigma: float) -> bool:
+        """Return whether a step at this noise level lies in the interval of the guidance."""
+        to_sigma = self.inner_model.model_sampling.percent_to_sigma
+        start = float(to_sigma(self._settings.guidance_start))
+        end = float(to_sigma(self._settings.guidance_end))
+        return end * (1 - CLOSE) <= sigma <= start * (1 + CLOSE)
 
 
 def idle_branches(guider: Any) -> frozenset[int]:
