@@ -104,7 +104,9 @@ def _video(clip: RawClip, config: FramesConfig) -> _Taken:
     if clip.masks:
         first = min(first, min(mask.frame for mask in clip.masks))
     wanted = {mask.frame for mask in clip.masks}
-    frames, numbers, count = [], [], 0
+    frames: list[np.ndarray] = []
+    numbers: list[int] = []
+    count = 0
     original = (0, 0)
     with VideoReader(Path(clip.frames[0])) as reader:
         for count, frame in enumerate(reader, 1):
