@@ -278,7 +278,7 @@ def test_a_kill_at_any_moment_changes_nothing_in_the_end(tmp_path, clips, built)
     moments = []
     while True:
         before = _written(tmp_path)
-        more = rng.randint(1, 2 * WRITTEN // kills) if len(moments) < kills else None
+        more = rng.randint(1, max(2, WRITTEN // kills - 1)) if len(moments) < kills else None
         running = subprocess.Popen([sys.executable, "-c", code])
         while running.poll() is None:
             if more is not None and _written(tmp_path) >= before + more:
@@ -291,7 +291,7 @@ def test_a_kill_at_any_moment_changes_nothing_in_the_end(tmp_path, clips, built)
         if running.returncode == 0:
             break
     print("\nkilled in:", *moments, sep="\n  ")
-    assert len(moments) > kills // 2
+    assert len(moments) > kills // 3
     assert fingerprint(tmp_path / "state") == fingerprint(config.state)
     assert _data(tmp_path / "rovi") == _data(config.export.output)
 

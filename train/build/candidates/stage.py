@@ -83,7 +83,7 @@ def _object(
 
 def box_of(hole: np.ndarray) -> list[int]:
     """The smallest box (left, top, right, bottom) around a hole bool [f, h, w] in all frames."""
-    whole: np.ndarray = hole.any(axis=0)
+    whole = np.asarray(hole.any(axis=0))
     rows, columns = np.nonzero(whole.any(1))[0], np.nonzero(whole.any(0))[0]
     return [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
 
