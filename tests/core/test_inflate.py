@@ -64,5 +64,5 @@ def test_inflated_for_training(flat):
 
 def test_weights_of_another_network_are_refused(flat):
     state = {k: v for k, v in flat.state_dict().items() if "conv_out" not in k}
-    with pytest.raises(CheckpointError, match=r"missing \['conv_out"):
+    with pytest.raises(CheckpointError, match=r"missing \(conv_out"):
         inflate(dict(flat.config), state)

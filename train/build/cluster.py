@@ -4,6 +4,7 @@ A machine that dies takes its running jobs with it: Ray starts them again elsewh
 result appears by one rename, a job that was done twice leaves one result.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,7 +32,7 @@ def on_cluster(address: str) -> Spread:
     def spread(config: BuildConfig, stage: str, jobs: list[Job]) -> Iterator[tuple[Job, Result]]:
         if not ray.is_initialized():
             try:
-                ray.init(address=address, log_to_driver=False, logging_level="warning")
+                ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise LGVIError(f"no Ray cluster answers at {address}: {error}") from error
         task: Any = ray.remote(

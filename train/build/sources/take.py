@@ -104,7 +104,7 @@ def _video(clip: RawClip, config: FramesConfig) -> _Taken:
     if clip.masks:
         first = min(first, min(mask.frame for mask in clip.masks))
     wanted = {mask.frame for mask in clip.masks}
-    frames: list[Any] = []
+    frames: list[np.ndarray] = []
     numbers: list[int] = []
     count = 0
     original = (0, 0)

@@ -44,8 +44,7 @@ def wrong_with_request(text: str) -> str:
 
 def wrong_with_reply(text: str, expressions: Sequence[str]) -> str:
     """Why a reply cannot be used; empty where it can."""
-    letters = [ord(letter) for letter in text]
-    prompts = find_prompts(letters, lambda part: "".join(map(chr, part)))
+    prompts = find_prompts([*map(ord, text)], lambda part: "".join(map(chr, part)))
     marks = MARK.findall(text)
     if len(prompts) != 1 or len(marks) != 2 or not prompts[0].closed:
         return f"has {len(prompts)} prompts"
