@@ -11,8 +11,9 @@ from typing import Any
 from lgvi_core.errors import LGVIError
 
 from .config import BuildConfig
+from .jobs import Job
 from .runner import Spread
-from .stages import Job, do, open_work
+from .stages import do, open_work
 from .state import Result
 
 _RETRIES = 20

@@ -1,8 +1,6 @@
-"""The stages that run by themselves, each a function of one clip, and what each depends on."""
+"""The stages that run by themselves, each a function of one clip."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,45 +8,10 @@ from lgvi_core.errors import LGVIError
 
 from .config import BuildConfig
 from .errors import BrokenClip
-from .state import Result, State, checksum
+from .jobs import CANDIDATES, MASKS, SOURCES, Job, Work
+from .state import Result, State
 
 logger = logging.getLogger(__name__)
-
-SOURCES, MASKS, CANDIDATES, TALKS = "sources", "masks", "candidates", "talks"
-STAGES = (SOURCES, MASKS, CANDIDATES, TALKS)
-"""In the order in which a clip walks through them."""
-BEFORE = {MASKS: SOURCES, CANDIDATES: MASKS, TALKS: CANDIDATES}
-"""The stage whose result each one takes."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One clip for one stage; `given` is what the stage takes beside the results before it."""
-
-    stage: str
-    key: str
-    made_with: str
-    given: Any = None
-
-
-Work = Callable[[Job, Path], dict[str, Any]]
-"""Does a job: writes files to a folder and returns facts. Raises BrokenClip."""
-
-
-def settings_of(config: BuildConfig, stage: str) -> dict[str, Any]:
-    """The part of a configuration that a stage's results depend on."""
-    part = {
-        SOURCES: config.frames,
-        MASKS: config.masks,
-        CANDIDATES: config.candidates,
-        TALKS: config.talks,
-    }[stage]
-    return {} if part is None else part.model_dump(mode="json", exclude={"device"})
-
-
-def job_of(config: BuildConfig, stage: str, key: str, before: str, given: Any = None) -> Job:
-    """The job of a stage for a clip; `before` is the checksum of what it is made from."""
-    return Job(stage, key, checksum(stage, settings_of(config, stage), before), given)
 
 
 def open_work(config: BuildConfig, stage: str) -> Work:

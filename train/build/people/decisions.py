@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import BuildConfig
-from ..runner import current
-from ..stages import CANDIDATES, SOURCES
+from ..jobs import CANDIDATES, SOURCES, current
 from ..state import State
 from .choices import NONE, Choice, Choices, has_choices
 
