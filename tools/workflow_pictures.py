@@ -2,7 +2,7 @@
 
     COMFYUI_PATH=... python -m tools.workflow_pictures [NAME ...]
 
-A picture shows the source video, below it the mask where the workflow shows one, then the result.
+A picture shows the title, the source video, below it the mask where the workflow shows one, then the result.
 Where SAM 3 would make the mask, one by colour takes its place, and the picture says so: its weights
 are not needed here.
 """
@@ -47,6 +47,7 @@ def main() -> None:
                 whole = to_prompt(workflow, with_sam3(server.get("/object_info")))
                 prompt = without_sam3(whole)
                 picture = contact_sheet(server, workflow, server.run(prompt), base)
+                picture = captioned(picture, TITLES[name].split(" ", 1)[1], above=True)
                 if prompt != whole:
                     picture = captioned(picture, STAND_IN)
                 picture.save(FOLDER / f"{TITLES[name]}.jpg", quality=85)
@@ -69,11 +70,12 @@ def contact_sheet(
     return Image.fromarray(np.concatenate(cells, axis=0))
 
 
-def captioned(picture: Image.Image, text: str) -> Image.Image:
-    """Return the picture with a line of text below it."""
+def captioned(picture: Image.Image, text: str, above: bool = False) -> Image.Image:
+    """Return the picture with a line of text below it, or above."""
     whole = Image.new("RGB", (picture.width, picture.height + CAPTION_HEIGHT), "black")
-    whole.paste(picture)
-    middle = (whole.width / 2, whole.height - CAPTION_HEIGHT / 2)
+    whole.paste(picture, (0, CAPTION_HEIGHT if above else 0))
+    row = CAPTION_HEIGHT / 2 if above else whole.height - CAPTION_HEIGHT / 2
+    middle = (whole.width / 2, row)
     font = ImageFont.load_default(FONT_SIZE)
     ImageDraw.Draw(whole).text(middle, text, "white", font, anchor="mm")
     return whole
