@@ -173,6 +173,13 @@ class TextEncoderConfig(BaseModel):
     max_position_embeddings: int = Field(77, gt=0, le=65536)
     hidden_act: Literal["quick_gelu", "gelu"] = "quick_gelu"
 
+    @model_validator(mode="after")
+    def _consistent(self) -> "TextEncoderConfig":
+        width, heads = self.hidden_size, self.num_attention_heads
+        if width % heads:
+            raise ValueError(f"hidden_size {width} cannot be split into {heads} heads")
+        return self
+
 
 Config = TypeVar("Config", bound=BaseModel)
 

@@ -81,8 +81,9 @@ def build_text_encoder(part: SubModel, origin: str | Path = "start_from") -> nn.
 
     Raises LGVIError that names `origin` where config and weights do not fit.
     """
-    check_text_encoder(part.config, part.state, origin)
-    config = CLIPTextConfig.from_dict(part.config)
+    sizes = check_text_encoder(part.config, part.state, origin)
+    table = next(v for k, v in part.state.items() if k.endswith("token_embedding.weight"))
+    config = CLIPTextConfig(**sizes.model_dump(), vocab_size=len(table))
     with torch.device("meta"):
         expected = CLIPTextModel(config).state_dict().keys()
     state = {key: v for key, v in part.state.items() if not key.endswith(POSITION_IDS)}

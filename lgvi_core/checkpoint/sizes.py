@@ -35,6 +35,8 @@ class VAESizes(BaseModel):
     latent_channels: Literal[4] = 4
     layers_per_block: _Layers = 1
     norm_num_groups: Width = 32
+    upsampling_scaling_factor: Literal[2] = 2
+    upsample_fn: Literal["nearest"] = "nearest"
     block_out_channels: _Levels | None = None
     down_block_types: _Names | None = None
     up_block_types: _Names | None = None

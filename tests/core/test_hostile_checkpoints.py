@@ -129,6 +129,7 @@ def test_tensors_that_are_not_stored_are_refused(tmp_path, tensor):
         ({"num_hidden_layers": 20_000}, "num_hidden_layers"),
         ({"max_position_embeddings": 60_000}, "wrong shape"),
         ({"hidden_size": float("nan")}, "hidden_size"),
+        ({"num_attention_heads": 5}, "24 cannot be split into 5 heads"),
     ],
 )
 def test_a_text_encoder_is_compared_before_it_is_built(folder, changes, message):
@@ -141,12 +142,22 @@ def test_a_text_encoder_is_compared_before_it_is_built(folder, changes, message)
 
 
 @pytest.mark.parametrize(
+    "changes", [{"vocab_size": 10**30}, {"projection_dim": 1e308}, {"dtype": []}], ids=str
+)
+def test_of_a_text_encoder_only_what_describes_the_network_is_taken(folder, changes):
+    change_config(folder, "text_encoder", **changes)
+    pipeline = LGVIPipeline.from_checkpoint(folder)
+    assert pipeline.encode_text("the ball").shape == (1, 77, 24)
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"encoder_block_out_channels": [60_000] * 4}, "VAE does not fit: .*wrong shape"),
         ({"num_encoder_blocks": [10**9, 1, 1, 1]}, "num_encoder_blocks"),
         ({"num_decoder_blocks": "many"}, "num_decoder_blocks"),
         ({"latent_channels": 16}, "latent_channels"),
+        ({"upsampling_scaling_factor": float("nan")}, "upsampling_scaling_factor"),
         ({"act_fn": "unheard"}, "no VAE can be built of its config"),
         ({"_class_name": "AutoencoderKL", "layers_per_block": 10**9}, "layers_per_block"),
         ({"_class_name": "AutoencoderKL"}, "VAE does not fit"),
