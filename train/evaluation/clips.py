@@ -79,8 +79,8 @@ def digest(sample: Sample) -> str:
     arrays = [sample.source, sample.target, sample.mask, sample.object_masks]
     arrays += [sample.without[i] for i in sorted(sample.without)]
     for thing in sample.objects:  # what a reply may call them depends on where they are
-        words = (thing.noun, thing.colour, thing.rgb, thing.diameter, thing.mirrored)
-        found.update(repr(words).encode())
+        look = (thing.noun, thing.colour, thing.rgb, thing.diameter, thing.mirrored)
+        found.update(repr(look).encode())
         arrays += [thing.path, thing.tilt]
     for array in arrays:
         if array is not None:
