@@ -24,11 +24,12 @@ from .chat.encoder import encoder_for
 from .chat.export import PREFIX, export, load_start_weights
 from .chat.model import ChatLearner, build_optimizer, llava_config
 from .chat.tokenizer import run_tokenizer
+from .engine.accelerator import make_accelerator
 from .engine.command import told_errors
 from .engine.config import read_yaml_config
 from .engine.optimization import rate_factor
 from .engine.progress import start_logging
-from .engine.trainer import Task, Tensors, Trainer, make_accelerator
+from .engine.trainer import Task, Tensors, Trainer
 
 logger = logging.getLogger(__name__)
 

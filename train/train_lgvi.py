@@ -12,8 +12,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lgvi_core.errors import LGVIError
 from lgvi_core.pipeline import LGVIPipeline
 
+from .engine.accelerator import make_accelerator
 from .engine.command import train_command
-from .engine.trainer import Tensors, Trainer, make_accelerator
+from .engine.trainer import Tensors, Trainer
 from .lgvi.batch import Batch
 from .lgvi.config import TrainConfig
 from .lgvi.data import open_video_data

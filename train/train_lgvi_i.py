@@ -20,8 +20,9 @@ from lgvi_core.chat.reply import reply
 from lgvi_core.pipeline import LGVIPipeline
 
 from .data.sample import Sample
+from .engine.accelerator import make_accelerator
 from .engine.command import train_command
-from .engine.trainer import Tensors, Trainer, make_accelerator
+from .engine.trainer import Tensors, Trainer
 from .joint.config import JointConfig
 from .joint.model import JointModel, build_joint, encoder_of, load_chat_of, text_width
 from .joint.text import Conversations, invented_replies

@@ -20,10 +20,10 @@ from lgvi_core.errors import LGVIError
 from support.train_run import SOURCE, tiny_values, write_config
 from tools.paths import ROOT
 from train.engine import tracking
+from train.engine.accelerator import several_were_asked_for
 from train.engine.checkpoints import _why
 from train.engine.command import told_errors
 from train.engine.config import read_yaml_config
-from train.engine.trainer import several_were_asked_for
 from train.lgvi.batches import Rank
 from train.lgvi.config import TrainConfig
 from train.lgvi.model import build_tokenizer
