@@ -12,8 +12,9 @@ from lgvi_core.errors import LGVIError
 
 from .config import BuildConfig
 from .runner import Spread
-from .stages import Job, do, open_work
+from .stages import Job
 from .state import Result
+from .work import do, open_work
 
 _RETRIES = 20
 _AHEAD = 4  # jobs submitted for each CPU of the cluster

@@ -3,16 +3,17 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from tqdm import tqdm
 
 from ..engine.workers import results_as_they_come
 from .config import BuildConfig
-from .sources.clips import clips_of
-from .stages import BEFORE, SOURCES, TALKS, Job, do, job_of, open_work
-from .state import Result, State, checksum, key_of
+from .jobs import jobs_of
+from .stages import TALKS, Job
+from .state import Result, State
+from .work import do, open_work
 
 logger = logging.getLogger(__name__)
 
@@ -103,35 +104,11 @@ def _run(config: BuildConfig, state: State, stage: str, spread: Spread, retry: b
 
 
 def _jobs(config: BuildConfig, state: State, stage: str) -> Iterator[Job]:
-    if stage == SOURCES:
-        yield from _source_jobs(config)
-        return
-    if stage == TALKS:
-        from .talks.stage import talk_jobs
+    if stage != TALKS:
+        return jobs_of(config, state, stage)
+    from .talks.stage import talk_jobs
 
-        yield from talk_jobs(config, state)
-        return
-    for key, made_with in current(config, state, BEFORE[stage]):
-        yield job_of(config, stage, key, made_with)
-
-
-def _source_jobs(config: BuildConfig) -> Iterator[Job]:
-    seen: Counter[str] = Counter()
-    for clip in clips_of(config):
-        key = key_of(clip.source, clip.name)
-        seen[key] += 1
-        if seen[key] > 1:
-            logger.warning("%s: a second clip has this name; it is left out", key)
-            continue
-        yield job_of(config, SOURCES, key, checksum(asdict(clip)), clip)
-
-
-def current(config: BuildConfig, state: State, stage: str) -> Iterator[tuple[str, str]]:
-    """Clips that a stage lets go on, as (key, checksum), if they are of today's configuration."""
-    for job in _jobs(config, state, stage):
-        done = state.result(stage, job.key)
-        if done is not None and done.made_with == job.made_with and not done.problem:
-            yield job.key, job.made_with
+    return talk_jobs(config, state)
 
 
 def _note(report: StageReport, result: Result) -> None:

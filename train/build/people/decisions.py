@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import BuildConfig
-from ..runner import current
+from ..jobs import current
 from ..stages import CANDIDATES, SOURCES
 from ..state import State
 from .choices import NONE, Choice, Choices, has_choices
