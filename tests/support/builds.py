@@ -7,8 +7,8 @@ from pathlib import Path
 
 from train.build.config import BuildConfig
 from train.build.examples import write_examples
-from train.build.jobs import CANDIDATES, MASKS, SOURCES
 from train.build.runner import in_processes, run_stages
+from train.build.stages import CANDIDATES, MASKS, SOURCES
 
 SIZE = (64, 96)
 FRAMES = 8

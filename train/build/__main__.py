@@ -23,8 +23,8 @@ from lgvi_core.errors import LGVIError
 
 from ..engine.config import read_yaml_config
 from .config import BuildConfig
-from .jobs import CANDIDATES, MASKS, SOURCES, TALKS
 from .runner import Spread, in_processes, run_stages
+from .stages import CANDIDATES, MASKS, SOURCES, TALKS
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from typing import Any
 from lgvi_core.errors import LGVIError
 
 from .config import BuildConfig
-from .jobs import Job
 from .runner import Spread
-from .stages import do, open_work
+from .stages import Job
 from .state import Result
+from .work import do, open_work
 
 _RETRIES = 20
 _AHEAD = 4  # jobs submitted for each CPU of the cluster

@@ -10,11 +10,11 @@ from lgvi_core.background.carry import overlap
 from .candidates.stage import read_candidate
 from .config import BuildConfig
 from .examples import truth_of
-from .jobs import CANDIDATES, MASKS, SOURCES
 from .masks.stage import MASKS as MASK_FILES
 from .people.decisions import items
 from .pictures import grown, read_frames, read_ids
 from .sources.take import FRAMES
+from .stages import CANDIDATES, MASKS, SOURCES
 from .state import State
 
 

@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from ..engine.workers import results_as_they_come
 from .config import BuildConfig
-from .jobs import TALKS, Job, jobs_of
-from .stages import do, open_work
+from .jobs import jobs_of
+from .stages import TALKS, Job
 from .state import Result, State
+from .work import do, open_work
 
 logger = logging.getLogger(__name__)
 
@@ -103,11 +104,11 @@ def _run(config: BuildConfig, state: State, stage: str, spread: Spread, retry: b
 
 
 def _jobs(config: BuildConfig, state: State, stage: str) -> Iterator[Job]:
-    if stage == TALKS:
-        from .talks.stage import talk_jobs
+    if stage != TALKS:
+        return jobs_of(config, state, stage)
+    from .talks.stage import talk_jobs
 
-        return talk_jobs(config, state)
-    return jobs_of(config, state, stage)
+    return talk_jobs(config, state)
 
 
 def _note(report: StageReport, result: Result) -> None:

@@ -1,76 +1,39 @@
-"""The stages that run by themselves, each a function of one clip."""
+"""The stages that run by themselves, in their order, and what the result of each depends on."""
 
-import logging
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from lgvi_core.errors import LGVIError
-
 from .config import BuildConfig
-from .errors import BrokenClip
-from .jobs import CANDIDATES, MASKS, SOURCES, Job, Work
-from .state import Result, State
+from .state import checksum
 
-logger = logging.getLogger(__name__)
-
-
-def open_work(config: BuildConfig, stage: str) -> Work:
-    """The function of a stage; what it opens, such as a model, serves all jobs of a process.
-
-    Only what the stage needs is imported: the page needs no PyTorch.
-    """
-    state = State(config.state)
-    if stage == SOURCES:
-        from .sources.take import take
-
-        return lambda job, out: take(job.given, config.frames, out)
-    if stage == MASKS:
-        from .masks.engines import open_engine, open_words_engine
-        from .masks.stage import propagate
-
-        engine, words = open_engine(config.masks), open_words_engine(config.masks)
-        return lambda job, out: propagate(
-            _facts(state, SOURCES, job),
-            state.folder(SOURCES, job.key),
-            config.masks,
-            engine,
-            words,
-            out,
-        )
-    if stage == CANDIDATES:
-        from .candidates.removers import open_remover
-        from .candidates.stage import make_candidates
-
-        remove = open_remover(config.candidates.remover)
-        return lambda job, out: make_candidates(
-            _facts(state, MASKS, job),
-            state.folder(SOURCES, job.key),
-            state.folder(MASKS, job.key),
-            config.candidates,
-            remove,
-            out,
-        )
-    from .talks.stage import open_talks
-
-    return open_talks(config, state)
+SOURCES, MASKS, CANDIDATES, TALKS = "sources", "masks", "candidates", "talks"
+STAGES = (SOURCES, MASKS, CANDIDATES, TALKS)
+"""In the order in which a clip walks through them."""
+BEFORE = {MASKS: SOURCES, CANDIDATES: MASKS, TALKS: CANDIDATES}
+"""The stage whose result each one takes."""
 
 
-def do(config: BuildConfig, work: Work, job: Job) -> Result:
-    """Do one job and put its result in its place. Safe to be done twice at once."""
+@dataclass(frozen=True)
+class Job:
+    """One clip for one stage; `given` is what the stage takes beside the results before it."""
 
-    def guarded(out: Path) -> dict[str, Any]:
-        try:
-            return work(job, out)
-        except (BrokenClip, LGVIError, MemoryError):
-            raise
-        except Exception as error:  # one clip of a million must not end the run
-            logger.exception("%s failed for %s", job.stage, job.key)
-            raise BrokenClip(f"{job.stage} failed: {type(error).__name__}: {error}") from error
-
-    return State(config.state).make(job.stage, job.key, job.made_with, guarded)
+    stage: str
+    key: str
+    made_with: str
+    given: Any = None
 
 
-def _facts(state: State, stage: str, job: Job) -> dict[str, Any]:
-    result = state.result(stage, job.key)
-    assert result is not None, f"{job.key}: {stage} is not done"
-    return result.facts
+def settings_of(config: BuildConfig, stage: str) -> dict[str, Any]:
+    """The part of a configuration that a stage's results depend on."""
+    part = {
+        SOURCES: config.frames,
+        MASKS: config.masks,
+        CANDIDATES: config.candidates,
+        TALKS: config.talks,
+    }[stage]
+    return {} if part is None else part.model_dump(mode="json", exclude={"device"})
+
+
+def job_of(config: BuildConfig, stage: str, key: str, before: str, given: Any = None) -> Job:
+    """The job of a stage for a clip; `before` is the checksum of what it is made from."""
+    return Job(stage, key, checksum(stage, settings_of(config, stage), before), given)

@@ -3,10 +3,10 @@
 from collections import Counter
 
 from .config import BuildConfig
-from .jobs import STAGES
 from .people.agreement import agreement
 from .people.decisions import decide, items, standing_choices
 from .runner import costs
+from .stages import STAGES
 from .state import State
 
 

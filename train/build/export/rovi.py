@@ -13,11 +13,11 @@ from ...data.sets.rovi import FRAMES_FOLDER, MASKS_FOLDER, TARGETS_FOLDER
 from ...engine.files import write_json
 from ..candidates.stage import read_candidate
 from ..config import BuildConfig
-from ..jobs import CANDIDATES, MASKS, SOURCES
 from ..masks.stage import MASKS as MASK_FILES
 from ..people.decisions import Decision
 from ..pictures import read_frames, write_frame
 from ..sources.take import FRAMES
+from ..stages import CANDIDATES, MASKS, SOURCES
 from ..state import State, checksum
 
 Talk = dict[str, Any]

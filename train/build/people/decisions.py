@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import BuildConfig
-from ..jobs import CANDIDATES, SOURCES, current
+from ..jobs import current
+from ..stages import CANDIDATES, SOURCES
 from ..state import State
 from .choices import NONE, Choice, Choices, has_choices
 

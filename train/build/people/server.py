@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from ..candidates.preview import PREVIEW
 from ..config import BuildConfig
-from ..jobs import CANDIDATES, TALKS
+from ..stages import CANDIDATES, TALKS
 from ..state import State
 from .agreement import agreement
 from .choices import NONE, Choice, Choices, MendedTalk

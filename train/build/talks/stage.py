@@ -15,10 +15,10 @@ from lgvi_core.errors import LGVIError
 from ...data.pictures import list_pictures, read_indices, read_rgb
 from ..config import BuildConfig, TalksConfig
 from ..errors import BrokenClip
-from ..jobs import MASKS, SOURCES, TALKS, Job, Work, job_of
 from ..masks.stage import MASKS as MASK_FILES
 from ..people.decisions import Decision, decide, items, standing_choices
 from ..sources.take import FRAMES
+from ..stages import MASKS, SOURCES, TALKS, Job, job_of
 from ..state import State, checksum
 from . import prompts
 from .checks import cleaned, wrong_with_description, wrong_with_reply, wrong_with_request
@@ -54,7 +54,7 @@ def current_talks(
             yield f"{job.key}/{talk['id']}", job.made_with, talk
 
 
-def open_talks(config: BuildConfig, state: State) -> Work:
+def open_talks(config: BuildConfig, state: State) -> Callable[[Job, Path], dict[str, Any]]:
     """The function of the stage; engines that are the same are opened once."""
     talks = config.talks
     assert talks is not None
