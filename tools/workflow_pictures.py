@@ -2,9 +2,9 @@
 
     COMFYUI_PATH=... python -m tools.workflow_pictures [NAME ...]
 
-A picture shows the title, the source video, below it the mask where the workflow shows one, then the
-result. Where SAM 3 would make the mask, one by colour takes its place, and the picture says so: its
-weights are not needed here.
+A picture shows the title, the source video, below it the mask where the workflow shows one, then
+the result. Where SAM 3 would make the mask, one by colour takes its place, and the picture says so:
+its weights are not needed here.
 """
 
 import argparse
