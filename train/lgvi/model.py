@@ -111,7 +111,8 @@ def build_model(config: TrainConfig, with_text_encoder: bool = True) -> LGVI:
     else:
         unet = _unet_from_folder(config, attention)
         if with_text_encoder:
-            text_encoder = build_text_encoder(read_sub_model(config.start_from, "text_encoder"))
+            part = read_sub_model(config.start_from, "text_encoder")
+            text_encoder = build_text_encoder(part).float()
     if text_encoder is not None and config.attention == "matmul":
         text_encoder.set_attn_implementation("eager")
     heads = config.loss.attribute_weight > 0
@@ -237,7 +238,7 @@ def build_frozen_vae(config: TrainConfig) -> Any:
         part = read_sub_model(config.start_from, "vae")
     else:
         part = read_sub_model(folder.parent, folder.name)
-    return build_vae(part, folder or "start_from").requires_grad_(False).eval()
+    return build_vae(part, folder or "start_from").float().requires_grad_(False).eval()
 
 
 def build_noise_scheduler(config: TrainConfig) -> DDIMScheduler:
