@@ -55,10 +55,10 @@ def test_a_launcher_that_starts_one_process_of_two_is_an_error(tmp_path):
 
 
 def launch_lines() -> list[list[str]]:
-    """The words of every `accelerate launch` in a block of train/README.md."""
+    """The words of every `accelerate launch` of several processes in a block of train/README.md."""
     text = (ROOT / "train" / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line.split() for line in text.splitlines() if line.startswith("accelerate launch ")]
-    return [line[2:] for line in lines]
+    return [line[2:] for line in lines if "--num_processes" in line]
 
 
 def test_the_launch_lines_of_the_readme_can_be_launched(tmp_path):
