@@ -126,8 +126,11 @@ def test_the_reply_decides_what_is_removed(models, kind):
     ]
     results = []
     for text in said:
+        opened.kept_replies.clear()
         with dictated(opened.chat, text):
             results.append(opened(sample_with_one_turn(sample)))
+    again = opened(sample_with_one_turn(sample))
+    assert again.reply == said[-1], "a clip's reply is asked for once"
     assert [r.reply for r in results] == said
     assert not np.array_equal(results[0].frames, results[1].frames)
     assert np.array_equal(results[2].frames, sample.source), "nothing was named"
