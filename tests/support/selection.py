@@ -29,7 +29,9 @@ WIDTHS = (0, 3, 5, 7, 10, 15)
 
 def write_items(base: Path, count: int, annotators: int = 1) -> Path:
     """A state with `count` items, whose pictures are all the same files; returns its YAML file."""
-    (base / "clips").mkdir(parents=True)
+    video = base / "clips" / "video"
+    video.mkdir(parents=True)
+    (video / "0.png").touch()  # nobody reads it: the results are put in place
     frames = np.linspace(40, 200, 6 * 90 * 160 * 3).reshape(6, 90, 160, 3).astype(np.uint8)
     mask = np.zeros((6, 90, 160), bool)
     mask[:, 30:60, 60:100] = True
@@ -37,7 +39,7 @@ def write_items(base: Path, count: int, annotators: int = 1) -> Path:
     shown = {name: clip.astype(np.uint8) for name, clip in shown.items()}
     layout = write_previews(base / PREVIEW, frames, mask, shown, 160, 6)
     for i in range(count):
-        about = {"video": ".", "objects": [{"id": 1, "expressions": [f"the thing {i}"]}]}
+        about = {"video": "video", "objects": [{"id": 1, "expressions": [f"the thing {i}"]}]}
         (base / "clips" / f"c{i:05d}.json").write_text(json.dumps(about))
     file = base / "build.yaml"
     file.write_text(
