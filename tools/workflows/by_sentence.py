@@ -188,9 +188,9 @@ def small_object(graph: Graph) -> None:
         graph,
         "**A small object in a large frame.** *LGVI Find Object* looks for it, in larger sizes "
         "too; *LGVI Crop To Object* cuts the same size out of every frame around it; the model "
-        "works on the crops; *LGVI Stitch Crop* lays them back. The star here is large, so "
-        "*margin* is small: 1.0 is right for most clips. LGVI Remove From Video does all this "
-        "by itself.",
+        "works on the crops; *LGVI Stitch Crop* lays them back. The star here is large enough: "
+        "the whole frames are taken, as that node says. Load a clip with something small in "
+        "*Load Video*. LGVI Remove From Video does all this by itself.",
         "大画面里的小物体：先查找，再围绕它裁剪，在裁剪里处理，最后拼回原处。",
     )
     model, conditions = sentence(graph, "remove the red star")
@@ -198,7 +198,7 @@ def small_object(graph: Graph) -> None:
     found = graph.add(
         "LGVI_FindObject", model=model["model"], vae=model["vae"], frames=frames, **conditions
     )
-    crop = graph.add("LGVI_CropToObject", "", "what", frames=frames, mask=found[0], margin=0.5)
+    crop = graph.add("LGVI_CropToObject", "", "what", frames=frames, mask=found[0])
     sampled = sample(graph, model, {"images": crop["frames"]}, conditions)
     decoded = graph.add("VAEDecode", samples=sampled["latent"], vae=model["vae"])
     laid = graph.add(
