@@ -152,6 +152,15 @@ def dilate(x: Tensor, radius: int) -> Tensor:
     return x if radius == 0 else (_box(x, radius)[0] > 0).to(x.dtype)
 
 
+def widened(mask: Tensor, radius: int) -> Tensor:
+    """Return the largest value of a soft `mask` [f, h, w] within `radius` pixels on each axis."""
+    if radius < 1:
+        return mask
+    width = 2 * radius + 1
+    rows = F.max_pool2d(mask[:, None], (width, 1), stride=1, padding=(radius, 0))
+    return F.max_pool2d(rows, (1, width), stride=1, padding=(0, radius))[:, 0]
+
+
 def _feather(x: Tensor, radius: int) -> Tensor:
     """Return a ramp from 1 inside `x` [h, w] to exactly 0 beyond `radius` pixels around it."""
     blur = radius // 2

@@ -27,6 +27,8 @@ MOST_CELLS = 64
 
 That is the official weights' 512 pixels. It also stands for the model where none is known.
 """
+LATENT_SIDE = 8
+"""Side in pixels of what one value of the latent covers on the canvas."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,15 @@ class MaskSettings:
         cell = max(cell or 0, max(size) / MOST_CELLS)
         grow = self.grow + max(1, round(GROW_CELLS * cell))
         return replace(self, grow=grow, feather=max(1, round(FEATHER_CELLS * cell)))
+
+
+def missing_margin(cell: float, size: tuple[int, int]) -> int:
+    """Return the pixels by which an automatic margin falls short that does not know of `cell`.
+
+    `cell` is the side in pixels of what one value of the latent covers, in frames of `size`
+    (height, width); what does not know it takes a pixel of the canvas for one of the frame.
+    """
+    return max(0, round(GROW_CELLS * (cell - max(LATENT_SIDE, max(size) / MOST_CELLS))))
 
 
 def split_settings(

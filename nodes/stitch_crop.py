@@ -41,7 +41,11 @@ class StitchCrop(io.ComfyNode):
                     display_name="painting", tooltip="The source with the crops laid over it."
                 ),
                 io.Mask.Output(
-                    display_name="mask", tooltip="The mask in the source's size, 0 around the crop."
+                    display_name="mask",
+                    tooltip=(
+                        "The mask in the source's size, 0 around the crop, and wider by what the "
+                        "model's cells need."
+                    ),
                 ),
             ],
         )
@@ -51,7 +55,8 @@ class StitchCrop(io.ComfyNode):
         """Lay them back."""
         from ..lgvi_core.canvas import check_frames, from_canvas, locate
         from ..lgvi_core.errors import LGVIError
-        from ..lgvi_core.masks import check_mask
+        from ..lgvi_core.masks import check_mask, widened
+        from ..lgvi_core.settings import missing_margin
 
         check_frames(source, "source")
         check_frames(painting, "painting")
@@ -65,6 +70,8 @@ class StitchCrop(io.ComfyNode):
         check_mask(mask, len(source), {crop.size, canvas})
         if tuple(mask.shape[1:]) != crop.size:
             mask = from_canvas(mask[..., None], fit)[..., 0]
+        # The nodes behind see a painting of the source's size, and cannot know the cells' size.
+        mask = widened(mask, missing_margin(fit.cell, crop.source))
         laid = crop.put(from_canvas(painting, fit), onto=source)
         if len(mask) == 1:
             mask = mask.expand(len(source), -1, -1)

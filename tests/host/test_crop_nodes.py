@@ -74,6 +74,23 @@ def test_a_painting_of_the_models_size_is_stitched(comfy, nodes):
     assert (laid[inside] == 0.5).all()
 
 
+def test_the_mask_is_as_wide_as_the_models_cells_need(nodes):
+    """As LGVI Background From Frames makes it where it knows the painting's own size."""
+    masks = importlib.import_module("lgvi_pack.lgvi_core.masks")
+    settings = importlib.import_module("lgvi_pack.lgvi_core.settings").MaskSettings()
+    frames, mask = clip()
+    _, crop = run(nodes["crop_to_object"].CropToObject, frames=frames, mask=mask, margin=9.0)
+    assert crop.is_whole
+    fit = importlib.import_module("lgvi_pack.lgvi_core.canvas").fit_canvas(crop.size, 64)
+    painting = torch.zeros(len(frames), *fit.canvas, 3)
+    _, back = run(
+        nodes["stitch_crop"].StitchCrop, crop=crop, source=frames, painting=painting, mask=mask
+    )
+    told = masks.soft_mask(mask, settings, fit.cell)
+    untold = masks.soft_mask(back, settings, 8.0)  # a painting of the source's size has such cells
+    assert torch.equal(told == 1, untold == 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
