@@ -88,6 +88,15 @@ class Look:
             break
         return masks
 
+    def boxes(self, frames: Tensor, every: int) -> dict[int, Box]:
+        """Return where the object is, in pixels of the source, by the number of the frame.
+
+        Of the `frames` [f, h, w, 3] of a clip, every so many and the last one are looked at.
+        """
+        numbers = every_so_often(len(frames), every)
+        found = boxes_of(self.through(frames[numbers]), self.source)
+        return {numbers[index]: box for index, box in found.items()}
+
     def crops(self, frames: Frames, boxes: Mapping[int, Box], count: int) -> Crops | None:
         """Return crops of a clip of `count` frames that follow an object, where they help.
 

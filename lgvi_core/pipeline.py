@@ -21,7 +21,7 @@ from .checkpoint.parts import (
     decode_latents,
     encode_images,
 )
-from .crops import Crops, boxes_of
+from .crops import Crops
 from .errors import CheckpointError, LGVIError
 from .masks import composite, latent_mask_to_frames, soft_mask
 from .sampling import StepCallback, sample
@@ -209,7 +209,7 @@ class LGVIPipeline:
         self, frames: Tensor, prompt: str | Tensor, working_size: int, options: dict[str, Any]
     ) -> Crops | None:
         """Look for the object, and return crops that follow it where they help."""
-        from .look import Look, every_so_often  # needs OpenCV
+        from .look import Look  # needs OpenCV
 
         def predict(frame: Tensor) -> Tensor:
             mask = self(frame, prompt, working_size=0, **options).mask
@@ -219,9 +219,7 @@ class LGVIPipeline:
 
         size = (frames.shape[1], frames.shape[2])
         look = Look(predict, size, self.own_settings.working_size_for(working_size))
-        numbers = every_so_often(len(frames), LOOK_EVERY)
-        boxes = boxes_of(look.through(frames[numbers]), size)
-        return look.crops(frames, {numbers[i]: box for i, box in boxes.items()}, len(frames))
+        return look.crops(frames, look.boxes(frames, LOOK_EVERY), len(frames))
 
     def _scheduler_for(self, sampling: SamplingSettings, asked: Collection[str]) -> Any:
         if self.scheduler is self._given_scheduler:

@@ -5,7 +5,7 @@ two are mixed by their distances. After each step the rim of the mask is decided
 just inside and just outside of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,6 +41,39 @@ class Flows:
 
     forward: list[np.ndarray]
     backward: list[np.ndarray]
+
+
+class SmallClip:
+    """A clip at the size at which its motion is measured, for masks at its own size."""
+
+    def __init__(self, frames: Iterable[np.ndarray], side: int) -> None:
+        """`frames` are uint8 RGB [h, w, 3]; the longer side becomes `side` pixels at most."""
+        self.frames: list[np.ndarray] = []
+        for frame in frames:
+            height, width = frame.shape[:2]
+            scale = min(1.0, side / max(height, width))
+            self.size = (height, width)
+            self.small = (max(16, round(height * scale)), max(16, round(width * scale)))
+            self.frames.append(_resized(frame, self.small, cv2.INTER_AREA))
+        self.flows = flows_of(self.frames)
+
+    def carry(self, given: Mapping[int, np.ndarray], refine: bool = True) -> Carried:
+        """Carry the `given` masks bool [h, w] to all frames; they stay as they are themselves."""
+        carried = carry(self.frames, self._shrunk(given), self.flows, refine)
+        masks = np.stack([_resized(mask, self.size) for mask in carried.masks])
+        for number, mask in given.items():
+            masks[number] = mask
+        return Carried(masks, carried.agreement)
+
+    def meets_next(self, given: Mapping[int, np.ndarray], refine: bool = True) -> float:
+        """How well the masks carried from each given one meet the next; see `meets_next`."""
+        return meets_next(self.frames, self._shrunk(given), self.flows, refine)
+
+    def _shrunk(self, given: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+        return {
+            number: _resized(mask.astype(np.float32), self.small) > 0.5
+            for number, mask in given.items()
+        }
 
 
 def flows_of(frames: Sequence[np.ndarray], flow: FlowFunction | None = None) -> Flows:
@@ -184,3 +217,10 @@ def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
         slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
         slice(max(0, columns[0] - margin), columns[-1] + 1 + margin),
     )
+
+
+def _resized(picture: np.ndarray, size: tuple[int, int], how: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """Return a picture or mask at `size` (height, width); itself if it has that."""
+    if picture.shape[:2] == size:
+        return picture
+    return cv2.resize(picture, size[::-1], interpolation=how)

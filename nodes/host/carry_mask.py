@@ -1,14 +1,13 @@
 """Painted masks carried to all frames of a clip in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...lgvi_core.background.carry import carry, flows_of
+from ...lgvi_core.background.carry import SmallClip
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.masks import check_mask
 from .cancel import stop_if_cancelled
@@ -54,24 +53,12 @@ def carried(frames: Tensor, given: Mapping[int, np.ndarray]) -> tuple[Tensor, np
 
     Returns masks [f, h, w], 0 to 1, and how far each is to be trusted [f], 0 to 1.
     """
-    height, width = frames.shape[1:3]
-    scale = min(1.0, FLOW_SIDE / max(height, width))
-    size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    small = []
+    found = SmallClip(_pictures(frames), FLOW_SIDE).carry(given)
+    return torch.from_numpy(found.masks), found.agreement
+
+
+def _pictures(frames: Tensor) -> Iterator[np.ndarray]:
+    """Yield frames as uint8 [h, w, 3], until the person cancels."""
     for frame in frames:
         stop_if_cancelled()
-        pixels = (frame.cpu().float().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-        small.append(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
-    starts = {
-        number: cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
-        for number, mask in given.items()
-    }
-    found = carry(small, starts, flows_of(small))
-    masks = torch.empty(frames.shape[:3])
-    for number, mask in enumerate(found.masks):
-        stop_if_cancelled()
-        full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-        masks[number] = torch.from_numpy(np.ascontiguousarray(full))
-    for number, painted in given.items():
-        masks[number] = torch.from_numpy(painted.astype(np.float32))
-    return masks, found.agreement
+        yield (frame.cpu().float().clamp(0, 1) * 255).round().to(torch.uint8).numpy()

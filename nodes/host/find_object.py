@@ -8,7 +8,6 @@ from comfy.sd import VAE
 from torch import Tensor
 
 from ...lgvi_core.canvas import fit_canvas, to_canvas
-from ...lgvi_core.crops import boxes_of
 from ...lgvi_core.errors import LGVIError
 from ...lgvi_core.look import Look, every_so_often
 from ...lgvi_core.settings import SamplingSettings
@@ -44,9 +43,9 @@ def find(
         return mask[:, : shown.source[0], : shown.source[1]]
 
     look = Look(predict, size, own_settings(model).working_size_for(working_size))
-    numbers = every_so_often(len(frames), every)
-    boxes = boxes_of(look.through(frames[numbers]), size)
+    boxes = look.boxes(frames, every)
     mask = torch.zeros(frames.shape[:3])
-    for index, (top, left, bottom, right) in boxes.items():
-        mask[numbers[index], round(top) : round(bottom), round(left) : round(right)] = 1
-    return mask, f"found in {len(boxes)} of {len(numbers)} frames looked at"
+    for number, (top, left, bottom, right) in boxes.items():
+        mask[number, round(top) : round(bottom), round(left) : round(right)] = 1
+    looked = len(every_so_often(len(frames), every))
+    return mask, f"found in {len(boxes)} of {looked} frames looked at"

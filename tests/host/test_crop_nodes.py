@@ -1,15 +1,17 @@
-"""Find Object, Crop To Object, Stitch Crop and Carry Mask, run as ComfyUI runs them."""
+"""The nodes around crops, painted masks and parts of a video, run as ComfyUI runs them."""
 
 import importlib
 
 import pytest
 import torch
 
+from support.videos import write_frames
+
 
 @pytest.fixture(scope="module")
 def nodes(pack):
     """The node classes by their modules' names."""
-    names = ("find_object", "crop_to_object", "stitch_crop", "carry_mask")
+    names = ("find_object", "crop_to_object", "stitch_crop", "carry_mask", "frames_from_video")
     return {name: importlib.import_module(f"lgvi_pack.nodes.{name}") for name in names}
 
 
@@ -173,3 +175,32 @@ def test_find_object_marks_a_box_and_says_where_it_looked(comfy, nodes, loaded, 
     assert mask.shape == frames.shape[:3]
     assert mask.sum((1, 2)).bool().tolist() == [True, False, False, True, False, True]
     assert told(nodes["find_object"].FindObject, **inputs) == "found in 3 of 3 frames looked at"
+
+
+def part_of(comfy, nodes, path, **changes):
+    values = {"force_rate": 0.0, "skip_first_frames": 0, "select_every_nth": 1, "frame_load_cap": 0}
+    video = comfy.video.VideoFromFile(str(path))
+    return run(nodes["frames_from_video"].FramesFromVideo, video=video, **{**values, **changes})
+
+
+def test_a_part_of_a_video_comes_with_its_rate_and_count(comfy, nodes, tmp_path):
+    path = write_frames(tmp_path / "source.mp4", torch.full((12, 32, 48, 3), 0.5))
+    _, own, whole = part_of(comfy, nodes, path)
+    assert whole == 12
+    changes = {"skip_first_frames": 3, "select_every_nth": 2, "frame_load_cap": 4}
+    frames, fps, count = part_of(comfy, nodes, path, **changes)
+    assert frames.shape == (4, 32, 48, 3) and count == 4
+    assert fps == own / 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"skip_first_frames": 12}, "no frame is left: the video has fewer than 13 frames"),
+        ({"force_rate": float("nan")}, "force_rate must be a number"),
+    ],
+)
+def test_a_part_that_is_not_there_is_refused(comfy, nodes, tmp_path, changes, message):
+    path = write_frames(tmp_path / "source.mp4", torch.full((12, 32, 48, 3), 0.5))
+    with pytest.raises(comfy.errors.LGVIError, match=message):
+        part_of(comfy, nodes, path, **changes)

@@ -108,21 +108,14 @@ def test_same_latents_through_stock_nodes(server):
     assert (ours == stock).all()
 
 
-def test_stock_conditioning_and_ksampler_work(server):
-    prompt = graph(frames=2)
-    prompt["condition"] = node(
-        "InstructPixToPixConditioning",
-        positive=["positive", 0],
-        negative=["negative", 0],
-        vae=["load", 2],
-        pixels=["frames", 0],
-    )
+def sample_by_ksampler(prompt, positive, negative, latent):
+    """Put KSampler in the place of LGVI Sampler, and a full mask in that of the predicted one."""
     prompt["sample"] = node(
         "KSampler",
         model=["load", 0],
-        positive=["condition", 0],
-        negative=["condition", 1],
-        latent_image=["condition", 2],
+        positive=positive,
+        negative=negative,
+        latent_image=latent,
         seed=1,
         steps=2,
         cfg=3.0,
@@ -132,6 +125,18 @@ def test_stock_conditioning_and_ksampler_work(server):
     )
     prompt["full"] = node("SolidMask", value=1.0, width=320, height=192)
     prompt["composite"]["inputs"]["mask"] = ["full", 0]
+
+
+def test_stock_conditioning_and_ksampler_work(server):
+    prompt = graph(frames=2)
+    prompt["condition"] = node(
+        "InstructPixToPixConditioning",
+        positive=["positive", 0],
+        negative=["negative", 0],
+        vae=["load", 2],
+        pixels=["frames", 0],
+    )
+    sample_by_ksampler(prompt, ["condition", 0], ["condition", 1], ["condition", 2])
     outputs = server.run(prompt)
     assert pictures(server, outputs).shape == (2, 192, 320, 3)
 
@@ -236,21 +241,7 @@ def test_an_error_begins_with_its_message(server):
 
 def test_a_sentence_without_the_clip_is_refused_by_ksampler(server):
     prompt = graph(frames=2)
-    prompt["sample"] = node(
-        "KSampler",
-        model=["load", 0],
-        positive=["positive", 0],
-        negative=["negative", 0],
-        latent_image=["condition", 3],
-        seed=1,
-        steps=2,
-        cfg=3.0,
-        sampler_name="euler",
-        scheduler="normal",
-        denoise=1.0,
-    )
-    prompt["full"] = node("SolidMask", value=1.0, width=320, height=192)
-    prompt["composite"]["inputs"]["mask"] = ["full", 0]
+    sample_by_ksampler(prompt, ["positive", 0], ["negative", 0], ["condition", 3])
     error = failure(server, prompt)
     assert error.details["node_id"] == "sample"
     assert "put LGVI Video Conditioning between" in str(error)

@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lgvi_core.checkpoint.checkpoint import BUNDLED_MODEL
 from lgvi_core.errors import LGVIError
+from support.image_model import write_image_model
 from support.train_run import OWN_PARTS, SOURCE, launch, tiny_values, write_config
 from tools.paths import ROOT
 from train.data.readers import open_reader
@@ -521,24 +522,6 @@ def test_uneven_sharing_is_refused(tmp_path):
 def test_the_bundled_weights_can_be_trained_on(tmp_path):
     train(config_of(tmp_path, start_from=str(BUNDLED_MODEL), **OWN_PARTS, max_steps=2))
     assert curve(tmp_path)[0] < 0.5
-
-
-def write_image_model(folder: Path, tiny_folder: Path) -> Path:
-    """Write an InstructPix2Pix folder with a small random U-Net."""
-    shutil.copytree(tiny_folder, folder)
-    shutil.rmtree(folder / "unet")
-    diffusers.UNet2DConditionModel(
-        in_channels=8,
-        out_channels=4,
-        block_out_channels=(16, 32),
-        down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"],
-        up_block_types=["UpBlock2D", "CrossAttnUpBlock2D"],
-        layers_per_block=1,
-        cross_attention_dim=24,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    ).save_pretrained(folder / "unet")
-    return folder
 
 
 def test_inflation_keeps_the_image_models_function(tiny_folder, tmp_path):

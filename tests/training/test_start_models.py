@@ -1,6 +1,5 @@
 """What a run starts from: image models of 4 and 8 input channels, and what does not fit."""
 
-import shutil
 from pathlib import Path
 
 import diffusers
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 from lgvi_core.errors import LGVIError
+from support.image_model import write_image_model
 from support.train_run import OWN_PARTS, tiny_values
 from train.lgvi.config import TrainConfig
 from train.lgvi.model import build_model, build_noise_scheduler
@@ -17,25 +17,6 @@ pytestmark = pytest.mark.training
 RATES = {"unet": {"peak": 1e-3}, "text_encoder": None}
 
 
-def image_model(folder: Path, tiny_folder: Path, channels: int) -> Path:
-    """Write Stable Diffusion's or InstructPix2Pix's layout with a small random U-Net."""
-    shutil.copytree(tiny_folder, folder)
-    shutil.rmtree(folder / "unet")
-    torch.manual_seed(1)
-    diffusers.UNet2DConditionModel(
-        in_channels=channels,
-        out_channels=4,
-        block_out_channels=(16, 32),
-        down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"],
-        up_block_types=["UpBlock2D", "CrossAttnUpBlock2D"],
-        layers_per_block=1,
-        cross_attention_dim=24,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    ).save_pretrained(folder / "unet")
-    return folder
-
-
 def config_of(output: Path, folder: Path, **changes) -> TrainConfig:
     values = {"start_from": str(folder), "optimizer": RATES, **OWN_PARTS, **changes}
     return TrainConfig.model_validate(tiny_values(output, **values))
@@ -43,7 +24,7 @@ def config_of(output: Path, folder: Path, **changes) -> TrainConfig:
 
 @pytest.fixture(scope="module")
 def plain(tiny_folder, tmp_path_factory) -> Path:
-    return image_model(tmp_path_factory.mktemp("plain") / "sd", tiny_folder, 4)
+    return write_image_model(tmp_path_factory.mktemp("plain") / "sd", tiny_folder, 4)
 
 
 def test_plain_stable_diffusion_is_a_start(plain, tmp_path):
@@ -68,7 +49,7 @@ def test_plain_stable_diffusion_is_a_start(plain, tmp_path):
 
 @pytest.mark.parametrize("condition", ["zeros", "start_from"])
 def test_conv_x_may_start_from_zeros_as_in_the_paper(tiny_folder, tmp_path, condition):
-    folder = image_model(tmp_path / "image", tiny_folder, 8)
+    folder = write_image_model(tmp_path / "image", tiny_folder, 8)
     unet = build_model(config_of(tmp_path, folder, condition_input=condition)).unet
     assert unet.condition_conv_in is not None
     assert bool(unet.condition_conv_in.weight.any()) == (condition == "start_from")

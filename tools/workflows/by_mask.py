@@ -1,6 +1,8 @@
 """Workflows with a mask of another node, or a painted one."""
 
-from ..workflows.graph import Graph
+from typing import Any
+
+from ..workflows.graph import Graph, Node, Output
 from ..workflows.parts import (
     PLAYER,
     composite_and_save,
@@ -75,17 +77,8 @@ def real_footage_mask(graph: Graph) -> None:
         "不需要模型：遮罩盖住的部分由其他帧露出的背景补回。镜头或物体必须移动。",
     )
     frames = video["images"]
-    red, green = (
-        graph.add("ImageToMask", f"{name} channel".capitalize(), image=frames, channel=name)[0]
-        for name in ("red", "green")
-    )
-    redder = join(graph, "Redder than green", red, "subtract", green)
-    mask = graph.add("ThresholdMask", "Your mask", "what", mask=redder, value=0.3)[0]
-    result = graph.add(
-        "LGVI_BackgroundFromFrames", source=frames, mask=mask, grow=6, feather=4, reach=40
-    )
-    show_mask(graph, video, result["opacity"])
-    save_video(graph, result[0], video)
+    mask = _redder(graph, frames, "Your mask")
+    _fill_and_save(graph, video, mask)
 
 
 def real_footage_words(graph: Graph) -> None:
@@ -121,11 +114,7 @@ def real_footage_words(graph: Graph) -> None:
         "SAM3_VideoTrack", "", images=frames, model=model["MODEL"], conditioning=words[0]
     )
     mask = graph.add("SAM3_TrackToMask", track_data=track[0])[0]
-    result = graph.add(
-        "LGVI_BackgroundFromFrames", source=frames, mask=mask, grow=6, feather=4, reach=40
-    )
-    show_mask(graph, video, result["opacity"])
-    save_video(graph, result[0], video)
+    _fill_and_save(graph, video, mask)
 
 
 def painted_masks(graph: Graph) -> None:
@@ -146,15 +135,25 @@ def painted_masks(graph: Graph) -> None:
         "ImageFromBatch", "Which frame", "what", image=frames, batch_index=0, length=1
     )
     graph.add("PreviewImage", "The frame to paint", at_least=PLAYER + 60, images=frame[0])
+    mine = _redder(graph, frame[0], "Your painting")
+    mask = graph.add("LGVI_CarryMask", at_least=320, frames=frames, mask_1=mine, frame_1=0)[0]
+    _fill_and_save(graph, video, mask)
+
+
+def _redder(graph: Graph, images: Output, title: str) -> Output:
+    """Mark what is much redder than green in `images`: it stands in for a person's own mask."""
     red, green = (
-        graph.add("ImageToMask", f"{name} channel".capitalize(), image=frame[0], channel=name)[0]
+        graph.add("ImageToMask", f"{name} channel".capitalize(), image=images, channel=name)[0]
         for name in ("red", "green")
     )
     redder = join(graph, "Redder than green", red, "subtract", green)
-    mine = graph.add("ThresholdMask", "Your painting", "what", mask=redder, value=0.3)[0]
-    mask = graph.add("LGVI_CarryMask", at_least=320, frames=frames, mask_1=mine, frame_1=0)[0]
-    result = graph.add(
-        "LGVI_BackgroundFromFrames", source=frames, mask=mask, grow=6, feather=4, reach=40
-    )
+    return graph.add("ThresholdMask", title, "what", mask=redder, value=0.3)[0]
+
+
+def _fill_and_save(graph: Graph, video: Node, mask: Output) -> None:
+    """Put back what other frames show behind a mask, without a model, and save the result."""
+    how: dict[str, Any] = {"grow": 6, "feather": 4, "reach": 40}
+    kind = "LGVI_BackgroundFromFrames"
+    result = graph.add(kind, source=video["images"], mask=mask, **how)
     show_mask(graph, video, result["opacity"])
     save_video(graph, result[0], video)

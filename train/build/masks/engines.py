@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
-from lgvi_core.background.carry import carry, flows_of, meets_next
+from lgvi_core.background.carry import SmallClip
 from lgvi_core.errors import LGVIError
 
 from ..config import MasksConfig
@@ -63,24 +62,12 @@ def follow_by_flow(
     frames: Sequence[np.ndarray], wanted: Sequence[Wanted], config: MasksConfig
 ) -> dict[int, Followed]:
     """Carry the given masks along flow, measured at `config.flow_side` at most."""
-    height, width = frames[0].shape[:2]
-    scale = min(1.0, config.flow_side / max(height, width))
-    size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) if scale < 1 else f for f in frames]
-    flows = flows_of(small)
+    clip = SmallClip(frames, config.flow_side)
     found = {}
     for thing in wanted:
-        given = {
-            i: _resized(mask.astype(np.float32), size) > 0.5 for i, mask in thing.given.items()
-        }
-        carried = carry(small, given, flows, config.refine)
-        agreement = min(
-            float(carried.agreement.min()), meets_next(small, given, flows, config.refine)
-        )
-        masks = np.stack([_resized(mask, (width, height)) for mask in carried.masks])
-        for i, mask in thing.given.items():
-            masks[i] = mask
-        found[thing.id] = Followed(masks, agreement)
+        carried = clip.carry(thing.given, config.refine)
+        agreement = min(float(carried.agreement.min()), clip.meets_next(thing.given, config.refine))
+        found[thing.id] = Followed(carried.masks, agreement)
     return found
 
 
@@ -195,9 +182,3 @@ def _pretrained(kind: Any, folder: Path) -> Any:
         return kind.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise LGVIError(f"{folder} cannot be opened as {kind.__name__}: {error}") from error
-
-
-def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if mask.shape == size[::-1]:
-        return mask
-    return cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)

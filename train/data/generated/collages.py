@@ -9,12 +9,13 @@ from ..collage.scenes import CollageLayers, draw_collage, sample_collage
 from ..language.naming import View
 from ..language.requests import ask
 from ..sample import Sample
+from .seeded import SeededReader
 
 _STREAM = 31  # of the seeds, so that no other drawing shares them
 _SPLITS = {"train": 0, "held-out": 1}
 
 
-class CollageReader:
+class CollageReader(SeededReader):
     """Reader of the collages `first` to `first + count - 1` of a split, drawn at `size` (h, w).
 
     The splits "train" and "held-out" share no scene, but their pictures and wording are the same:
@@ -32,20 +33,9 @@ class CollageReader:
         first: int = 0,
         frames: int | None = None,
     ) -> None:
+        super().__init__(count, first, frames)
         self.folder, self.split, self.size = folder, split, size
-        self.count, self.first, self.frames = count, first, frames
         self.unknown = unknown_nouns(folder)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def conversations(self) -> int | None:
-        """See `Reader.conversations`."""
-        return 0
-
-    def order(self, rng: np.random.Generator) -> np.ndarray:
-        """See `Reader.order`."""
-        return rng.permutation(len(self))
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
         """See `Reader.read`; the clip's number is its seed, and `rng` is not used."""

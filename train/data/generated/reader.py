@@ -8,9 +8,10 @@ from ..drawn.emoji import check_font
 from ..drawn.photographs import check_photographs
 from ..sample import Sample
 from .samples import make_sample
+from .seeded import SeededReader
 
 
-class GeneratedReader:
+class GeneratedReader(SeededReader):
     """Reader of the clips `first` to `first + count - 1` of a split, drawn at `size` (h, w).
 
     The split is "train" or "held-out". `frames` fixes the number of frames whatever is asked for;
@@ -29,24 +30,13 @@ class GeneratedReader:
         photographs: bool = False,
         emoji_font: Path | None = None,
     ) -> None:
-        self.split, self.size, self.count, self.first = split, size, count, first
-        self.frames, self.turned = frames, turned
+        super().__init__(count, first, frames)
+        self.split, self.size, self.turned = split, size, turned
         self.photographs, self.emoji_font = photographs, emoji_font
         if photographs:
             check_photographs()
         if emoji_font is not None:
             check_font(emoji_font)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def conversations(self) -> int | None:
-        """See `Reader.conversations`."""
-        return 0
-
-    def order(self, rng: np.random.Generator) -> np.ndarray:
-        """See `Reader.order`."""
-        return rng.permutation(len(self))
 
     def read(self, index: int, frames: int, rng: np.random.Generator) -> Sample:
         """See `Reader.read`; the clip's number is its seed, and `rng` is not used."""
